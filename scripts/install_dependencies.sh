@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Installs what building and testing need on a fresh Debian 12 machine. Does nothing where all of it
+# is there already. Needs root (or sudo) only when something is missing.
+set -euo pipefail
+
+packages=(
+  g++ cmake ninja-build
+  libeigen3-dev libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libssl-dev
+  # find_package(dnnl) fails without the OpenCL loader, find_package(libzip) without the tools.
+  libdnnl-dev ocl-icd-opencl-dev
+  libzip-dev zipcmp zipmerge ziptool
+  libgtest-dev
+  # ONNX's own operator cases and the reader that converts them: tests only.
+  libonnx-testdata python3-onnx python3-numpy
+)
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$status" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+as_root=()
+[ "$(id -u)" -eq 0 ] || as_root=(sudo)
+echo "installing: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
