@@ -1,0 +1,45 @@
+// Options of the rounding methods.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace adaround {
+
+// AdaRound's relaxation and what this program adds around it. Nagel et al. 2020 = arXiv:2004.10568.
+struct AdaRoundOptions {
+  // Adam steps per block of rows. The paper uses 10,000; random columns and the discrete finish
+  // reach the same error with far fewer. >= 0; 0 leaves nearest rounding to the finish.
+  int64_t iterations = 2000;
+  // Adam's step size on V. 1e-3 is the paper's; 1e-2 converges within 2,000 iterations. > 0.
+  double learning_rate = 1e-2;
+  // Weight of the regularizer f_reg, eq. (24), a sum over weights. >= 0.
+  double lambda = 0.01;
+  // Exponent of f_reg, annealed by a cosine from beta_start to beta_end once the warm start is
+  // over. beta_start >= beta_end >= 1.
+  double beta_start = 20.0;
+  double beta_end = 2.0;
+  // Part of the iterations that run without regularizer. 0 ... 1.
+  double warm_start_fraction = 0.2;
+  // Sampled columns per step; drawn in whole images where columns_per_draw (see SampledColumns)
+  // is more than 1. >= 1.
+  int64_t batch_size = 64;
+  // Rescales each row's data term so that nearest rounding's error is 0.02: lambda then means the
+  // same for every layer. The paper's setting is false: squared error summed over output channels,
+  // averaged over columns.
+  bool normalize_rows = true;
+  // After hard rounding: sweeps of exact coordinate descent over the true loss, activation
+  // included; 0 = none.
+  int64_t descent_sweeps = 6;
+  // Rows of at most this many weights are solved exactly by trying every combination; 0 = never.
+  // At most 16.
+  int64_t enumerate_row_length = 10;
+  // A row whose search ends above nearest rounding on the search's own columns takes nearest.
+  bool keep_nearest_rows = true;
+
+  // Every violation of the ranges above; empty = sound.
+  std::vector<std::string> Validate() const;
+};
+
+}  // namespace adaround

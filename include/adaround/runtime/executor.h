@@ -1,0 +1,78 @@
+// Runs a graph, or a part of it, on one sample.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "adaround/graph/graph.h"
+
+namespace adaround {
+
+using TensorMap = std::map<std::string, Tensor>;
+
+// The nodes that turn some tensors into others, with the point where each tensor is last needed.
+struct ExecutionPlan {
+  std::vector<size_t> nodes;                          // indices in graph.nodes, in order
+  std::vector<std::vector<std::string>> last_used;    // per entry of `nodes`: freed after it
+  std::vector<std::string> needed;                    // tensors that Run() must be given
+  std::set<std::string> wanted;                       // tensors that Run() returns
+};
+
+// Holds one kernel per node. The graph must be sorted and validated.
+// Threads: Run() may be called from several threads; SetInitializer() may not overlap with it.
+class Executor {
+ public:
+  // Nodes whose operator has no kernel are accepted as long as no plan needs them.
+  // Takes the graph by value: tensors are shared, not copied.
+  explicit Executor(Graph graph);
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  const Graph& graph() const { return graph_; }
+
+  // Replaces an initializer, and rebuilds the kernels that read it.
+  // REQUIRES: the initializer exists with the same dtype and shape.
+  void SetInitializer(const std::string& name, Tensor value);
+
+  // What computes `wanted` from `available`, and no more. Tensors in `available` are taken as given
+  // even where a node makes them: what only feeds that node does not run.
+  // Throws Error(kUnsupported), listing every node that would be needed and has no kernel;
+  // Error(kInvalidArgument), naming the graph inputs that are needed and not available.
+  ExecutionPlan Plan(const std::set<std::string>& available,
+                     const std::set<std::string>& wanted) const;
+
+  // Called with each tensor of a run, given or computed, as soon as it is there.
+  using Observer = std::function<void(const std::string& name, const Tensor& value)>;
+
+  // Runs the plan on one sample. `values` holds at least plan.needed. Returns plan.wanted.
+  // Throws what kernels throw, with the node's name in front.
+  TensorMap Run(const ExecutionPlan& plan, TensorMap values, const Observer& observer = {}) const;
+
+  // Multiply-accumulates of all runs so far.
+  int64_t num_macs() const { return num_macs_; }
+  // Those of one node, as counted in its latest run; 0 before.
+  int64_t NodeMacs(size_t node) const;
+
+ private:
+  struct NodeState;
+  void BuildKernel(size_t node);
+
+  Graph graph_;
+  std::vector<std::unique_ptr<NodeState>> states_;
+  std::map<std::string, size_t> producers_;
+  std::map<std::string, std::vector<size_t>> consumers_;
+  mutable std::atomic<int64_t> num_macs_{0};
+};
+
+// Replaces nodes whose inputs are all initializers by their results. Results that only dead nodes
+// read are dropped. Returns the number of folded nodes.
+// REQUIRES: sorted, validated graph.
+int64_t FoldConstants(Graph& graph);
+
+}  // namespace adaround

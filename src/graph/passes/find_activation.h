@@ -1,0 +1,26 @@
+// Finds the activation function that belongs to a layer.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "adaround/graph/graph.h"
+#include "tensor/activation.h"
+
+namespace adaround {
+
+struct LayerActivation {
+  Activation function;  // identity where none belongs to the layer
+  std::string node;     // name of the node that applies it, "" for identity
+};
+
+// The activation that directly follows `tensor`, where it is the tensor's only reader and the tensor
+// is no graph output: Relu, LeakyRelu, PRelu with one slope, Clip with constant bounds, Sigmoid,
+// HardSigmoid, HardSwish, Tanh, Gelu, or x * Sigmoid(x) (whose two nodes are the only readers).
+// `consumers` is graph.Consumers().
+LayerActivation FindActivation(const Graph& graph,
+                               const std::map<std::string, std::vector<size_t>>& consumers,
+                               const std::string& tensor);
+
+}  // namespace adaround

@@ -1,0 +1,31 @@
+// Exact searches over hard roundings, on the true loss: coordinate descent and enumeration.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "rounding/row_block.h"
+
+namespace adaround {
+
+// A flip must lower a row's loss by this part of it: below lies float32's noise over a few
+// thousand samples.
+inline constexpr double kMinRelativeGain = 1e-6;
+
+// Flips one weight at a time where the row's loss falls, activation included, for at most
+// max_sweeps passes over all weights or until a pass flips nothing.
+// `features` = X_hat^T [K, N]: one weight's inputs are contiguous.  Returns the number of flips.
+int64_t DescendOnColumns(const RoundingProblem& problem, const Matrix& features,
+                         int64_t max_sweeps, RowBlock& block);
+
+// The same for the identity activation from `gram` = 2 / N X_hat^T X_hat [K, K] and `gram_target` =
+// 2 / N (target - b) X_hat [R, K]: O(1) to judge a flip, O(K) to take it.
+int64_t DescendOnGram(const Matrix& gram, const Matrix& gram_target, int64_t max_sweeps,
+                      RowBlock& block);
+
+// Tries every combination of the row's free weights, in Gray-code order so that each differs from
+// the one before by one flip, and keeps the best.  REQUIRES: row_length <= 16.
+void EnumerateRow(const RoundingProblem& problem, const Matrix& features, int64_t row,
+                  RowBlock& block);
+
+}  // namespace adaround

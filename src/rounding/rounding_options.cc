@@ -1,0 +1,26 @@
+#include "adaround/rounding/rounding_options.h"
+
+#include <cmath>
+
+namespace adaround {
+
+std::vector<std::string> AdaRoundOptions::Validate() const {
+  std::vector<std::string> violations;
+  const auto require = [&](bool holds, const char* rule) {
+    if (!holds) violations.emplace_back(rule);
+  };
+  require(iterations >= 0 && iterations <= 10'000'000, "iterations must be 0 to 10,000,000");
+  require(std::isfinite(learning_rate) && learning_rate > 0, "learning_rate must be above 0");
+  require(std::isfinite(lambda) && lambda >= 0, "lambda must be 0 or more");
+  require(std::isfinite(beta_start) && beta_start <= 1000 && beta_end >= 1 &&
+              beta_start >= beta_end,
+          "beta must fall from at most 1000 to at least 1, such as 20:2");
+  require(warm_start_fraction >= 0 && warm_start_fraction <= 1, "warm_start must be 0 to 1");
+  require(batch_size >= 1 && batch_size <= 1'000'000, "batch_size must be 1 to 1,000,000");
+  require(descent_sweeps >= 0, "descent_sweeps must be 0 or more");
+  require(enumerate_row_length >= 0 && enumerate_row_length <= 16,
+          "enumerate_row_length must be 0 to 16");
+  return violations;
+}
+
+}  // namespace adaround

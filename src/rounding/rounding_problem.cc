@@ -1,0 +1,94 @@
+#include "rounding/rounding_problem.h"
+
+#include <Eigen/Core>
+#include <algorithm>
+#include <cmath>
+
+#include "base/checked_math.h"
+#include "base/parallel_for.h"
+#include "tensor/eigen_view.h"
+
+namespace adaround {
+namespace {
+
+constexpr int64_t kRowsPerTask = 32;
+constexpr int64_t kSamplesPerProduct = 512;
+
+void AddViolation(std::vector<std::string>& violations, bool holds, const std::string& text) {
+  if (!holds) violations.push_back(text);
+}
+
+bool AllFinite(const std::vector<float>& values) {
+  return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+}
+
+}  // namespace
+
+std::vector<std::string> RoundingProblem::Validate() const {
+  std::vector<std::string> violations;
+  if (samples == nullptr) return {"no samples given"};
+  const int64_t rows = samples->num_rows;
+  const int64_t length = samples->row_length;
+  AddViolation(violations, samples->num_groups >= 1 && rows % samples->num_groups == 0,
+               "rows do not divide into groups");
+  AddViolation(violations, samples->num_samples >= 1, "no samples");
+  AddViolation(violations, static_cast<int64_t>(weights.size()) == rows * length,
+               "weights do not fill rows x row_length");
+  AddViolation(violations, static_cast<int64_t>(bias.size()) == rows, "one bias per row is needed");
+  AddViolation(violations,
+               static_cast<int64_t>(samples->x_hat.size()) ==
+                   samples->num_groups * samples->num_samples * length,
+               "x_hat does not fill groups x samples x row_length");
+  AddViolation(violations,
+               static_cast<int64_t>(samples->target.size()) == rows * samples->num_samples,
+               "target does not fill rows x samples");
+  AddViolation(violations, AllFinite(weights) && AllFinite(bias), "weights are not finite");
+  AddViolation(violations, AllFinite(samples->x_hat) && AllFinite(samples->target),
+               "sampled activations are not finite");
+  for (const std::string& violation : grid.Validate(rows, length)) violations.push_back(violation);
+  return violations;
+}
+
+std::vector<double> RowErrors(const RoundingProblem& problem, const SampledColumns& samples,
+                              const std::vector<float>& rounded_weights, int num_threads) {
+  const int64_t rows_per_group = samples.RowsPerGroup();
+  const int64_t tasks_per_group = CeilDivide(rows_per_group, kRowsPerTask);
+  const int64_t length = samples.row_length;
+  std::vector<double> errors(static_cast<size_t>(samples.num_rows), 0.0);
+  ParallelFor(samples.num_groups * tasks_per_group, num_threads, [&](int64_t task) {
+    const int64_t group = task / tasks_per_group;
+    const int64_t first = group * rows_per_group + (task % tasks_per_group) * kRowsPerTask;
+    const int64_t rows = std::min(kRowsPerTask, (group + 1) * rows_per_group - first);
+    const ConstMatrixView weights(rounded_weights.data() + first * length, rows, length);
+    Matrix z(rows, kSamplesPerProduct);
+    std::vector<float> wanted(kSamplesPerProduct);
+    for (int64_t begin = 0; begin < samples.num_samples; begin += kSamplesPerProduct) {
+      const int64_t count = std::min(kSamplesPerProduct, samples.num_samples - begin);
+      const ConstMatrixView columns(samples.GroupColumns(group) + begin * length, count, length);
+      z.leftCols(count).noalias() = weights * columns.transpose();
+      for (int64_t r = 0; r < rows; ++r) {
+        float* values = z.row(r).data();
+        const float bias = problem.bias[static_cast<size_t>(first + r)];
+        for (int64_t i = 0; i < count; ++i) values[i] += bias;
+        problem.activation.Apply(values, values, count);
+        problem.activation.Apply(samples.RowTarget(first + r) + begin, wanted.data(), count);
+        float partial = 0.0F;
+        for (int64_t i = 0; i < count; ++i) {
+          const float difference = values[i] - wanted[static_cast<size_t>(i)];
+          partial += difference * difference;
+        }
+        errors[static_cast<size_t>(first + r)] += static_cast<double>(partial);
+      }
+    }
+  });
+  for (double& error : errors) error /= static_cast<double>(samples.num_samples);
+  return errors;
+}
+
+double MeanError(const std::vector<double>& row_errors) {
+  double sum = 0.0;
+  for (const double error : row_errors) sum += error;
+  return row_errors.empty() ? 0.0 : sum / static_cast<double>(row_errors.size());
+}
+
+}  // namespace adaround

@@ -1,0 +1,61 @@
+// The family of rounding methods.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adaround/rounding/rounding_options.h"
+#include "rounding/rounding_problem.h"
+
+namespace adaround {
+
+struct SolveContext {
+  uint64_t seed = 42;
+  uint64_t layer = 0;  // position of the layer in the network: with the seed, names the random stream
+  int num_threads = 1;
+  // Called from any thread with the number of finished and of all row blocks; may be empty.
+  std::function<void(int64_t done, int64_t total)> on_progress;
+  // True: end soon with Error(kCancelled); may be empty.
+  std::function<bool()> should_stop;
+};
+
+struct RoundingSummary {
+  std::string strategy;          // how the rows were solved: "relaxation", "enumeration", "nearest"
+  int64_t iterations = 0;        // Adam steps taken per block of rows
+  int64_t num_undecided = 0;     // weights with h(V) within 0.01 ... 0.99 at the end
+  int64_t num_descent_flips = 0; // flips that coordinate descent accepted
+  int64_t num_nearest_rows = 0;  // rows that took nearest, being no worse
+};
+
+struct RoundingResult {
+  std::vector<int16_t> integers;  // [M, K], in [q_min, q_max]
+  RoundingSummary summary;
+};
+
+// Chooses, for each weight of one linear operator, whether to round down (0) or up (1).
+//
+// Minimizes the asymmetric reconstruction loss of Nagel et al. (arXiv:2004.10568), eq. (25):
+//   loss = sum over rows, mean over samples, of (f(W x + b) - f(W_hat x_hat + b))^2
+//
+// The result depends on problem, options, seed and layer, not on the number of threads.
+// Threads: Solve() is const; concurrent calls are safe.
+class RoundingSolver {
+ public:
+  virtual ~RoundingSolver() = default;
+  // Integers lie in [q_min, q_max].
+  // REQUIRES: problem.Validate() is empty.  Throws Error(kCancelled), Error(kNumerical).
+  virtual RoundingResult Solve(const RoundingProblem& problem, const SolveContext& context) const = 0;
+  // Whether every integer is the clipped floor or ceiling of its weight.
+  virtual bool StaysAtFloorOrCeil() const = 0;
+};
+
+// "nearest", "adaround".
+std::vector<std::string> RoundingMethodNames();
+// Throws Error(kInvalidArgument), listing the names, where there is no such method.
+std::unique_ptr<RoundingSolver> CreateRoundingSolver(const std::string& method,
+                                                     const AdaRoundOptions& options);
+
+}  // namespace adaround

@@ -1,0 +1,47 @@
+// A block of output rows: the unit of work of the searching solvers.
+//
+// Rows are independent problems once the sampled columns are fixed (arXiv:2004.10568, appendix B),
+// so each block runs from start to end on one thread, without meeting the others.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "rounding/rounding_problem.h"
+#include "tensor/eigen_view.h"
+
+namespace adaround {
+
+// The two candidates of every weight of rows first_row ... first_row + num_rows - 1, all of one
+// group: `base` (rounded down) and `base + step` (rounded up), in real units. step = 0 where there
+// is no choice: the weight is on the grid, or both neighbours clip to the same integer.
+struct RowBlock {
+  int64_t group = 0;
+  int64_t first_row = 0;
+  Matrix base;      // [R, K]
+  Matrix step;      // [R, K]
+  Matrix fraction;  // [R, K], W / scale - floor(W / scale) where there is a choice, else 0
+  Matrix target;    // [R, N], f of the float network's pre-activations
+  // The decision, 0 or 1 per weight: [R, K].
+  std::vector<uint8_t> up;
+
+  int64_t num_rows() const { return base.rows(); }
+  int64_t row_length() const { return base.cols(); }
+  uint8_t& UpAt(int64_t row, int64_t k) { return up[static_cast<size_t>(row * row_length() + k)]; }
+
+  // base + up * step.
+  Matrix HardWeights() const;
+};
+
+// All rows start at nearest.
+RowBlock MakeRowBlock(const RoundingProblem& problem, int64_t group, int64_t first_row,
+                      int64_t num_rows);
+
+// Writes the block's integers into [M, K].
+void StoreIntegers(const RoundingProblem& problem, const RowBlock& block,
+                   std::vector<int16_t>& integers);
+
+// W x_hat + b of the block's hard weights on all samples: [R, N].
+Matrix PreActivations(const RoundingProblem& problem, const RowBlock& block);
+
+}  // namespace adaround

@@ -1,0 +1,256 @@
+// Resize: every interpolation is separable, so one axis is resized after the other. The arithmetic
+// of coordinates is in float, as in ONNX Runtime: where rounding decides between two neighbours,
+// the same one is taken.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "runtime/kernels/kernels.h"
+#include "runtime/kernels/kernel_util.h"
+
+namespace adaround::kernels {
+namespace {
+
+struct ResizeAttributes {
+  std::string mode;
+  std::string coordinates;
+  std::string nearest_mode;
+  float cubic_a;
+  float extrapolation_value;
+  bool exclude_outside;
+  std::vector<int64_t> axes;  // empty = all
+};
+
+struct AxisPlan {
+  int64_t input;
+  int64_t output;
+  float scale;
+  float roi_start;
+  float roi_end;
+};
+
+// An output position is the weighted sum of up to four input positions.
+struct Taps {
+  std::array<int64_t, 4> index;
+  std::array<float, 4> weight;
+  bool extrapolated;
+};
+
+float InputCoordinate(const std::string& mode, const AxisPlan& axis, int64_t position) {
+  const float x = static_cast<float>(position);
+  const float input = static_cast<float>(axis.input);
+  const float output = static_cast<float>(axis.output);
+  if (mode == "half_pixel") return (x + 0.5F) / axis.scale - 0.5F;
+  if (mode == "pytorch_half_pixel") {
+    return axis.output > 1 ? (x + 0.5F) / axis.scale - 0.5F : 0.0F;
+  }
+  if (mode == "asymmetric") return x / axis.scale;
+  if (mode == "align_corners") {
+    return axis.output > 1 ? x * (input - 1.0F) / (output - 1.0F) : 0.0F;
+  }
+  if (mode == "half_pixel_symmetric") {
+    const float adjustment = output / (axis.scale * input);
+    return input / 2.0F * (1.0F - adjustment) + (x + 0.5F) / axis.scale - 0.5F;
+  }
+  // tf_crop_and_resize
+  return axis.output > 1
+             ? axis.roi_start * (input - 1.0F) +
+                   x * (axis.roi_end - axis.roi_start) * (input - 1.0F) / (output - 1.0F)
+             : 0.5F * (axis.roi_start + axis.roi_end) * (input - 1.0F);
+}
+
+float RoundNearest(const std::string& mode, float x) {
+  if (mode == "floor") return std::floor(x);
+  if (mode == "ceil") return std::ceil(x);
+  return mode == "round_prefer_ceil" ? std::floor(x + 0.5F) : std::ceil(x - 0.5F);
+}
+
+// Keys' kernel (1981) at the four neighbours, `t` = distance from the second one.
+std::array<float, 4> CubicWeights(float a, float t) {
+  const auto far = [a](float d) { return ((a * d - 5.0F * a) * d + 8.0F * a) * d - 4.0F * a; };
+  const auto near = [a](float d) { return ((a + 2.0F) * d - (a + 3.0F)) * d * d + 1.0F; };
+  return {far(t + 1.0F), near(t), near(1.0F - t), far(2.0F - t)};
+}
+
+Taps TapsAt(const ResizeAttributes& attributes, const AxisPlan& axis, int64_t position) {
+  const float last = static_cast<float>(axis.input - 1);
+  const float x = InputCoordinate(attributes.coordinates, axis, position);
+  if (!std::isfinite(x)) Malformed("the region of interest or the scale is not finite");
+  Taps taps{};
+  taps.extrapolated =
+      attributes.coordinates == "tf_crop_and_resize" && (x < 0.0F || x > last);
+  // Beyond the neighbours of the input, positions are all alike.
+  const float near = std::clamp(x, -2.0F, last + 2.0F);
+  int64_t base = static_cast<int64_t>(std::floor(near));
+  if (attributes.mode == "nearest") {
+    base = static_cast<int64_t>(RoundNearest(attributes.nearest_mode, near));
+    taps.weight = {0.0F, 1.0F, 0.0F, 0.0F};
+  } else if (attributes.mode == "linear") {
+    const float fraction = near - static_cast<float>(base);
+    taps.weight = {0.0F, 1.0F - fraction, fraction, 0.0F};
+  } else {
+    taps.weight = CubicWeights(attributes.cubic_a, near - static_cast<float>(base));
+  }
+  float sum = 0.0F;
+  for (size_t i = 0; i < 4; ++i) {
+    const int64_t index = base - 1 + static_cast<int64_t>(i);
+    taps.index[i] = std::clamp<int64_t>(index, 0, axis.input - 1);
+    if (attributes.exclude_outside && index != taps.index[i]) taps.weight[i] = 0.0F;
+    sum += taps.weight[i];
+  }
+  if (attributes.exclude_outside && sum != 0.0F) {
+    for (float& weight : taps.weight) weight /= sum;
+  }
+  return taps;
+}
+
+Tensor ResizeAxis(const ResizeAttributes& attributes, const Tensor& x, int64_t axis_index,
+                  const AxisPlan& axis) {
+  Shape shape = x.shape();
+  shape[static_cast<size_t>(axis_index)] = axis.output;
+  Tensor y = NewOutput(DType::kFloat32, shape);
+  if (y.num_elements() == 0) return y;
+  std::vector<Taps> taps;
+  for (int64_t i = 0; i < axis.output; ++i) taps.push_back(TapsAt(attributes, axis, i));
+  const int64_t inner = ProductOf(shape, axis_index + 1, x.rank());
+  const int64_t outer = ProductOf(shape, 0, axis_index);
+  const bool copies = attributes.mode == "nearest";
+  float* out = y.mutable_data<float>();
+  for (int64_t o = 0; o < outer; ++o) {
+    const float* in = x.data<float>() + o * axis.input * inner;
+    for (const Taps& tap : taps) {
+      if (tap.extrapolated) {
+        std::fill(out, out + inner, attributes.extrapolation_value);
+      } else if (copies) {
+        const float* row = in + tap.index[1] * inner;
+        std::copy(row, row + inner, out);
+      } else {
+        std::fill(out, out + inner, 0.0F);
+        for (size_t t = 0; t < 4; ++t) {
+          const float weight = tap.weight[t];
+          if (weight == 0.0F) continue;
+          const float* row = in + tap.index[t] * inner;
+          for (int64_t i = 0; i < inner; ++i) out[i] += weight * row[i];
+        }
+      }
+      out += inner;
+    }
+  }
+  return y;
+}
+
+const Tensor* NonEmpty(const KernelInputs& inputs, size_t index) {
+  const Tensor* tensor = OptionalInput(inputs, index);
+  return tensor != nullptr && tensor->num_elements() > 0 ? tensor : nullptr;
+}
+
+std::vector<float> ReadFloats(const Tensor& tensor, size_t wanted, const char* what) {
+  CheckFloat(tensor, what);
+  if (tensor.rank() != 1 || static_cast<size_t>(tensor.num_elements()) != wanted) {
+    Malformed(std::string(what) + " has shape " + ShapeToString(tensor.shape()) + ", wanted [" +
+              std::to_string(wanted) + "]");
+  }
+  return {tensor.data<float>(), tensor.data<float>() + tensor.num_elements()};
+}
+
+// The plan of each axis of `x`.
+std::vector<AxisPlan> PlanAxes(const ResizeAttributes& attributes, const KernelInputs& inputs) {
+  const Tensor& x = *inputs[0];
+  const Tensor* roi = NonEmpty(inputs, 1);
+  const Tensor* scales = NonEmpty(inputs, 2);
+  const Tensor* sizes = NonEmpty(inputs, 3);
+  if ((scales == nullptr) == (sizes == nullptr)) {
+    Malformed("exactly one of scales and sizes must be given");
+  }
+  std::vector<int64_t> axes = attributes.axes;
+  if (axes.empty()) {
+    for (int64_t d = 0; d < x.rank(); ++d) axes.push_back(d);
+  }
+  NormalizeAxes(axes, x.rank());
+  std::vector<AxisPlan> plans;
+  for (const int64_t extent : x.shape()) plans.push_back({extent, extent, 1.0F, 0.0F, 1.0F});
+  const std::vector<float> scale_values =
+      scales != nullptr ? ReadFloats(*scales, axes.size(), "scales") : std::vector<float>();
+  const std::vector<int64_t> size_values =
+      sizes != nullptr ? ReadInts(*sizes, "sizes") : std::vector<int64_t>();
+  if (sizes != nullptr && size_values.size() != axes.size()) {
+    Malformed("sizes has " + std::to_string(size_values.size()) + " entries, wanted " +
+              std::to_string(axes.size()));
+  }
+  const bool crops = attributes.coordinates == "tf_crop_and_resize";
+  if (crops && roi == nullptr) Malformed("tf_crop_and_resize needs roi");
+  const std::vector<float> roi_values =
+      crops ? ReadFloats(*roi, 2 * axes.size(), "roi") : std::vector<float>();
+  for (size_t i = 0; i < axes.size(); ++i) {
+    AxisPlan& plan = plans[static_cast<size_t>(NormalizeAxis(axes[i], x.rank()))];
+    if (scales != nullptr) {
+      plan.scale = scale_values[i];
+      const float extent = plan.scale * static_cast<float>(plan.input);
+      // Written so that NaN is refused too.
+      if (!(plan.scale > 0.0F && extent < static_cast<float>(kMaxOutputElements))) {
+        Malformed("scale " + std::to_string(plan.scale) + " is not usable");
+      }
+      plan.output = static_cast<int64_t>(std::floor(extent));
+    } else {
+      plan.output = size_values[i];
+      if (plan.output < 0) Malformed("size " + std::to_string(plan.output));
+      plan.scale = static_cast<float>(plan.output) / static_cast<float>(plan.input);
+    }
+    if (plan.input == 0 && plan.output > 0) Malformed("an empty axis cannot be resized");
+    if (crops) {
+      plan.roi_start = roi_values[i];
+      plan.roi_end = roi_values[i + axes.size()];
+    }
+  }
+  return plans;
+}
+
+bool IsIdentity(const AxisPlan& plan) {
+  return plan.output == plan.input && plan.scale == 1.0F && plan.roi_start == 0.0F &&
+         plan.roi_end == 1.0F;
+}
+
+void RefuseUnsupported(const Node& node) {
+  const std::string policy = node.GetString("keep_aspect_ratio_policy", "stretch");
+  if (policy != "stretch") {
+    Unsupported("keep_aspect_ratio_policy '" + Printable(policy) + "' is not supported");
+  }
+  if (node.GetInt("antialias", 0) != 0) Unsupported("antialias 1 is not supported");
+}
+
+}  // namespace
+
+KernelFunction CreateResize(const KernelSpec& spec) {
+  const Node& node = spec.node;
+  CheckArity(node, 1, 4);
+  RefuseUnsupported(node);
+  ResizeAttributes attributes;
+  attributes.mode = node.GetString("mode", "nearest");
+  attributes.coordinates = node.GetString("coordinate_transformation_mode", "half_pixel");
+  attributes.nearest_mode = node.GetString("nearest_mode", "round_prefer_floor");
+  attributes.cubic_a = static_cast<float>(node.GetFloat("cubic_coeff_a", -0.75));
+  attributes.extrapolation_value = static_cast<float>(node.GetFloat("extrapolation_value", 0.0));
+  attributes.exclude_outside = node.GetInt("exclude_outside", 0) != 0;
+  attributes.axes = node.GetInts("axes", {});
+  CheckOneOf(attributes.mode, {"nearest", "linear", "cubic"}, "mode");
+  CheckOneOf(attributes.coordinates,
+             {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
+              "asymmetric", "tf_crop_and_resize"},
+             "coordinate_transformation_mode");
+  CheckOneOf(attributes.nearest_mode,
+             {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}, "nearest_mode");
+  return [attributes](const KernelInputs& inputs) -> std::vector<Tensor> {
+    CheckFloat(*inputs[0], "input");
+    const std::vector<AxisPlan> plans = PlanAxes(attributes, inputs);
+    Shape shape;
+    for (const AxisPlan& plan : plans) shape.push_back(plan.output);
+    CheckOutputShape(shape);
+    Tensor y = *inputs[0];
+    for (size_t d = 0; d < plans.size(); ++d) {
+      if (!IsIdentity(plans[d])) y = ResizeAxis(attributes, y, static_cast<int64_t>(d), plans[d]);
+    }
+    return {y};
+  };
+}
+
+}  // namespace adaround::kernels
