@@ -25,8 +25,9 @@ void CheckBooleans(const Tensor& tensor, const std::string& what) {
   if (tensor.dtype() != DType::kBool) return;
   for (int64_t i = 0; i < tensor.num_elements(); ++i) {
     if (tensor.raw()[i] > 1) {
-      ThrowMalformed(what, "the boolean at " + IndexToString(tensor.shape(), i, 0) + " is the byte " +
-                               std::to_string(tensor.raw()[i]) + ", must be 0 or 1");
+      ThrowMalformed(what, "the boolean at " + IndexToString(tensor.shape(), i, 0) +
+                               " is the byte " + std::to_string(tensor.raw()[i]) +
+                               ", must be 0 or 1");
     }
   }
 }

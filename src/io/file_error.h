@@ -15,8 +15,7 @@ namespace adaround {
 
 [[noreturn]] inline void ThrowMalformedAt(const std::string& file, int64_t offset,
                                           const std::string& message) {
-  throw Error(ErrorCode::kMalformed,
-              file + ", byte " + std::to_string(offset) + ": " + message);
+  throw Error(ErrorCode::kMalformed, file + ", byte " + std::to_string(offset) + ": " + message);
 }
 
 [[noreturn]] inline void ThrowUnsupported(const std::string& file, const std::string& message) {
@@ -24,6 +23,8 @@ namespace adaround {
 }
 
 // "'name'", with what a terminal must not see made visible.
-inline std::string Quoted(const std::string& name) { return "'" + Printable(name) + "'"; }
+inline std::string Quoted(const std::string& name) {
+  return "'" + Printable(name) + "'";
+}
 
 }  // namespace adaround

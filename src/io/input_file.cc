@@ -138,7 +138,8 @@ InputFile InputFile::OpenBeneath(const std::filesystem::path& directory,
   if (current.get() < 0) ThrowCannotOpen(Printable(root.string(), 4096), errno);
   for (size_t i = 0; i < components.size(); ++i) {
     const bool last = i + 1 == components.size();
-    const int flags = last ? kOpenFlags | O_NOFOLLOW : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    const int flags =
+        last ? kOpenFlags | O_NOFOLLOW : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     const int next = openat(current.get(), components[i].c_str(), flags);
     if (next < 0) {
       const int error = errno;

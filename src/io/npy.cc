@@ -13,9 +13,15 @@ NpyFile::NpyFile(const std::filesystem::path& path)
       header_(std::make_shared<const NpyHeader>(
           ParseNpyHeader(file_->ReadHead(kMaxNpyHeaderBytes), file_->size(), file_->name()))) {}
 
-const std::string& NpyFile::name() const { return file_->name(); }
-DType NpyFile::dtype() const { return header_->dtype; }
-const Shape& NpyFile::shape() const { return header_->shape; }
+const std::string& NpyFile::name() const {
+  return file_->name();
+}
+DType NpyFile::dtype() const {
+  return header_->dtype;
+}
+const Shape& NpyFile::shape() const {
+  return header_->shape;
+}
 
 Tensor NpyFile::Read() const {
   Tensor tensor = AllocateTensor(header_->dtype, header_->shape, name());
@@ -50,7 +56,9 @@ Tensor NpyFile::ReadRows(int64_t begin, int64_t count) const {
   return tensor;
 }
 
-Tensor ReadNpy(const std::filesystem::path& path) { return NpyFile(path).Read(); }
+Tensor ReadNpy(const std::filesystem::path& path) {
+  return NpyFile(path).Read();
+}
 
 void WriteNpy(const std::filesystem::path& path, const Tensor& tensor) {
   const std::string header =

@@ -51,9 +51,10 @@ class DictReader {
                    : key == "shape"         ? &has_shape
                                             : nullptr;
       if (seen == nullptr) {
-        ThrowMalformedAt(file_, key_at, "unknown key " + Quoted(key) +
-                                            " in the header; known are 'descr', 'fortran_order', "
-                                            "'shape'");
+        ThrowMalformedAt(file_, key_at,
+                         "unknown key " + Quoted(key) +
+                             " in the header; known are 'descr', 'fortran_order', "
+                             "'shape'");
       }
       if (*seen) ThrowMalformedAt(file_, key_at, "the key " + Quoted(key) + " appears twice");
       *seen = true;
@@ -68,7 +69,9 @@ class DictReader {
     }
     if (!has_descr || !has_order || !has_shape) {
       ThrowMalformed(file_, std::string("the header lacks the key '") +
-                                (!has_descr ? "descr" : !has_order ? "fortran_order" : "shape") +
+                                (!has_descr   ? "descr"
+                                 : !has_order ? "fortran_order"
+                                              : "shape") +
                                 "'");
     }
   }
@@ -141,8 +144,8 @@ class DictReader {
     Expect('(');
     while (!Accept(')')) {
       if (shape.size() == kMaxRank) {
-        ThrowMalformedAt(file_, offset(), "the shape has more than " + std::to_string(kMaxRank) +
-                                              " dimensions");
+        ThrowMalformedAt(file_, offset(),
+                         "the shape has more than " + std::to_string(kMaxRank) + " dimensions");
       }
       shape.push_back(ReadExtent());
       if (!Accept(',') && Peek() != ')') Fail("',' or ')'");
@@ -201,8 +204,8 @@ DType ParseDescr(const std::string& descr, bool* big_endian, const std::string& 
 NpyHeader ParseNpyHeader(std::span<const uint8_t> head, int64_t total_bytes,
                          const std::string& file) {
   if (head.size() < kMagic.size() || std::memcmp(head.data(), kMagic.data(), kMagic.size()) != 0) {
-    const bool prefix = head.size() < kMagic.size() &&
-                        std::memcmp(head.data(), kMagic.data(), head.size()) == 0;
+    const bool prefix =
+        head.size() < kMagic.size() && std::memcmp(head.data(), kMagic.data(), head.size()) == 0;
     ThrowMalformedAt(file, 0,
                      prefix ? "the file is truncated: it ends within the magic number"
                             : "is no NumPy array (.npy)" + LooksLike(head));
@@ -243,7 +246,8 @@ NpyHeader ParseNpyHeader(std::span<const uint8_t> head, int64_t total_bytes,
   const std::optional<int64_t> count = CheckedNumElements(header.shape);
   const std::optional<int64_t> bytes =
       count ? CheckedMultiply(*count, static_cast<int64_t>(DTypeSize(header.dtype))) : std::nullopt;
-  if (!bytes) ThrowMalformed(file, "the size of shape " + ShapeToString(header.shape) + " overflows");
+  if (!bytes)
+    ThrowMalformed(file, "the size of shape " + ShapeToString(header.shape) + " overflows");
   const int64_t available = total_bytes - header.data_offset;
   if (*bytes != available) {
     ThrowMalformedAt(file, header.data_offset,
@@ -294,7 +298,8 @@ void NormalizeNpyElements(const NpyHeader& header, Tensor* tensor) {
   // Walk the row-major order with an odometer; each step knows its column-major position.
   const Shape& shape = tensor->shape();
   Shape stride(shape.size(), 1);
-  for (size_t axis = 1; axis < shape.size(); ++axis) stride[axis] = stride[axis - 1] * shape[axis - 1];
+  for (size_t axis = 1; axis < shape.size(); ++axis)
+    stride[axis] = stride[axis - 1] * shape[axis - 1];
   const Tensor source = tensor->Clone();
   Shape index(shape.size(), 0);
   int64_t from = 0;

@@ -4,8 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "adaround/base/error.h"
@@ -26,8 +29,8 @@ void ThrowCannotWrite(const std::filesystem::path& path, int error) {
   if (error == EACCES || error == EPERM) remedy = "; check the folder's permissions";
   if (error == EROFS) remedy = "; write to another file system";
   if (error == ENOENT) remedy = "; create the folder first";
-  throw Error(ErrorCode::kIo, Printable(path.string(), 4096) + ": cannot be written: " +
-                                  std::strerror(error) + remedy);
+  throw Error(ErrorCode::kIo, Printable(path.string(), 4096) +
+                                  ": cannot be written: " + std::strerror(error) + remedy);
 }
 
 void SyncToDisk(const std::filesystem::path& path) {
@@ -49,15 +52,15 @@ OutputFile::OutputFile(const std::filesystem::path& path) : path_(path) {
     return;
   }
   // Through a symbolic link the file it names is replaced, not the link.
-  if (exists) path_ = std::filesystem::canonical(path_);
-  std::string name = path_.string() + ".XXXXXX";
-  descriptor_ = mkostemp(name.data(), O_CLOEXEC);
+  std::error_code error;
+  if (exists) path_ = std::filesystem::canonical(path_, error);
+  if (error) ThrowCannotWrite(path, error.value());
+  static std::atomic<int> next_number{0};
+  const std::string suffix = "." + std::to_string(getpid()) + "-" + std::to_string(next_number++);
+  const std::filesystem::path temporary = path_.string() + suffix + ".tmp";
+  descriptor_ = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor_ < 0) ThrowCannotWrite(path_, errno);
-  temporary_ = name;
-  // mkostemp makes the file private: give it the permissions that any new file would have.
-  const mode_t mask = umask(0);
-  umask(mask);
-  if (fchmod(descriptor_, 0666 & ~mask) != 0) ThrowCannotWrite(path_, errno);
+  temporary_ = temporary;
 }
 
 OutputFile::~OutputFile() {

@@ -108,21 +108,23 @@ void CheckTiling(const std::map<std::string, SafetensorsFile::Entry>& entries,
   for (const Item* item : order) {
     const int64_t begin = item->second.begin;
     if (begin < expected) {
-      ThrowMalformedAt(file, begin, "tensor " + Quoted(item->first) +
-                                        " overlaps the one before it, which ends at byte " +
-                                        std::to_string(expected));
+      ThrowMalformedAt(file, begin,
+                       "tensor " + Quoted(item->first) +
+                           " overlaps the one before it, which ends at byte " +
+                           std::to_string(expected));
     }
     if (begin > expected) {
-      ThrowMalformedAt(file, expected, "a hole of " + std::to_string(begin - expected) +
-                                           " bytes before tensor " + Quoted(item->first) +
-                                           ": no byte may belong to no tensor");
+      ThrowMalformedAt(file, expected,
+                       "a hole of " + std::to_string(begin - expected) + " bytes before tensor " +
+                           Quoted(item->first) + ": no byte may belong to no tensor");
     }
     expected = item->second.end;
   }
   if (expected != file_size) {
-    ThrowMalformedAt(file, expected, std::to_string(file_size - expected) +
-                                         " trailing bytes after the last tensor; write or fetch "
-                                         "the file again");
+    ThrowMalformedAt(file, expected,
+                     std::to_string(file_size - expected) +
+                         " trailing bytes after the last tensor; write or fetch "
+                         "the file again");
   }
 }
 
@@ -135,7 +137,9 @@ SafetensorsFile::SafetensorsFile(std::shared_ptr<const InputFile> file) : file_(
   ReadHeader();
 }
 
-const std::string& SafetensorsFile::name() const { return file_->name(); }
+const std::string& SafetensorsFile::name() const {
+  return file_->name();
+}
 
 void SafetensorsFile::ReadHeader() {
   const std::string& file = name();
@@ -144,12 +148,12 @@ void SafetensorsFile::ReadHeader() {
   const int64_t available = file_->size() - kLengthBytes;
   const bool too_long = length > static_cast<uint64_t>(kMaxHeaderBytes);
   if (too_long || length < 2 || (head.size() > 8 && head[8] != '{')) {
-    std::string what = too_long     ? "the header's length is " + std::to_string(length) +
-                                          " bytes, at most " + std::to_string(kMaxHeaderBytes) +
-                                          " are allowed"
-                       : length < 2 ? "the header's length is " + std::to_string(length) +
-                                          " bytes, too few for any header"
-                                    : "the header does not begin with '{'";
+    std::string what =
+        too_long ? "the header's length is " + std::to_string(length) + " bytes, at most " +
+                       std::to_string(kMaxHeaderBytes) + " are allowed"
+        : length < 2
+            ? "the header's length is " + std::to_string(length) + " bytes, too few for any header"
+            : "the header does not begin with '{'";
     ThrowMalformedAt(file, length < 2 || too_long ? 0 : 8,
                      what + "; this is no safetensors file" + LooksLike(head));
   }
@@ -228,26 +232,26 @@ void WriteSafetensors(const std::filesystem::path& path,
   });
 
   const std::string file = Printable(path.string(), 4096);
-  auto header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) {
-    header["__metadata__"] = nlohmann::ordered_json::object();
-    for (const auto& [key, value] : metadata) header["__metadata__"][key] = value;
-  }
+  using nlohmann::ordered_json;
+  // Put together entry by entry: an ordered object looks for its key from the start at each one.
+  std::string text;
+  const auto append = [&](const std::string& key, const ordered_json& value) {
+    text += (text.empty() ? "{" : ",") + DumpJson(key, -1, file) + ":" + DumpJson(value, -1, file);
+  };
+  if (!metadata.empty()) append("__metadata__", metadata);
   int64_t offset = 0;
   for (const Item* item : order) {
     if (item->first == "__metadata__") {
       throw Error(ErrorCode::kInvalidArgument,
                   file + ": a tensor cannot be named '__metadata__'; rename it");
     }
-    const auto bytes = static_cast<int64_t>(item->second.num_bytes());
-    // An array of three, then a lookup by key per tensor, would be quadratic: build it whole.
-    header.push_back({item->first,
-                      nlohmann::ordered_json{{"dtype", FormatDType(item->second.dtype())},
-                                             {"shape", item->second.shape()},
-                                             {"data_offsets", {offset, offset + bytes}}}});
-    offset += bytes;
+    const int64_t end = offset + static_cast<int64_t>(item->second.num_bytes());
+    append(item->first, {{"dtype", FormatDType(item->second.dtype())},
+                         {"shape", item->second.shape()},
+                         {"data_offsets", {offset, end}}});
+    offset = end;
   }
-  std::string text = DumpJson(header, -1, file);
+  text += text.empty() ? "{}" : "}";
   text.append((8 - text.size() % 8) % 8, ' ');
 
   OutputFile out(path);

@@ -172,9 +172,9 @@ json ParseStrictJson(std::string_view text, const std::string& file, int64_t bas
   }
   size_t position = 0;
   DocumentBuilder builder;
-  const bool parsed = json::sax_parse(CountingIterator(text.data(), &position),
-                                      CountingIterator(text.data() + text.size(), &position),
-                                      &builder);
+  const bool parsed =
+      json::sax_parse(CountingIterator(text.data(), &position),
+                      CountingIterator(text.data() + text.size(), &position), &builder);
   if (!parsed) {
     ThrowMalformedAt(file, base_offset + static_cast<int64_t>(position), builder.refusal());
   }
@@ -186,8 +186,9 @@ std::string DumpJson(const nlohmann::ordered_json& value, int indent, const std:
     return value.dump(indent);
   } catch (const nlohmann::json::exception&) {
     throw Error(ErrorCode::kInvalidArgument,
-                file + ": a name or text in the model is not valid UTF-8, which JSON needs; rename "
-                       "it");
+                file +
+                    ": a name or text in the model is not valid UTF-8, which JSON needs; rename "
+                    "it");
   }
 }
 
@@ -248,7 +249,9 @@ void JsonView::FailExpected(const char* wanted) const {
   FailMalformed(std::string("expected ") + wanted + ", found " + KindName(*value_));
 }
 
-std::string JsonView::Prefix() const { return place_.empty() ? "" : place_ + ": "; }
+std::string JsonView::Prefix() const {
+  return place_.empty() ? "" : place_ + ": ";
+}
 
 void JsonView::FailMalformed(const std::string& message) const {
   ThrowMalformed(*file_, Prefix() + message);

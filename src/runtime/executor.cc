@@ -119,8 +119,21 @@ ExecutionPlan Executor::Plan(const std::set<std::string>& available,
   plan.nodes.assign(nodes.begin(), nodes.end());
   std::sort(plan.needed.begin(), plan.needed.end());
 
-  plan.last_used.resize(plan.nodes.size());
-  std::set<std::string> used_later(wanted.begin(), wanted.end());
+  FindLastUses(plan);
+  return plan;
+}
+
+ExecutionPlan Executor::PlanAndFree(const std::set<std::string>& available,
+                                    const std::set<std::string>& wanted) const {
+  ExecutionPlan plan = Plan(available, wanted);
+  plan.wanted.clear();
+  FindLastUses(plan);
+  return plan;
+}
+
+void Executor::FindLastUses(ExecutionPlan& plan) const {
+  plan.last_used.assign(plan.nodes.size(), {});
+  std::set<std::string> used_later = plan.wanted;
   for (size_t i = plan.nodes.size(); i-- > 0;) {
     const Node& node = graph_.nodes[plan.nodes[i]];
     for (const auto* names : {&node.inputs, &node.outputs}) {
@@ -129,7 +142,6 @@ ExecutionPlan Executor::Plan(const std::set<std::string>& available,
       }
     }
   }
-  return plan;
 }
 
 TensorMap Executor::Run(const ExecutionPlan& plan, TensorMap values,

@@ -22,8 +22,8 @@ struct AdaRoundOptions {
   double beta_end = 2.0;
   // Part of the iterations that run without regularizer. 0 ... 1.
   double warm_start_fraction = 0.2;
-  // Sampled columns per step; drawn in whole images where columns_per_draw (see SampledColumns)
-  // is more than 1. >= 1.
+  // Draws per step: sampled columns, or images of several columns each where positions_per_draw
+  // says so (preset paper: 32 images of 64 columns). >= 1.
   int64_t batch_size = 64;
   // Rescales each row's data term so that nearest rounding's error is 0.02: lambda then means the
   // same for every layer. The paper's setting is false: squared error summed over output channels,

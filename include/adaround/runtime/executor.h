@@ -47,6 +47,10 @@ class Executor {
   ExecutionPlan Plan(const std::set<std::string>& available,
                      const std::set<std::string>& wanted) const;
 
+  // The same, but Run() returns nothing: `wanted` is computed, observed, and freed like the rest.
+  ExecutionPlan PlanAndFree(const std::set<std::string>& available,
+                            const std::set<std::string>& wanted) const;
+
   // Called with each tensor of a run, given or computed, as soon as it is there.
   using Observer = std::function<void(const std::string& name, const Tensor& value)>;
 
@@ -62,6 +66,7 @@ class Executor {
  private:
   struct NodeState;
   void BuildKernel(size_t node);
+  void FindLastUses(ExecutionPlan& plan) const;
 
   Graph graph_;
   std::vector<std::unique_ptr<NodeState>> states_;

@@ -137,7 +137,7 @@ KernelFunction CreatePow(const KernelSpec& spec) {
     VisitArithmetic(base.dtype(), "base", [&](auto zero) {
       using T = decltype(zero);
       if constexpr (!std::is_floating_point_v<T>) {
-        CheckSameDType(base, exponent);
+        CheckDType(exponent, base.dtype(), "exponent of an integer base");
         outputs.push_back(
             ApplyBinary<T, T>(base, exponent, [](T x, T y) { return IntegerPower(x, y); }));
       }

@@ -104,6 +104,27 @@ Taps TapsAt(const ResizeAttributes& attributes, const AxisPlan& axis, int64_t po
   return taps;
 }
 
+// out[...] = sum of the taps' rows of `inner` elements. Taps without weight are not read: times an
+// infinity they would be NaN.
+void BlendRows(const Taps& taps, const float* in, int64_t inner, float* out) {
+  std::fill(out, out + inner, 0.0F);
+  for (size_t t = 0; t < taps.index.size(); ++t) {
+    const float weight = taps.weight[t];
+    if (weight == 0.0F) continue;
+    const float* row = in + taps.index[t] * inner;
+    for (int64_t i = 0; i < inner; ++i) out[i] += weight * row[i];
+  }
+}
+
+// As above for rows of one element.
+float BlendElements(const Taps& taps, const float* in) {
+  float sum = 0.0F;
+  for (size_t t = 0; t < taps.index.size(); ++t) {
+    if (taps.weight[t] != 0.0F) sum += taps.weight[t] * in[taps.index[t]];
+  }
+  return sum;
+}
+
 Tensor ResizeAxis(const ResizeAttributes& attributes, const Tensor& x, int64_t axis_index,
                   const AxisPlan& axis) {
   Shape shape = x.shape();
@@ -124,14 +145,10 @@ Tensor ResizeAxis(const ResizeAttributes& attributes, const Tensor& x, int64_t a
       } else if (copies) {
         const float* row = in + tap.index[1] * inner;
         std::copy(row, row + inner, out);
+      } else if (inner == 1) {
+        *out = BlendElements(tap, in);
       } else {
-        std::fill(out, out + inner, 0.0F);
-        for (size_t t = 0; t < 4; ++t) {
-          const float weight = tap.weight[t];
-          if (weight == 0.0F) continue;
-          const float* row = in + tap.index[t] * inner;
-          for (int64_t i = 0; i < inner; ++i) out[i] += weight * row[i];
-        }
+        BlendRows(tap, in, inner, out);
       }
       out += inner;
     }
@@ -233,6 +250,9 @@ KernelFunction CreateResize(const KernelSpec& spec) {
   attributes.exclude_outside = node.GetInt("exclude_outside", 0) != 0;
   attributes.axes = node.GetInts("axes", {});
   CheckOneOf(attributes.mode, {"nearest", "linear", "cubic"}, "mode");
+  if (attributes.coordinates == "tf_half_pixel_for_nn") {
+    Unsupported("coordinate_transformation_mode 'tf_half_pixel_for_nn' is not supported");
+  }
   CheckOneOf(attributes.coordinates,
              {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
               "asymmetric", "tf_crop_and_resize"},
@@ -246,7 +266,8 @@ KernelFunction CreateResize(const KernelSpec& spec) {
     for (const AxisPlan& plan : plans) shape.push_back(plan.output);
     CheckOutputShape(shape);
     Tensor y = *inputs[0];
-    for (size_t d = 0; d < plans.size(); ++d) {
+    // Last axis first: it has no rows to vectorise over, and is the shortest now when enlarging.
+    for (size_t d = plans.size(); d-- > 0;) {
       if (!IsIdentity(plans[d])) y = ResizeAxis(attributes, y, static_cast<int64_t>(d), plans[d]);
     }
     return {y};

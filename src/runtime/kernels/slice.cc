@@ -46,7 +46,9 @@ Tensor Slice(const Tensor& x, const std::vector<int64_t>& starts, const std::vec
     const size_t axis = static_cast<size_t>(NormalizeAxis(axes[i], x.rank()));
     const Range range = ResolveRange(starts[i], ends[i], steps[i], x.shape()[axis]);
     shape[axis] = range.count;
-    if (range.count > 0) offset += range.start * strides[axis];
+    // Strides of an input without elements may be too large to multiply, and are not needed.
+    if (x.num_elements() == 0) continue;
+    offset += range.start * strides[axis];
     strides[axis] *= range.step;
   }
   Tensor y = NewOutput(x.dtype(), shape);

@@ -19,8 +19,9 @@ void SoftmaxLine(const float* in, float* out, int64_t count, int64_t stride, boo
     sum += exponential;
   }
   if (logarithm) {
-    const float shift = largest + std::log(sum);
-    for (int64_t i = 0; i < count; ++i) out[i * stride] = in[i * stride] - shift;
+    // The two terms one after the other: their sum would round at the size of the largest.
+    const float log_sum = std::log(sum);
+    for (int64_t i = 0; i < count; ++i) out[i * stride] = (in[i * stride] - largest) - log_sum;
   } else {
     const float factor = 1.0F / sum;
     for (int64_t i = 0; i < count; ++i) out[i * stride] *= factor;

@@ -40,6 +40,10 @@ using Window = std::vector<WindowAxis>;
 Window ResolveWindow(const WindowAttributes& attributes, const Shape& input,
                      const Shape& kernel_shape);
 
+// For a ConvTranspose node whose kernel has run: the window of the convolution that it transposes,
+// which slides over the node's output (WindowAxis::input) and has one step per pixel of its input.
+Window ResolveTransposedWindow(const Node& node, const Shape& input, const Shape& weight);
+
 // [n, c, outputs of the window...]
 Shape WindowOutputShape(int64_t n, int64_t c, const Window& window);
 

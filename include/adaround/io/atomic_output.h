@@ -1,0 +1,48 @@
+// Results that appear whole or not at all, whatever stops the program.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+namespace adaround {
+
+// Writes a file beside `path`, syncs it to disk and renames it over `path`. A device or pipe
+// (/dev/stdout) is written straight to; through a symbolic link the file it names is replaced.
+// Throws Error(kIo), naming file, reason and remedy; `path` is then as it was.
+void WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes);
+
+// A result folder under construction.
+//
+// Files are written into partial(), which is OUT.partial beside OUT, and Commit() renames it to
+// OUT. Without Commit() the destructor removes partial(), and OUT is as it was. One run at a time
+// builds an OUT: a lock in partial() tells a second run; what a killed run left there is removed.
+class OutputDirectory {
+ public:
+  // Throws Error(kInvalidArgument): OUT exists and `force` is false; or it exists and is neither an
+  //   empty folder nor one with a model.json, which is never replaced; or OUT names no folder that
+  //   could be made ("", "/", "..").
+  // Throws Error(kIo): its parent folder is missing or cannot be written, or another run builds it.
+  OutputDirectory(const std::filesystem::path& out, bool force);
+  OutputDirectory(const OutputDirectory&) = delete;
+  OutputDirectory& operator=(const OutputDirectory&) = delete;
+  ~OutputDirectory();
+
+  const std::filesystem::path& partial() const { return partial_; }
+
+  // Syncs everything to disk and puts it at OUT; with force, exchanges the two folders in one step
+  // where the file system can, and removes the old one.
+  // Throws Error(kIo | kInvalidArgument: OUT came to exist meanwhile); OUT is then as it was.
+  void Commit();
+
+ private:
+  void CheckTarget() const;
+  void ClaimPartial();
+  void MoveIntoPlace();
+
+  std::filesystem::path out_;
+  std::filesystem::path partial_;
+  bool force_;
+  int lock_ = -1;  // descriptor of the marker file in partial_
+};
+
+}  // namespace adaround

@@ -1,0 +1,39 @@
+// What a model consists of, without data.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "adaround/graph/graph.h"
+
+namespace adaround {
+
+struct InspectedLayer {
+  std::string name;
+  std::string op;
+  Shape weight_shape;
+  std::string activation;
+  int64_t num_parameters = 0;            // weight and bias
+  std::optional<int64_t> macs;           // of one sample
+  std::optional<Shape> output_shape;     // of one sample
+  std::string left_because;              // "" where it would be quantized
+};
+
+struct Inspection {
+  std::vector<InspectedLayer> layers;    // linear layers, in order of execution
+  std::map<std::string, int64_t> ops;    // operator -> number of nodes, as in the file
+  int64_t num_parameters = 0;            // elements of float initializers, as in the file
+  int64_t num_folded_batch_norms = 0;
+  std::optional<int64_t> macs;           // of one sample, all layers
+  // Why shapes and MACs are missing: an operator without kernel, an input of unknown extent.
+  std::string run_failure;
+};
+
+// Folds constants and BatchNormalization as quantization does, and runs one sample of zeros to learn
+// shapes. `graph` is sorted and validated.
+Inspection InspectModel(Graph graph);
+
+}  // namespace adaround

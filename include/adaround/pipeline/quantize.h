@@ -1,0 +1,155 @@
+// The main job: choose integers for every weight of a network.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "adaround/base/progress.h"
+#include "adaround/model/quantized_model.h"
+#include "adaround/pipeline/calibration_set.h"
+#include "adaround/quant/range_options.h"
+#include "adaround/rounding/rounding_options.h"
+
+namespace adaround {
+
+struct QuantizeOptions {
+  // Grid.
+  int bits = 4;  // 2 ... 8
+  bool symmetric = true;
+  Granularity granularity = Granularity::kPerChannel;
+  int64_t group_size = 128;  // weights per scale where the granularity is per group; >= 1
+  RangeEstimator range_estimator = RangeEstimator::kMse;
+  // "adaround" or "nearest".
+  std::string method = "adaround";
+  AdaRoundOptions adaround;
+  // Columns that the search may use, and that decide whether its result is kept, per layer.
+  int64_t search_columns = 8192;
+  int64_t held_out_columns = 2048;
+  // Positions of an image that a minibatch draws together; 0 draws single columns. The paper's
+  // minibatch is 32 whole images: preset paper draws 64 positions of each.
+  int64_t positions_per_draw = 0;
+  // Part of the samples that the search does not see. 0 ... 0.5.
+  double held_out_fraction = 0.15;
+  // A layer whose search ends above nearest on the held-out samples takes nearest. Preset paper
+  // turns it off.
+  bool fall_back_to_nearest = true;
+  // Layers to quantize, by name (ECMAScript regular expressions, searched anywhere in the name):
+  // those that some `include` matches (all, where there is none) and no `exclude` matches.
+  std::vector<std::string> include;
+  std::vector<std::string> exclude;
+  // (expression, bits): other widths for some layers; the last match counts.
+  std::vector<std::pair<std::string, int>> layer_bits;
+  uint64_t seed = 42;
+  int num_threads = 1;
+  // Bytes of resident memory to stay below; nothing = half of the machine's. Decides where
+  // activations are kept, never what comes out.
+  std::optional<int64_t> memory_limit;
+  // Where activations go that do not fit into memory.
+  std::filesystem::path spill_directory;
+
+  // Every violation; empty = sound.
+  std::vector<std::string> Validate() const;
+};
+
+// Sets the optimizer's part of `options`: "fast", "default", "best" or "paper".
+// Throws Error(kInvalidArgument), listing the names, where there is no such preset.
+void ApplyPreset(const std::string& preset, QuantizeOptions& options);
+std::vector<std::string> PresetNames();
+
+struct LayerReport {
+  std::string name;
+  std::string op;
+  std::string weight;      // the initializer; several layers may share one
+  std::string activation;  // in the loss
+  int64_t num_rows = 0;
+  int64_t row_length = 0;
+  int64_t num_groups = 1;
+  int bits = 0;
+  int64_t num_search_columns = 0;
+  int64_t num_held_out_columns = 0;
+  // Mean squared error of the activation's output per element, over the held-out columns (over the
+  // search's own where nothing is held out): hard integers, x_hat as input.
+  double nearest_error = 0.0;
+  double error = 0.0;
+  // The search's result before falling back to nearest.
+  double search_error = 0.0;
+  bool fell_back = false;
+  // Quantized together with an earlier layer that reads the same weight, on that layer's inputs.
+  bool shares_weight = false;
+  std::string strategy;
+  int64_t iterations = 0;
+  int64_t num_undecided = 0;
+  int64_t num_descent_flips = 0;
+  int64_t num_nearest_rows = 0;
+  int64_t num_changed = 0;  // weights that are not rounded to nearest
+  bool short_last_group = false;
+  double seconds = 0.0;
+};
+
+struct LeftLayer {
+  std::string name;
+  std::string op;
+  std::string reason;
+};
+
+struct QuantizeResult {
+  QuantizedModel model;    // provenance still empty
+  QuantizedModel nearest;  // the same grids, every weight rounded to nearest
+  std::vector<LayerReport> layers;
+  std::vector<LeftLayer> left;
+  int64_t num_folded_batch_norms = 0;
+  int64_t num_samples = 0;
+  int64_t num_held_out_samples = 0;
+  // Multiply-accumulates of one sample through the float network, and of all forward passes of both
+  // streams together.
+  int64_t macs_per_sample = 0;
+  int64_t forward_macs = 0;
+  int64_t num_segments = 0;
+  int64_t peak_stored_bytes = 0;
+  int64_t spilled_bytes = 0;
+  double forward_seconds = 0.0;
+  double solve_seconds = 0.0;
+};
+
+class QuantizeObserver : public ProgressObserver {
+ public:
+  // After each layer, in the order they are finished; `done` of `total` layers, which hold
+  // `fraction` of the weights. Layers that share a weight count once.
+  virtual void OnLayer(const LayerReport& layer, int64_t done, int64_t total, double fraction) = 0;
+};
+
+// What a run would do and need, from shapes alone.
+struct QuantizePrediction {
+  std::vector<LayerReport> layers;  // shapes and bits
+  std::vector<LeftLayer> left;
+  int64_t float_bytes = 0;      // of the weights to be quantized
+  int64_t quantized_bytes = 0;  // packed, with scales
+  int64_t macs_per_sample = 0;
+  int64_t forward_macs = 0;     // all passes, all samples
+  int64_t peak_memory_bytes = 0;
+  double solve_weight_steps = 0;  // weights times iterations
+  std::vector<std::string> warnings;
+};
+
+// Runs float and quantized streams side by side through the network, layer after layer in
+// topological order; each layer sees as x_hat what the layers before it, already quantized, make of
+// the samples.
+//
+// `graph` is sorted and validated. Constants are folded, BatchNormalization is folded into the
+// layer before it. The result depends on graph, samples and options, not on num_threads,
+// memory_limit or spill_directory.
+// Throws Error: kInvalidArgument (options; a pattern that matches no layer; no layer to quantize;
+// a layer that the given samples do not reach), kMalformed, kUnsupported, kNumerical, kIo,
+// kCancelled.
+QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
+                             const QuantizeOptions& options, QuantizeObserver* observer = nullptr);
+
+// The same up to the point where work would begin; runs one sample through the network.
+QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& samples,
+                                       const QuantizeOptions& options);
+
+}  // namespace adaround

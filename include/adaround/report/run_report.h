@@ -1,0 +1,95 @@
+// What a run of `quantize` has to tell, as plain data, and its forms as text.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace adaround {
+
+struct LayerRow {
+  std::string name;
+  std::string op;
+  std::string activation;
+  int64_t num_rows = 0;
+  int64_t row_length = 0;
+  int64_t num_groups = 1;
+  int bits = 0;
+  double nearest_error = 0.0;
+  double error = 0.0;
+  double search_error = 0.0;
+  bool fell_back = false;
+  bool shares_weight = false;
+  bool short_last_group = false;
+  std::string strategy;
+  int64_t iterations = 0;
+  int64_t num_search_columns = 0;
+  int64_t num_held_out_columns = 0;
+  int64_t num_undecided = 0;
+  int64_t num_descent_flips = 0;
+  int64_t num_nearest_rows = 0;
+  int64_t num_changed = 0;
+  double seconds = 0.0;
+};
+
+struct LeftRow {
+  std::string name;
+  std::string op;
+  std::string reason;
+};
+
+// One network's measurements on one set of samples.
+struct NetworkRow {
+  std::string name;  // "float", "nearest", "adaround"
+  std::optional<double> top1;
+  std::optional<double> top5;
+  std::optional<double> sqnr_db;
+  std::optional<double> agreement;
+  std::optional<double> kl_divergence;
+};
+
+struct RunReport {
+  std::string model;   // path as given
+  std::string output;  // path of OUT
+  std::string method;
+  std::map<std::string, std::string> provenance;
+  std::vector<LayerRow> layers;
+  std::vector<LeftRow> left;
+  std::string evaluated_on;  // what the rows of `networks` were measured on
+  int64_t num_evaluated = 0;
+  std::vector<NetworkRow> networks;
+  int64_t num_samples = 0;
+  int64_t num_held_out_samples = 0;
+  int64_t num_folded_batch_norms = 0;
+  int64_t float_bytes = 0;      // of the quantized weights, as float32
+  int64_t quantized_bytes = 0;  // of the same, packed, with scales
+  int64_t macs_per_sample = 0;
+  int64_t forward_macs = 0;
+  int64_t num_segments = 0;
+  int64_t stored_bytes = 0;
+  int64_t spilled_bytes = 0;
+  int64_t peak_resident_bytes = 0;
+  int num_threads = 1;
+  double forward_seconds = 0.0;
+  double solve_seconds = 0.0;
+  double total_seconds = 0.0;
+  std::vector<std::string> warnings;
+};
+
+// {"format": "adaround-report", "version": 1, ...}: keys are the members' names.
+std::string ToJson(const RunReport& report);
+
+// The final tables: networks side by side, layers left in float, bytes, times.
+std::string ToText(const RunReport& report, bool with_baseline);
+
+// "[ 7/21] layer2.0.conv1  64x576  nearest 0.0538 -> 0.0094  (5.7x)  3.1 s"
+std::string LayerLine(const LayerRow& layer, int64_t done, int64_t total);
+
+// "1.5 MiB"
+std::string FormatBytes(int64_t bytes);
+// "12.3 s", "4 min 05 s"
+std::string FormatSeconds(double seconds);
+
+}  // namespace adaround

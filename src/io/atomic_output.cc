@@ -1,0 +1,171 @@
+#include "adaround/io/atomic_output.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "adaround/base/error.h"
+#include "io/output_file.h"
+
+namespace adaround {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Says that a folder is ours to remove, and holds the lock of the run that builds it.
+constexpr const char* kMarker = ".adaround-partial";
+
+std::string Shown(const fs::path& path) {
+  return Printable(path.string(), 4096);
+}
+
+bool Exists(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(fs::symlink_status(path, error));
+}
+
+bool IsRealFolder(const fs::path& path) {
+  std::error_code error;
+  return fs::symlink_status(path, error).type() == fs::file_type::directory;
+}
+
+bool IsEmptyFolder(const fs::path& path) {
+  std::error_code error;
+  return fs::is_empty(path, error) && !error;
+}
+
+void SyncTree(const fs::path& folder) {
+  std::error_code error;
+  fs::recursive_directory_iterator entry(folder, error);
+  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    if (!fs::is_symlink(entry->symlink_status(error))) SyncToDisk(entry->path());
+  }
+  if (error) ThrowCannotWrite(folder, error.value());
+  SyncToDisk(folder);
+}
+
+bool NotOnThisFileSystem(int error) {
+  return error == EINVAL || error == ENOSYS;
+}
+
+}  // namespace
+
+void WriteFileAtomically(const fs::path& path, std::string_view bytes) {
+  OutputFile file(path);
+  file.Write(bytes.data(), bytes.size());
+  file.Commit();
+}
+
+OutputDirectory::OutputDirectory(const fs::path& out, bool force) : force_(force) {
+  out_ = out.lexically_normal();
+  if (out_.filename().empty()) out_ = out_.parent_path();
+  const fs::path name = out_.filename();
+  if (name.empty() || name == "." || name == "..") {
+    throw Error(ErrorCode::kInvalidArgument,
+                "'" + Shown(out) + "' cannot be the output folder; name a folder to be made");
+  }
+  partial_ = out_;
+  partial_ += ".partial";
+  CheckTarget();
+  ClaimPartial();
+}
+
+OutputDirectory::~OutputDirectory() {
+  if (lock_ < 0) return;
+  std::error_code error;
+  fs::remove_all(partial_, error);
+  close(lock_);
+}
+
+void OutputDirectory::CheckTarget() const {
+  if (!Exists(out_)) return;
+  if (!force_) {
+    throw Error(ErrorCode::kInvalidArgument,
+                Shown(out_) + ": already exists; give --force to replace it, or another -o");
+  }
+  if (!IsRealFolder(out_) || (!IsEmptyFolder(out_) && !Exists(out_ / "model.json"))) {
+    throw Error(ErrorCode::kInvalidArgument,
+                Shown(out_) +
+                    ": exists and is no folder that adaround wrote (it holds no "
+                    "model.json), so that --force does not replace it; remove it "
+                    "yourself, or give another -o");
+  }
+}
+
+void OutputDirectory::ClaimPartial() {
+  const fs::path marker = partial_ / kMarker;
+  if (mkdir(partial_.c_str(), 0777) != 0) {
+    if (errno != EEXIST) ThrowCannotWrite(partial_, errno);
+    if (!IsRealFolder(partial_) || (!IsEmptyFolder(partial_) && !Exists(marker))) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  Shown(partial_) +
+                      ": is in the way of the output's construction and was not "
+                      "left by an earlier run; move it elsewhere");
+    }
+  }
+  lock_ = open(marker.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+  if (lock_ < 0) ThrowCannotWrite(marker, errno);
+  if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    close(std::exchange(lock_, -1));
+    throw Error(ErrorCode::kIo, Shown(partial_) +
+                                    ": another run is building this output; wait for "
+                                    "it, or give another -o");
+  }
+  std::error_code error;
+  for (fs::directory_iterator entry(partial_, error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
+    if (entry->path().filename() != kMarker) fs::remove_all(entry->path(), error);
+    if (error) break;
+  }
+  if (error) {
+    close(std::exchange(lock_, -1));
+    ThrowCannotWrite(partial_, error.value());
+  }
+}
+
+void OutputDirectory::Commit() {
+  ADAROUND_CHECK(lock_ >= 0);
+  CheckTarget();
+  SyncTree(partial_);
+  MoveIntoPlace();
+  // From here on the result is in place: what follows is tidying, and lock_ < 0 keeps the
+  // destructor away from partial_.
+  close(std::exchange(lock_, -1));
+  const fs::path parent = out_.parent_path();
+  SyncToDisk(parent.empty() ? "." : parent);
+}
+
+void OutputDirectory::MoveIntoPlace() {
+  const fs::path marker = partial_ / kMarker;
+  const bool replace = Exists(out_);
+  // The exchange leaves the old folder at partial_, from where it is removed.
+  const unsigned flags = replace ? RENAME_EXCHANGE : RENAME_NOREPLACE;
+  if (renameat2(AT_FDCWD, partial_.c_str(), AT_FDCWD, out_.c_str(), flags) == 0) {
+    std::error_code error;
+    fs::remove(out_ / kMarker, error);
+    if (replace) fs::remove_all(partial_, error);
+    return;
+  }
+  if (errno == EEXIST) CheckTarget();
+  if (!NotOnThisFileSystem(errno)) ThrowCannotWrite(out_, errno);
+  fs::path old = partial_;
+  old += ".old";
+  if (replace && rename(out_.c_str(), old.c_str()) != 0) ThrowCannotWrite(out_, errno);
+  if (rename(partial_.c_str(), out_.c_str()) != 0) {
+    const int error = errno;
+    if (replace) rename(old.c_str(), out_.c_str());
+    ThrowCannotWrite(out_, error);
+  }
+  std::error_code error;
+  fs::remove(out_ / kMarker, error);
+  fs::remove_all(old, error);
+}
+
+}  // namespace adaround

@@ -1,0 +1,231 @@
+#include "pipeline/prepared_network.h"
+
+#include <algorithm>
+#include <regex>
+
+#include "adaround/base/error.h"
+#include "graph/passes/find_activation.h"
+#include "graph/passes/fold_batch_norm.h"
+
+namespace adaround {
+namespace {
+
+// A regular expression of the user's that remembers whether it has ever matched.
+class LayerPattern {
+ public:
+  LayerPattern(const std::string& option, const std::string& expression)
+      : option_(option), expression_(expression) {
+    try {
+      regex_ = std::regex(expression);
+    } catch (const std::regex_error& error) {
+      throw Error(ErrorCode::kInvalidArgument, option + " '" + Printable(expression) +
+                                                   "' is not a regular expression: " +
+                                                   error.what());
+    }
+  }
+
+  bool Matches(const std::string& name) {
+    const bool found = std::regex_search(name, regex_);
+    used_ = used_ || found;
+    return found;
+  }
+
+  void CheckUsed(std::vector<std::string>& violations) const {
+    if (!used_) {
+      violations.push_back(option_ + " '" + Printable(expression_) +
+                           "' matches no layer; `adaround inspect` lists their names");
+    }
+  }
+
+ private:
+  std::string option_;
+  std::string expression_;
+  std::regex regex_;
+  bool used_ = false;
+};
+
+std::vector<LayerPattern> MakePatterns(const std::string& option,
+                                       const std::vector<std::string>& expressions) {
+  std::vector<LayerPattern> patterns;
+  for (const std::string& expression : expressions) patterns.emplace_back(option, expression);
+  return patterns;
+}
+
+bool AnyMatches(std::vector<LayerPattern>& patterns, const std::string& name) {
+  bool matched = false;
+  // Each is asked, so that each learns whether it is of use.
+  for (LayerPattern& pattern : patterns) matched = pattern.Matches(name) || matched;
+  return matched;
+}
+
+void ChooseLayers(const QuantizeOptions& options, PreparedNetwork& network) {
+  const LinearLayers found = FindLinearLayers(network.graph);
+  for (const SkippedLayer& skipped : found.skipped) {
+    network.left.push_back({skipped.name, skipped.op, skipped.reason});
+  }
+  std::vector<LayerPattern> include = MakePatterns("--include", options.include);
+  std::vector<LayerPattern> exclude = MakePatterns("--exclude", options.exclude);
+  std::vector<std::string> width_expressions;
+  for (const auto& entry : options.layer_bits) width_expressions.push_back(entry.first);
+  std::vector<LayerPattern> widths = MakePatterns("--layer-bits", width_expressions);
+
+  const auto consumers = network.graph.Consumers();
+  std::map<std::string, size_t> first_with_weight;
+  std::vector<std::string> violations;
+  for (const LinearLayer& linear : found.layers) {
+    const std::string& op = network.graph.nodes[linear.node].op;
+    const bool included = include.empty() || AnyMatches(include, linear.name);
+    const bool excluded = AnyMatches(exclude, linear.name);
+    ChosenLayer layer;
+    layer.bits = options.bits;
+    for (size_t i = 0; i < widths.size(); ++i) {
+      if (widths[i].Matches(linear.name)) layer.bits = options.layer_bits[i].second;
+    }
+    if (!included || excluded) {
+      network.left.push_back({linear.name, op, excluded ? "excluded" : "not included"});
+      continue;
+    }
+    layer.linear = linear;
+    layer.activation = FindActivation(network.graph, consumers, linear.output).function;
+    const size_t index = network.layers.size();
+    layer.first_with_weight = first_with_weight.emplace(linear.weight, index).first->second;
+    const ChosenLayer& first =
+        layer.first_with_weight == index ? layer : network.layers[layer.first_with_weight];
+    if (first.linear.weight_axis != linear.weight_axis ||
+        first.linear.weight_groups != linear.weight_groups ||
+        first.linear.num_groups != linear.num_groups) {
+      network.left.push_back(
+          {linear.name, op, "it reads a weight of layer '" + Printable(first.linear.name) +
+                                "' in another layout and uses that layer's integers"});
+      continue;
+    }
+    network.layers.push_back(std::move(layer));
+  }
+  for (const auto* patterns : {&include, &exclude, &widths}) {
+    for (const LayerPattern& pattern : *patterns) pattern.CheckUsed(violations);
+  }
+  ThrowIfAny(ErrorCode::kInvalidArgument, violations);
+  if (network.layers.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                found.layers.empty()
+                    ? "the model has no Conv, ConvTranspose, Gemm or MatMul with a constant weight: "
+                      "there is nothing to quantize"
+                    : "--include and --exclude leave no layer to quantize");
+  }
+}
+
+void SeparateGivenOutputs(const CalibrationSet& samples, PreparedNetwork& network) {
+  network.run_graph = network.graph;
+  for (ChosenLayer& layer : network.layers) {
+    std::string& output = layer.linear.output;
+    if (!samples.Has(output)) continue;
+    const std::string computed = output + " (computed)";
+    for (Node& node : network.run_graph.nodes) {
+      std::replace(node.outputs.begin(), node.outputs.end(), output, computed);
+    }
+    output = computed;
+  }
+  // The given tensor has no maker now; as an input it stays known to the graph.
+  for (const std::string& name : samples.names()) {
+    GraphInput input;
+    input.name = name;
+    network.run_graph.inputs.push_back(std::move(input));
+  }
+}
+
+// Runs one sample through all nodes that some layer needs, and records what it sees.
+void TraceShapes(const CalibrationSet& samples, PreparedNetwork& network) {
+  Executor executor(network.run_graph);
+  std::set<std::string> wanted;
+  for (const ChosenLayer& layer : network.layers) wanted.insert(layer.linear.output);
+  ExecutionPlan plan;
+  try {
+    plan = executor.PlanAndFree(samples.names(), wanted);
+  } catch (const Error& error) {
+    throw error.WithContext("the calibration data does not reach every layer");
+  }
+  const auto observe = [&](const std::string& name, const Tensor& value) {
+    network.tensors[name] = {value.dtype(), value.shape(),
+                             static_cast<int64_t>(value.num_bytes())};
+  };
+  executor.Run(plan, GivenTensors(samples, plan.needed, 0, false), observe);
+  network.macs_per_sample = executor.num_macs();
+  network.nodes = plan.nodes;
+  std::map<size_t, size_t> position;
+  std::map<std::string, size_t> made_by;
+  for (size_t p = 0; p < plan.nodes.size(); ++p) {
+    const Node& node = network.run_graph.nodes[plan.nodes[p]];
+    PlannedNode planned;
+    planned.cost = executor.NodeMacs(plan.nodes[p]);
+    for (const std::string& output : node.outputs) {
+      if (output.empty()) continue;
+      planned.cost += network.tensors.at(output).bytes / 2;
+      if (!samples.Has(output)) made_by[output] = p;
+    }
+    for (const std::string& input : node.inputs) {
+      const auto maker = made_by.find(input);
+      if (maker != made_by.end()) planned.predecessors.push_back(maker->second);
+    }
+    network.planned.push_back(std::move(planned));
+    position[plan.nodes[p]] = p;
+  }
+  for (size_t i = 0; i < network.layers.size(); ++i) {
+    if (network.layers[i].first_with_weight != i) continue;
+    network.planned[position.at(network.layers[i].linear.node)].is_layer = true;
+  }
+
+  // A tensor is alive at every cut between its maker and its last reader.
+  const size_t n = plan.nodes.size();
+  network.live.resize(n + 1);
+  network.live_bytes.assign(n + 1, 0);
+  std::map<std::string, size_t> last_reader;
+  for (size_t p = 0; p < n; ++p) {
+    for (const std::string& input : network.run_graph.nodes[plan.nodes[p]].inputs) {
+      last_reader[input] = p;
+    }
+  }
+  for (const auto& [name, maker] : made_by) {
+    const auto last = last_reader.find(name);
+    if (last == last_reader.end()) continue;
+    for (size_t cut = maker + 1; cut <= last->second; ++cut) {
+      network.live[cut].insert(name);
+      network.live_bytes[cut] += network.tensors.at(name).bytes;
+    }
+  }
+  for (size_t p = 0; p < n; ++p) {
+    int64_t at_once = network.live_bytes[p];
+    for (const std::string& output : network.run_graph.nodes[plan.nodes[p]].outputs) {
+      if (!output.empty()) at_once += network.tensors.at(output).bytes;
+    }
+    network.peak_sample_bytes = std::max(network.peak_sample_bytes, at_once);
+  }
+}
+
+}  // namespace
+
+TensorMap GivenTensors(const CalibrationSet& samples, const std::vector<std::string>& needed,
+                       int64_t sample, bool quantized) {
+  TensorMap values;
+  for (const std::string& name : needed) {
+    if (!samples.Has(name)) continue;
+    values[name] = quantized ? samples.QuantizedSample(name, sample)
+                             : samples.FloatSample(name, sample);
+  }
+  return values;
+}
+
+PreparedNetwork PrepareNetwork(Graph graph, const CalibrationSet& samples,
+                               const QuantizeOptions& options) {
+  ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
+  PreparedNetwork network;
+  FoldConstants(graph);
+  network.num_folded_batch_norms = FoldBatchNorm(graph);
+  network.graph = std::move(graph);
+  ChooseLayers(options, network);
+  samples.CheckUsable();
+  SeparateGivenOutputs(samples, network);
+  TraceShapes(samples, network);
+  return network;
+}
+
+}  // namespace adaround

@@ -1,0 +1,66 @@
+// A network made ready for layer-by-layer work: folded, its layers chosen, its shapes known.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "adaround/graph/graph.h"
+#include "adaround/pipeline/calibration_set.h"
+#include "adaround/pipeline/quantize.h"
+#include "adaround/runtime/executor.h"
+#include "graph/linear_layer.h"
+#include "pipeline/segment_plan.h"
+#include "tensor/activation.h"
+
+namespace adaround {
+
+// A layer to be quantized.
+struct ChosenLayer {
+  LinearLayer linear;
+  Activation activation;
+  int bits = 4;
+  // Index in PreparedNetwork::layers of the first layer with the same weight; its own index where
+  // that is this one. Only first layers are optimized.
+  size_t first_with_weight = 0;
+};
+
+struct TensorFacts {
+  DType dtype = DType::kFloat32;
+  Shape shape;
+  int64_t bytes = 0;
+};
+
+struct PreparedNetwork {
+  // Constants and BatchNormalization folded, sorted: what is written.
+  Graph graph;
+  // What is run: the same nodes, but where the samples hold a layer's own output, the layer writes
+  // to a tensor of another name, and what follows it reads the given one.
+  Graph run_graph;
+  int64_t num_folded_batch_norms = 0;
+  std::vector<ChosenLayer> layers;
+  std::vector<LeftLayer> left;
+  // Facts about one sample: every tensor, and the multiply-accumulates of all that runs.
+  std::map<std::string, TensorFacts> tensors;
+  int64_t macs_per_sample = 0;
+  // The nodes that lie before any layer's output, in order (indices in graph.nodes), what they cost,
+  // and the tensors that must be kept between them.
+  std::vector<size_t> nodes;
+  std::vector<PlannedNode> planned;
+  std::vector<int64_t> live_bytes;               // per cut, one entry more than nodes
+  std::vector<std::set<std::string>> live;       // names, likewise
+  // The largest sum of tensors alive at once while one sample passes.
+  int64_t peak_sample_bytes = 0;
+};
+
+// Throws Error as QuantizeModel does.
+PreparedNetwork PrepareNetwork(Graph graph, const CalibrationSet& samples,
+                               const QuantizeOptions& options);
+
+// All given tensors of one sample, as the plan needs them.
+TensorMap GivenTensors(const CalibrationSet& samples, const std::vector<std::string>& needed,
+                       int64_t sample, bool quantized);
+
+}  // namespace adaround

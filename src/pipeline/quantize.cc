@@ -1,0 +1,466 @@
+#include "adaround/pipeline/quantize.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <memory>
+
+#include "adaround/base/error.h"
+#include "base/parallel_for.h"
+#include "pipeline/activation_store.h"
+#include "pipeline/layer_capture.h"
+#include "pipeline/prepared_network.h"
+#include "quant/range_estimator.h"
+#include "rounding/rounding_solver.h"
+
+namespace adaround {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+ChannelLayout LayoutOf(const LinearLayer& layer) {
+  return {layer.weight_axis, layer.weight_groups};
+}
+
+QuantGrid GridOf(const ChosenLayer& layer, const QuantizeOptions& options) {
+  return MakeGrid(layer.bits, options.symmetric, options.granularity, options.group_size);
+}
+
+int64_t MachineBytes() {
+  return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+}
+
+// Resident bytes that a run needs beside stored activations: parameters (the graph's, and both
+// executors' in the layout they compute with), one pass per thread, the largest layer's columns with
+// the solver's transposed copy, and the program itself.
+int64_t WorkingBytes(const PreparedNetwork& network, const QuantizeOptions& options) {
+  constexpr int64_t kProgramBytes = int64_t{150} << 20;
+  int64_t parameter_bytes = 0;
+  for (const auto& [name, tensor] : network.graph.initializers) {
+    parameter_bytes += static_cast<int64_t>(tensor.num_bytes());
+  }
+  int64_t largest_pool = 0;
+  for (const ChosenLayer& layer : network.layers) {
+    const int64_t column = layer.linear.num_groups * layer.linear.row_length * 4;
+    const int64_t columns =
+        std::min(options.search_columns + options.held_out_columns, 2 * kMaxPoolBytes / column);
+    largest_pool = std::max(largest_pool,
+                            columns * (2 * column + 2 * layer.linear.num_rows * 4));
+  }
+  return kProgramBytes + 4 * parameter_bytes + 2 * options.num_threads * network.peak_sample_bytes +
+         largest_pool;
+}
+
+int64_t StoreBudget(const PreparedNetwork& network, const QuantizeOptions& options) {
+  const int64_t limit = options.memory_limit.value_or(MachineBytes() / 2);
+  return std::max<int64_t>(0, limit - WorkingBytes(network, options));
+}
+
+LayerReport DescribeLayer(const PreparedNetwork& network, const ChosenLayer& layer,
+                          const QuantizeOptions& options) {
+  LayerReport report;
+  report.name = layer.linear.name;
+  report.op = network.graph.nodes[layer.linear.node].op;
+  report.weight = layer.linear.weight;
+  report.activation = layer.activation.Name();
+  report.num_rows = layer.linear.num_rows;
+  report.row_length = layer.linear.row_length;
+  report.num_groups = layer.linear.num_groups;
+  report.bits = layer.bits;
+  report.short_last_group = options.granularity == Granularity::kPerGroup &&
+                            layer.linear.row_length % options.group_size != 0;
+  return report;
+}
+
+// One run of QuantizeModel.
+class NetworkQuantizer {
+ public:
+  NetworkQuantizer(PreparedNetwork network, const CalibrationSet& samples,
+                   const QuantizeOptions& options, QuantizeObserver* observer)
+      : network_(std::move(network)),
+        samples_(samples),
+        options_(options),
+        observer_(observer),
+        solver_(CreateRoundingSolver(options.method, options.adaround)),
+        nearest_solver_(CreateRoundingSolver("nearest", options.adaround)),
+        split_(SplitSamples(samples.num_samples(), options.held_out_fraction)),
+        budget_bytes_(StoreBudget(network_, options)),
+        segments_(PlanSegments(network_.planned, network_.live_bytes, samples.num_samples(),
+                               budget_bytes_)),
+        store_(budget_bytes_, options.spill_directory, samples.num_samples()),
+        float_executor_(network_.run_graph),
+        quantized_executor_(network_.run_graph),
+        captures_(network_.layers.size()) {
+    for (size_t i = 0; i < network_.layers.size(); ++i) {
+      layer_at_node_[network_.layers[i].linear.node] = i;
+      if (network_.layers[i].first_with_weight != i) continue;
+      ++num_layers_;
+      const LinearLayer& linear = network_.layers[i].linear;
+      num_weights_ += linear.num_rows * linear.row_length;
+    }
+  }
+
+  QuantizeResult Run() {
+    result_.left = network_.left;
+    result_.num_folded_batch_norms = network_.num_folded_batch_norms;
+    result_.num_samples = samples_.num_samples();
+    result_.num_held_out_samples = split_.num_held_out;
+    result_.macs_per_sample = network_.macs_per_sample;
+    result_.num_segments = static_cast<int64_t>(segments_.boundaries.size()) - 1;
+    result_.model.graph = network_.graph;
+    result_.nearest.graph = network_.graph;
+    for (const ChosenLayer& layer : network_.layers) {
+      result_.model.graph.initializers.erase(layer.linear.weight);
+      result_.nearest.graph.initializers.erase(layer.linear.weight);
+    }
+    for (size_t s = 0; s + 1 < segments_.boundaries.size(); ++s) {
+      RunSegment(segments_.boundaries[s], segments_.boundaries[s + 1]);
+    }
+    ReportSharedLayers();
+    // The first forward pass of shapes counts too.
+    result_.forward_macs =
+        network_.macs_per_sample + float_executor_.num_macs() + quantized_executor_.num_macs();
+    result_.peak_stored_bytes = store_.peak_memory_bytes();
+    result_.spilled_bytes = store_.spilled_bytes();
+    return std::move(result_);
+  }
+
+ private:
+  void ThrowIfStopped() const {
+    if (observer_ != nullptr && observer_->ShouldStop()) {
+      throw Error(ErrorCode::kCancelled, "stopped on request");
+    }
+  }
+
+  // Layers of the segment that are optimized, wave by wave.
+  std::vector<std::vector<size_t>> WavesOf(size_t begin, size_t end) const {
+    std::vector<std::vector<size_t>> waves;
+    for (const std::vector<size_t>& positions : LayerWaves(network_.planned, begin, end)) {
+      std::vector<size_t> layers;
+      for (const size_t position : positions) {
+        layers.push_back(layer_at_node_.at(network_.nodes[position]));
+      }
+      waves.push_back(std::move(layers));
+    }
+    return waves;
+  }
+
+  void RunSegment(size_t begin, size_t end) {
+    const std::vector<std::vector<size_t>> waves = WavesOf(begin, end);
+    const std::set<std::string>& kept = network_.live[end];
+    for (const std::string& name : kept) {
+      if (network_.live[begin].contains(name)) continue;  // stays in the store
+      const TensorFacts& facts = network_.tensors.at(name);
+      store_.Reserve(Stream::kFloat, name, facts.dtype, facts.shape);
+      store_.Reserve(Stream::kQuantized, name, facts.dtype, facts.shape);
+    }
+    FloatPass(begin, end, waves);
+    for (const std::vector<size_t>& wave : waves) {
+      InputPass(begin, wave);
+      for (const size_t layer : wave) SolveLayer(layer);
+    }
+    QuantizedPass(begin, end);
+    for (const std::string& name : network_.live[begin]) {
+      if (kept.contains(name)) continue;
+      store_.Drop(Stream::kFloat, name);
+      store_.Drop(Stream::kQuantized, name);
+    }
+  }
+
+  // Tensors that a pass from this cut starts from: stored ones and given ones.
+  std::set<std::string> AvailableAt(size_t cut) const {
+    std::set<std::string> available = samples_.names();
+    available.insert(network_.live[cut].begin(), network_.live[cut].end());
+    return available;
+  }
+
+  TensorMap StartValues(const ExecutionPlan& plan, Stream stream, int64_t sample) const {
+    TensorMap values =
+        GivenTensors(samples_, plan.needed, sample, stream == Stream::kQuantized);
+    for (const std::string& name : plan.needed) {
+      if (!values.contains(name)) values[name] = store_.Get(stream, name, sample);
+    }
+    return values;
+  }
+
+  // Runs `plan` for every sample. `observe(sample, name, value)` sees each tensor as it appears,
+  // `keep` are stored for the next segment.
+  template <typename Observe>
+  void Pass(const Executor& executor, const ExecutionPlan& plan, Stream stream,
+            const std::set<std::string>& keep, const char* stage, Observe observe) {
+    const Clock::time_point start = Clock::now();
+    std::atomic<int64_t> done{0};
+    ParallelFor(samples_.num_samples(), options_.num_threads, [&](int64_t sample) {
+      ThrowIfStopped();
+      const auto on_tensor = [&](const std::string& name, const Tensor& value) {
+        observe(sample, name, value);
+        if (keep.contains(name)) store_.Put(stream, name, sample, value);
+      };
+      executor.Run(plan, StartValues(plan, stream, sample), on_tensor);
+      const int64_t now_done = ++done;
+      if (observer_ != nullptr) observer_->OnProgress(stage, now_done, samples_.num_samples());
+    });
+    result_.forward_seconds += SecondsSince(start);
+  }
+
+  std::set<std::string> NewlyKept(size_t begin, size_t end) const {
+    std::set<std::string> names;
+    for (const std::string& name : network_.live[end]) {
+      if (!network_.live[begin].contains(name)) names.insert(name);
+    }
+    return names;
+  }
+
+  // Targets of all the segment's layers, and the float side of what the next segment starts from.
+  void FloatPass(size_t begin, size_t end, const std::vector<std::vector<size_t>>& waves) {
+    const std::set<std::string> keep = NewlyKept(begin, end);
+    std::set<std::string> wanted = keep;
+    std::multimap<std::string, size_t> targets;
+    for (const std::vector<size_t>& wave : waves) {
+      for (const size_t index : wave) {
+        targets.emplace(network_.layers[index].linear.output, index);
+        wanted.insert(network_.layers[index].linear.output);
+        MakeCapture(index);
+      }
+    }
+    ExecutionPlan plan = float_executor_.PlanAndFree(AvailableAt(begin), wanted);
+    Pass(float_executor_, plan, Stream::kFloat, keep, "float pass",
+         [&](int64_t sample, const std::string& name, const Tensor& value) {
+           const auto [first, last] = targets.equal_range(name);
+           for (auto at = first; at != last; ++at) captures_[at->second]->CaptureTarget(sample, value);
+         });
+  }
+
+  // Inputs of one wave of layers, everything before them quantized.
+  void InputPass(size_t begin, const std::vector<size_t>& wave) {
+    std::set<std::string> wanted;
+    std::multimap<std::string, size_t> inputs;
+    for (const size_t index : wave) {
+      inputs.emplace(network_.layers[index].linear.input, index);
+      wanted.insert(network_.layers[index].linear.input);
+    }
+    ExecutionPlan plan = quantized_executor_.PlanAndFree(AvailableAt(begin), wanted);
+    Pass(quantized_executor_, plan, Stream::kQuantized, {}, "quantized pass",
+         [&](int64_t sample, const std::string& name, const Tensor& value) {
+           const auto [first, last] = inputs.equal_range(name);
+           for (auto at = first; at != last; ++at) captures_[at->second]->CaptureInput(sample, value);
+         });
+  }
+
+  void QuantizedPass(size_t begin, size_t end) {
+    const std::set<std::string> keep = NewlyKept(begin, end);
+    if (keep.empty()) return;
+    ExecutionPlan plan = quantized_executor_.PlanAndFree(AvailableAt(begin), keep);
+    Pass(quantized_executor_, plan, Stream::kQuantized, keep, "quantized pass",
+         [](int64_t, const std::string&, const Tensor&) {});
+  }
+
+  void MakeCapture(size_t index) {
+    const LinearLayer& linear = network_.layers[index].linear;
+    CaptureLimits limits;
+    limits.max_search_columns = options_.search_columns;
+    limits.max_held_out_columns = options_.held_out_columns;
+    limits.positions_per_draw = options_.positions_per_draw;
+    captures_[index] = std::make_unique<LayerCapture>(
+        network_.graph.nodes[linear.node], linear, network_.tensors.at(linear.input).shape,
+        network_.graph.initializers.at(linear.weight).shape(),
+        network_.tensors.at(linear.output).shape, split_, limits, options_.seed, index);
+  }
+
+  RoundingProblem MakeProblem(size_t index, const std::vector<int64_t>& positions) const {
+    const ChosenLayer& layer = network_.layers[index];
+    const float* weight = network_.graph.initializers.at(layer.linear.weight).data<float>();
+    RoundingProblem problem;
+    problem.weights.reserve(positions.size());
+    for (const int64_t position : positions) problem.weights.push_back(weight[position]);
+    problem.bias = LayerBias(network_.graph, layer.linear);
+    problem.grid = GridOf(layer, options_);
+    problem.activation = layer.activation;
+    problem.samples = &captures_[index]->search();
+    const RowErrorFunction output_error = [&](const std::vector<float>& rounded,
+                                              std::vector<double>& errors) {
+      RoundingProblem linear = problem;
+      linear.activation = Activation{};
+      errors = RowErrors(linear, *problem.samples, rounded, options_.num_threads);
+    };
+    EstimateRange(options_.range_estimator,
+                  {problem.weights.data(), layer.linear.num_rows, layer.linear.row_length},
+                  output_error, options_.num_threads, problem.grid);
+    return problem;
+  }
+
+  QuantizedTensor Store(const ChosenLayer& layer, const std::vector<int64_t>& positions,
+                        const QuantGrid& grid, const std::vector<int16_t>& integers) const {
+    QuantizedTensor tensor;
+    tensor.shape = network_.graph.initializers.at(layer.linear.weight).shape();
+    tensor.layout = LayoutOf(layer.linear);
+    tensor.grid = grid;
+    tensor.integers.resize(integers.size());
+    for (size_t i = 0; i < integers.size(); ++i) {
+      tensor.integers[static_cast<size_t>(positions[i])] = integers[i];
+    }
+    ADAROUND_CHECK(tensor.Validate().empty());
+    return tensor;
+  }
+
+  void SolveLayer(size_t index) {
+    const Clock::time_point start = Clock::now();
+    const ChosenLayer& layer = network_.layers[index];
+    const LayerCapture& capture = *captures_[index];
+    const bool has_held_out = capture.held_out().num_samples > 0;
+    const SampledColumns& judge = has_held_out ? capture.held_out() : capture.search();
+    const std::vector<int64_t> positions = LayoutOf(layer.linear).RowMajorPositions(
+        network_.graph.initializers.at(layer.linear.weight).shape());
+    LayerReport report = DescribeLayer(network_, layer, options_);
+    report.num_search_columns = capture.search().num_samples;
+    report.num_held_out_columns = capture.held_out().num_samples;
+
+    const RoundingProblem problem = MakeProblem(index, positions);
+    try {
+      ThrowIfAny(ErrorCode::kNumerical, problem.Validate());
+      SolveContext context;
+      context.seed = options_.seed;
+      context.layer = index;
+      context.num_threads = options_.num_threads;
+      if (observer_ != nullptr) {
+        context.on_progress = [&](int64_t done, int64_t total) {
+          observer_->OnProgress(layer.linear.name, done, total);
+        };
+        context.should_stop = [&] { return observer_->ShouldStop(); };
+      }
+      RoundingResult solved = solver_->Solve(problem, context);
+      const RoundingResult nearest = nearest_solver_->Solve(problem, context);
+      const auto judge_error = [&](const std::vector<int16_t>& integers) {
+        return MeanError(RowErrors(problem, judge,
+                                   DequantizeMatrix(integers, layer.linear.num_rows,
+                                                    layer.linear.row_length, problem.grid),
+                                   options_.num_threads));
+      };
+      report.nearest_error = judge_error(nearest.integers);
+      report.search_error = judge_error(solved.integers);
+      report.error = report.search_error;
+      if (!std::isfinite(report.error)) {
+        throw Error(ErrorCode::kNumerical, "the reconstruction error is not finite");
+      }
+      report.fell_back =
+          options_.fall_back_to_nearest && report.search_error > report.nearest_error;
+      if (report.fell_back) {
+        solved.integers = nearest.integers;
+        report.error = report.nearest_error;
+      }
+      report.strategy = solved.summary.strategy;
+      report.iterations = solved.summary.iterations;
+      report.num_undecided = solved.summary.num_undecided;
+      report.num_descent_flips = solved.summary.num_descent_flips;
+      report.num_nearest_rows = solved.summary.num_nearest_rows;
+      for (size_t i = 0; i < solved.integers.size(); ++i) {
+        if (solved.integers[i] != nearest.integers[i]) ++report.num_changed;
+      }
+      const std::string& weight = layer.linear.weight;
+      result_.model.weights[weight] = Store(layer, positions, problem.grid, solved.integers);
+      result_.nearest.weights[weight] = Store(layer, positions, problem.grid, nearest.integers);
+      quantized_executor_.SetInitializer(weight, result_.model.weights[weight].Dequantize());
+    } catch (const Error& error) {
+      throw error.WithContext("layer '" + Printable(layer.linear.name) + "'");
+    }
+    captures_[index].reset();
+    report.seconds = SecondsSince(start);
+    result_.solve_seconds += report.seconds;
+    result_.layers.push_back(report);
+    weights_done_ += report.num_rows * report.row_length;
+    if (observer_ != nullptr) {
+      observer_->OnLayer(report, static_cast<int64_t>(result_.layers.size()), num_layers_,
+                         static_cast<double>(weights_done_) / static_cast<double>(num_weights_));
+    }
+  }
+
+  void ReportSharedLayers() {
+    for (size_t i = 0; i < network_.layers.size(); ++i) {
+      const ChosenLayer& layer = network_.layers[i];
+      if (layer.first_with_weight == i) continue;
+      LayerReport report = DescribeLayer(network_, layer, options_);
+      report.bits = network_.layers[layer.first_with_weight].bits;
+      report.shares_weight = true;
+      result_.layers.push_back(report);
+    }
+  }
+
+  PreparedNetwork network_;
+  const CalibrationSet& samples_;
+  const QuantizeOptions& options_;
+  QuantizeObserver* observer_;
+  std::unique_ptr<RoundingSolver> solver_;
+  std::unique_ptr<RoundingSolver> nearest_solver_;
+  SampleSplit split_;
+  int64_t budget_bytes_;
+  SegmentPlan segments_;
+  ActivationStore store_;
+  Executor float_executor_;
+  Executor quantized_executor_;
+  std::vector<std::unique_ptr<LayerCapture>> captures_;
+  std::map<size_t, size_t> layer_at_node_;
+  int64_t num_layers_ = 0;   // that are optimized
+  int64_t num_weights_ = 0;  // in them
+  int64_t weights_done_ = 0;
+  QuantizeResult result_;
+};
+
+}  // namespace
+
+QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
+                             const QuantizeOptions& options, QuantizeObserver* observer) {
+  PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options);
+  const int64_t working = WorkingBytes(network, options);
+  if (observer != nullptr && options.memory_limit && working > *options.memory_limit) {
+    observer->OnWarning("this model needs about " + std::to_string(working >> 20) +
+                        " MiB beside stored activations, more than --memory-limit allows");
+  }
+  return NetworkQuantizer(std::move(network), samples, options, observer).Run();
+}
+
+QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& samples,
+                                       const QuantizeOptions& options) {
+  const PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options);
+  QuantizePrediction prediction;
+  prediction.left = network.left;
+  prediction.macs_per_sample = network.macs_per_sample;
+  for (size_t i = 0; i < network.layers.size(); ++i) {
+    const ChosenLayer& layer = network.layers[i];
+    LayerReport report = DescribeLayer(network, layer, options);
+    report.shares_weight = layer.first_with_weight != i;
+    if (!report.shares_weight) {
+      const int64_t rows = layer.linear.num_rows;
+      const int64_t length = layer.linear.row_length;
+      QuantizedTensor tensor;
+      tensor.grid = GridOf(layer, options);
+      tensor.integers.resize(static_cast<size_t>(rows * length));
+      tensor.grid.scale.resize(static_cast<size_t>(tensor.grid.NumScales(rows, length)));
+      prediction.quantized_bytes += tensor.PackedBytes();
+      prediction.float_bytes += rows * length * 4;
+      prediction.solve_weight_steps += static_cast<double>(rows * length) *
+                                       static_cast<double>(options.adaround.iterations);
+    }
+    prediction.layers.push_back(report);
+  }
+  const int64_t budget = StoreBudget(network, options);
+  const SegmentPlan plan =
+      PlanSegments(network.planned, network.live_bytes, samples.num_samples(), budget);
+  prediction.forward_macs = plan.cost * samples.num_samples();
+  int64_t stored = 0;
+  for (size_t s = 0; s + 1 < plan.boundaries.size(); ++s) {
+    stored = std::max(stored, 2 * samples.num_samples() *
+                                  (network.live_bytes[plan.boundaries[s]] +
+                                   network.live_bytes[plan.boundaries[s + 1]]));
+  }
+  prediction.peak_memory_bytes = WorkingBytes(network, options) + std::min(stored, budget);
+  return prediction;
+}
+
+}  // namespace adaround

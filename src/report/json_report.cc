@@ -1,0 +1,100 @@
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "adaround/report/run_report.h"
+
+namespace adaround {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// JSON has no infinity: an exact match is reported as null beside "exact": true.
+Json Number(const std::optional<double>& value) {
+  return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
+}
+
+Json ToJson(const LayerRow& layer) {
+  return {
+      {"name", layer.name},
+      {"op", layer.op},
+      {"activation", layer.activation},
+      {"num_rows", layer.num_rows},
+      {"row_length", layer.row_length},
+      {"num_groups", layer.num_groups},
+      {"bit_width", layer.bits},
+      {"nearest_error", layer.nearest_error},
+      {"error", layer.error},
+      {"search_error", layer.search_error},
+      {"fell_back", layer.fell_back},
+      {"shares_weight", layer.shares_weight},
+      {"short_last_group", layer.short_last_group},
+      {"strategy", layer.strategy},
+      {"iterations", layer.iterations},
+      {"num_search_columns", layer.num_search_columns},
+      {"num_held_out_columns", layer.num_held_out_columns},
+      {"num_undecided", layer.num_undecided},
+      {"num_descent_flips", layer.num_descent_flips},
+      {"num_nearest_rows", layer.num_nearest_rows},
+      {"num_changed", layer.num_changed},
+      {"seconds", layer.seconds},
+  };
+}
+
+Json ToJson(const NetworkRow& network) {
+  return {
+      {"name", network.name},
+      {"top1", Number(network.top1)},
+      {"top5", Number(network.top5)},
+      {"sqnr_db", Number(network.sqnr_db)},
+      {"agreement", Number(network.agreement)},
+      {"kl_divergence", Number(network.kl_divergence)},
+      {"exact", network.sqnr_db && std::isinf(*network.sqnr_db)},
+  };
+}
+
+}  // namespace
+
+std::string ToJson(const RunReport& report) {
+  Json json = {
+      {"format", "adaround-report"},
+      {"version", 1},
+      {"model", report.model},
+      {"output", report.output},
+      {"method", report.method},
+      {"provenance", report.provenance},
+      {"evaluated_on", report.evaluated_on},
+      {"num_evaluated", report.num_evaluated},
+      {"networks", Json::array()},
+      {"layers", Json::array()},
+      {"left", Json::array()},
+      {"num_samples", report.num_samples},
+      {"num_held_out_samples", report.num_held_out_samples},
+      {"num_folded_batch_norms", report.num_folded_batch_norms},
+      {"float_bytes", report.float_bytes},
+      {"quantized_bytes", report.quantized_bytes},
+      {"macs_per_sample", report.macs_per_sample},
+      {"forward_macs", report.forward_macs},
+      {"forward_passes", report.macs_per_sample > 0 && report.num_samples > 0
+                             ? static_cast<double>(report.forward_macs) /
+                                   static_cast<double>(report.macs_per_sample) /
+                                   static_cast<double>(report.num_samples)
+                             : 0.0},
+      {"num_segments", report.num_segments},
+      {"stored_bytes", report.stored_bytes},
+      {"spilled_bytes", report.spilled_bytes},
+      {"peak_resident_bytes", report.peak_resident_bytes},
+      {"num_threads", report.num_threads},
+      {"forward_seconds", report.forward_seconds},
+      {"solve_seconds", report.solve_seconds},
+      {"total_seconds", report.total_seconds},
+      {"warnings", report.warnings},
+  };
+  for (const NetworkRow& network : report.networks) json["networks"].push_back(ToJson(network));
+  for (const LayerRow& layer : report.layers) json["layers"].push_back(ToJson(layer));
+  for (const LeftRow& left : report.left) {
+    json["left"].push_back({{"name", left.name}, {"op", left.op}, {"reason", left.reason}});
+  }
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace adaround

@@ -1,0 +1,112 @@
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "adaround/base/error.h"
+#include "adaround/report/run_report.h"
+
+namespace adaround {
+namespace {
+
+std::string Cell(const std::optional<double>& value, int digits, const char* unit = "") {
+  if (!value) return "-";
+  if (std::isinf(*value)) return "exact";
+  return fmt::format("{:.{}f}{}", *value, digits, unit);
+}
+
+std::string Ratio(double nearest, double found) {
+  if (found > 0.0) return fmt::format("{:.1f}x", nearest / found);
+  return nearest > 0.0 ? "exact" : "1.0x";
+}
+
+}  // namespace
+
+std::string FormatBytes(int64_t bytes) {
+  const auto value = static_cast<double>(bytes);
+  if (bytes < 1024) return fmt::format("{} B", bytes);
+  if (bytes < (1 << 20)) return fmt::format("{:.1f} KiB", value / 1024);
+  if (bytes < (1 << 30)) return fmt::format("{:.1f} MiB", value / (1 << 20));
+  return fmt::format("{:.2f} GiB", value / (1 << 30));
+}
+
+std::string FormatSeconds(double seconds) {
+  if (seconds < 60) return fmt::format("{:.1f} s", seconds);
+  const auto whole = static_cast<int64_t>(seconds + 0.5);
+  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
+}
+
+std::string LayerLine(const LayerRow& layer, int64_t done, int64_t total) {
+  const int width = static_cast<int>(std::to_string(total).size());
+  std::string line = fmt::format("[{:>{}}/{}] {}  {}x{}  nearest {:.4g} -> {:.4g}  ({})  {}", done,
+                                 width, total, Printable(layer.name), layer.num_rows,
+                                 layer.row_length, layer.nearest_error, layer.error,
+                                 Ratio(layer.nearest_error, layer.error),
+                                 FormatSeconds(layer.seconds));
+  if (layer.fell_back) {
+    line += fmt::format("  kept nearest: the search reached {:.4g} on samples it had not seen",
+                        layer.search_error);
+  }
+  return line;
+}
+
+std::string ToText(const RunReport& report, bool with_baseline) {
+  std::string text;
+  if (with_baseline) {
+    size_t width = 5;
+    for (const LayerRow& layer : report.layers) {
+      width = std::max(width, std::min<size_t>(48, Printable(layer.name).size()));
+    }
+    text += fmt::format("{:<{}}  {:>4}  {:>10}  {:>10}  {:>7}\n", "layer", width, "bits", "nearest",
+                        report.method, "ratio");
+    for (const LayerRow& layer : report.layers) {
+      if (layer.shares_weight) {
+        text += fmt::format("{:<{}}  {:>4}  shares its weight with an earlier layer\n",
+                            Printable(layer.name, 48), width, layer.bits);
+        continue;
+      }
+      text += fmt::format("{:<{}}  {:>4}  {:>10.4g}  {:>10.4g}  {:>7}{}\n",
+                          Printable(layer.name, 48), width, layer.bits, layer.nearest_error,
+                          layer.error, Ratio(layer.nearest_error, layer.error),
+                          layer.fell_back ? "  kept nearest" : "");
+    }
+    text += "\n";
+  }
+  if (!report.networks.empty()) {
+    text += fmt::format("on {} {}\n", report.num_evaluated, report.evaluated_on);
+    text += fmt::format("{:<12}  {:>8}  {:>8}  {:>9}  {:>9}  {:>9}\n", "network", "top-1 %",
+                        "top-5 %", "SQNR dB", "agree %", "KL");
+    for (const NetworkRow& network : report.networks) {
+      text += fmt::format("{:<12}  {:>8}  {:>8}  {:>9}  {:>9}  {:>9}\n", network.name,
+                          Cell(network.top1, 2), Cell(network.top5, 2), Cell(network.sqnr_db, 2),
+                          Cell(network.agreement, 2), Cell(network.kl_divergence, 4));
+    }
+    text += "\n";
+  }
+  int64_t num_fell_back = 0;
+  int64_t num_short = 0;
+  for (const LayerRow& layer : report.layers) {
+    num_fell_back += layer.fell_back ? 1 : 0;
+    num_short += layer.short_last_group ? 1 : 0;
+  }
+  text += fmt::format("layers: {} quantized, {} left in float", report.layers.size(),
+                      report.left.size());
+  if (num_fell_back > 0) text += fmt::format(", {} kept nearest", num_fell_back);
+  if (num_short > 0) text += fmt::format(", {} with a shorter last group", num_short);
+  text += "\n";
+  for (const LeftRow& left : report.left) {
+    text += fmt::format("  left: {} ({}): {}\n", Printable(left.name), left.op,
+                        Printable(left.reason));
+  }
+  text += fmt::format("weights: {} -> {} ({:.1f}x smaller)\n", FormatBytes(report.float_bytes),
+                      FormatBytes(report.quantized_bytes),
+                      static_cast<double>(report.float_bytes) /
+                          static_cast<double>(std::max<int64_t>(1, report.quantized_bytes)));
+  text += fmt::format("time: {} (rounding {}, forward passes {}), peak memory {}\n",
+                      FormatSeconds(report.total_seconds), FormatSeconds(report.solve_seconds),
+                      FormatSeconds(report.forward_seconds),
+                      FormatBytes(report.peak_resident_bytes));
+  return text;
+}
+
+}  // namespace adaround

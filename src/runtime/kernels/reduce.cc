@@ -1,0 +1,151 @@
+// Reductions over axes, and ArgMax.
+#include <algorithm>
+#include <limits>
+
+#include "runtime/kernels/kernels.h"
+#include "runtime/kernels/kernel_util.h"
+#include "runtime/kernels/strided_copy.h"
+
+namespace adaround::kernels {
+namespace {
+
+struct ReduceAttributes {
+  bool keep_dims;
+  bool empty_means_none;      // noop_with_empty_axes
+  std::vector<int64_t> axes;  // from the attribute
+};
+
+// Moves the reduced axes to the end, so that every result is made of one run of elements.
+struct Arrangement {
+  Tensor moved;
+  Shape shape;  // of the result
+  int64_t run;
+};
+
+Arrangement Arrange(const Tensor& x, const std::vector<int64_t>& axes, bool keep_dims) {
+  const Shape own = Strides(x.shape());
+  Shape kept, kept_strides, reduced, reduced_strides, result;
+  for (int64_t d = 0; d < x.rank(); ++d) {
+    const bool reduces = std::binary_search(axes.begin(), axes.end(), d);
+    (reduces ? reduced : kept).push_back(x.dim(d));
+    (reduces ? reduced_strides : kept_strides).push_back(own[static_cast<size_t>(d)]);
+    if (!reduces) {
+      result.push_back(x.dim(d));
+    } else if (keep_dims) {
+      result.push_back(1);
+    }
+  }
+  const int64_t run = NumElements(reduced);
+  kept.insert(kept.end(), reduced.begin(), reduced.end());
+  kept_strides.insert(kept_strides.end(), reduced_strides.begin(), reduced_strides.end());
+  // Already in place: nothing to copy.
+  if (kept_strides == own) return {x, result, run};
+  Tensor moved(x.dtype(), kept);
+  StridedCopy(x, 0, kept, kept_strides, moved);
+  return {moved, result, run};
+}
+
+// reduce(values, count) -> value; `needs_elements`: a result over nothing does not exist.
+template <typename Reduce>
+KernelFunction ReduceKernel(const KernelSpec& spec, int64_t first_with_input, bool needs_elements,
+                            Reduce reduce) {
+  const bool axes_are_input = spec.opset >= first_with_input;
+  CheckArity(spec.node, 1, axes_are_input ? 2 : 1);
+  ReduceAttributes attributes;
+  attributes.keep_dims = spec.node.GetInt("keepdims", 1) != 0;
+  attributes.empty_means_none =
+      axes_are_input && spec.node.GetInt("noop_with_empty_axes", 0) != 0;
+  if (!axes_are_input) attributes.axes = spec.node.GetInts("axes", {});
+  return [attributes, needs_elements, reduce](const KernelInputs& inputs) -> std::vector<Tensor> {
+    const Tensor& x = *inputs[0];
+    std::vector<int64_t> axes = attributes.axes;
+    if (const Tensor* given = OptionalInput(inputs, 1)) axes = ReadInts(*given, "axes");
+    if (axes.empty()) {
+      if (attributes.empty_means_none) return {x};
+      for (int64_t d = 0; d < x.rank(); ++d) axes.push_back(d);
+    }
+    const Arrangement arrangement =
+        Arrange(x, NormalizeAxes(axes, x.rank()), attributes.keep_dims);
+    if (arrangement.run == 0 && needs_elements) {
+      Malformed("shape " + ShapeToString(x.shape()) + " has nothing to reduce");
+    }
+    Tensor y = NewOutput(x.dtype(), arrangement.shape);
+    VisitArithmetic(x.dtype(), "input", [&](auto zero) {
+      using T = decltype(zero);
+      const T* in = arrangement.moved.template data<T>();
+      T* out = y.mutable_data<T>();
+      for (int64_t i = 0; i < y.num_elements(); ++i) {
+        out[i] = reduce(in + i * arrangement.run, arrangement.run);
+      }
+    });
+    return {y};
+  };
+}
+
+// Floats are summed in double, integers wrap around.
+template <typename T>
+auto Sum(const T* values, int64_t count) {
+  if constexpr (std::is_floating_point_v<T>) {
+    double sum = 0.0;
+    for (int64_t i = 0; i < count; ++i) sum += static_cast<double>(values[i]);
+    return sum;
+  } else {
+    std::make_unsigned_t<T> sum = 0;
+    for (int64_t i = 0; i < count; ++i) sum += static_cast<std::make_unsigned_t<T>>(values[i]);
+    return static_cast<T>(sum);
+  }
+}
+
+constexpr int64_t kAxesInputOfReduceSum = 13;
+constexpr int64_t kAxesInputOfOthers = 18;
+
+}  // namespace
+
+KernelFunction CreateReduceSum(const KernelSpec& spec) {
+  return ReduceKernel(spec, kAxesInputOfReduceSum, false, [](const auto* values, int64_t count) {
+    return static_cast<std::decay_t<decltype(*values)>>(Sum(values, count));
+  });
+}
+
+KernelFunction CreateReduceMean(const KernelSpec& spec) {
+  return ReduceKernel(spec, kAxesInputOfOthers, true, [](const auto* values, int64_t count) {
+    using T = std::decay_t<decltype(*values)>;
+    const auto sum = Sum(values, count);
+    return static_cast<T>(sum / static_cast<decltype(sum)>(count));
+  });
+}
+
+KernelFunction CreateReduceMax(const KernelSpec& spec) {
+  return ReduceKernel(spec, kAxesInputOfOthers, true, [](const auto* values, int64_t count) {
+    return *std::max_element(values, values + count);
+  });
+}
+
+KernelFunction CreateArgMax(const KernelSpec& spec) {
+  CheckArity(spec.node, 1, 1);
+  const int64_t stated_axis = spec.node.GetInt("axis", 0);
+  const bool keep_dims = spec.node.GetInt("keepdims", 1) != 0;
+  const bool select_last = spec.node.GetInt("select_last_index", 0) != 0;
+  return [=](const KernelInputs& inputs) -> std::vector<Tensor> {
+    const Tensor& x = *inputs[0];
+    const int64_t axis = NormalizeAxis(stated_axis, x.rank());
+    const Arrangement arrangement = Arrange(x, {axis}, keep_dims);
+    const int64_t run = arrangement.run;
+    if (run == 0) Malformed("axis " + std::to_string(axis) + " is empty");
+    Tensor y = NewOutput(DType::kInt64, arrangement.shape);
+    VisitArithmetic(x.dtype(), "input", [&](auto zero) {
+      using T = decltype(zero);
+      for (int64_t i = 0; i < y.num_elements(); ++i) {
+        const T* values = arrangement.moved.template data<T>() + i * run;
+        int64_t best = 0;
+        for (int64_t k = 1; k < run; ++k) {
+          if (values[k] > values[best] || (select_last && values[k] == values[best])) best = k;
+        }
+        y.mutable_data<int64_t>()[i] = best;
+      }
+    });
+    return {y};
+  };
+}
+
+}  // namespace adaround::kernels
