@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "adaround/base/error.h"
+#include "adaround/base/threads.h"
 
 namespace adaround {
 

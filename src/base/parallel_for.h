@@ -13,7 +13,4 @@ namespace adaround {
 // REQUIRES: num_threads >= 1.
 void ParallelFor(int64_t num_tasks, int num_threads, const std::function<void(int64_t)>& body);
 
-// Cores that this process may use (its affinity, not the machine's count); at least 1.
-int NumAvailableCores();
-
 }  // namespace adaround

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "io/array_checks.h"
@@ -21,12 +22,13 @@ std::string ErrorText(zip_error_t* error) {
   return Printable(zip_error_strerror(error));
 }
 
-// The directory's entry count as the end of the file declares it, so that it can be refused before
-// libzip allocates for it. Nothing where there is no such record.
+// The largest entry count that an end record of the file declares, so that it can be refused before
+// libzip, which may settle on any of them, allocates for it. Nothing where there is no such record.
 std::optional<uint64_t> DeclaredEntryCount(const InputFile& file) {
   constexpr int64_t kEndBytes = 22;
   constexpr int64_t kMaxCommentBytes = 65'535;
   constexpr int64_t kLocatorBytes = 20;
+  constexpr int64_t kRecordBytes = 56;
   const int64_t tail_bytes = std::min(file.size(), kEndBytes + kMaxCommentBytes + kLocatorBytes);
   std::vector<uint8_t> tail(static_cast<size_t>(tail_bytes));
   file.ReadAt(file.size() - tail_bytes, tail.data(), tail_bytes);
@@ -34,28 +36,30 @@ std::optional<uint64_t> DeclaredEntryCount(const InputFile& file) {
     const uint8_t* p = tail.data() + at;
     return p[0] == 'P' && p[1] == 'K' && p[2] == third && p[3] == fourth;
   };
-  for (int64_t at = tail_bytes - kEndBytes; at >= 0; --at) {
+  const auto reader_at = [&](int64_t at) {
+    return ByteReader(std::span<const uint8_t>(tail).subspan(static_cast<size_t>(at)), file.name());
+  };
+  std::optional<uint64_t> largest;
+  for (int64_t at = 0; at + kEndBytes <= tail_bytes; ++at) {
     if (!has_signature(at, 5, 6)) continue;
-    const std::span<const uint8_t> bytes(tail);
-    ByteReader end(bytes.subspan(static_cast<size_t>(at)), file.name());
+    ByteReader end = reader_at(at);
     end.ReadBytes(10, "the end record");
     const uint64_t count = end.ReadU16("the entry count");
-    if (at < kLocatorBytes || !has_signature(at - kLocatorBytes, 6, 7)) return count;
-    ByteReader locator(bytes.subspan(static_cast<size_t>(at - kLocatorBytes)), file.name());
+    largest = std::max(largest.value_or(0), count);
+    if (at < kLocatorBytes || !has_signature(at - kLocatorBytes, 6, 7)) continue;
+    ByteReader locator = reader_at(at - kLocatorBytes);
     locator.ReadBytes(8, "the ZIP64 locator");
     const uint64_t offset = locator.ReadU64("the ZIP64 record's offset");
-    constexpr int64_t kRecordBytes = 56;
-    if (offset > static_cast<uint64_t>(file.size()) ||
-        file.size() - static_cast<int64_t>(offset) < kRecordBytes) {
-      return count;
+    if (file.size() < kRecordBytes || offset > static_cast<uint64_t>(file.size() - kRecordBytes)) {
+      continue;
     }
     std::vector<uint8_t> record(kRecordBytes);
     file.ReadAt(static_cast<int64_t>(offset), record.data(), kRecordBytes);
-    ByteReader reader(record, file.name(), static_cast<int64_t>(offset));
-    reader.ReadBytes(32, "the ZIP64 record");
-    return std::max(count, reader.ReadU64("the ZIP64 entry count"));
+    ByteReader zip64(record, file.name(), static_cast<int64_t>(offset));
+    zip64.ReadBytes(32, "the ZIP64 record");
+    largest = std::max(*largest, zip64.ReadU64("the ZIP64 entry count"));
   }
-  return std::nullopt;
+  return largest;
 }
 
 }  // namespace

@@ -11,7 +11,6 @@
 #include "io/npy_header.h"
 
 struct zip;
-struct zip_file;
 
 namespace adaround {
 

@@ -1,5 +1,6 @@
 #include "io/strict_json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <iterator>

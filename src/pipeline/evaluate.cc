@@ -120,6 +120,16 @@ Accuracy MakeAccuracy(int64_t top1, int64_t top5, int64_t count) {
 
 }  // namespace
 
+bool ReachesOutput(const Graph& model, const CalibrationSet& data) {
+  if (model.outputs.empty()) return false;
+  try {
+    Executor(model).Plan(data.names(), {model.outputs.front()});
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 Evaluation EvaluateModel(const Graph& model, const Graph* reference, const CalibrationSet& data,
                          const std::vector<int64_t>* labels, int num_threads,
                          ProgressObserver* observer) {

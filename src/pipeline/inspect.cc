@@ -67,6 +67,7 @@ Inspection InspectModel(Graph graph) {
     layer.name = linear.name;
     layer.op = graph.nodes[linear.node].op;
     const Tensor& weight = graph.initializers.at(linear.weight);
+    layer.weight = linear.weight;
     layer.weight_shape = weight.shape();
     layer.activation = FindActivation(graph, consumers, linear.output).function.Name();
     layer.num_parameters = weight.num_elements();

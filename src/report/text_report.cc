@@ -8,10 +8,10 @@
 namespace adaround {
 namespace {
 
-std::string Cell(const std::optional<double>& value, int digits, const char* unit = "") {
+std::string Cell(const std::optional<double>& value, int digits) {
   if (!value) return "-";
   if (std::isinf(*value)) return "exact";
-  return fmt::format("{:.{}f}{}", *value, digits, unit);
+  return fmt::format("{:.{}f}", *value, digits);
 }
 
 std::string Ratio(double nearest, double found) {
@@ -50,6 +50,19 @@ std::string LayerLine(const LayerRow& layer, int64_t done, int64_t total) {
   return line;
 }
 
+std::string NetworkTable(const std::vector<NetworkRow>& networks, int64_t num_evaluated,
+                         const std::string& evaluated_on) {
+  std::string text = fmt::format("on {} {}\n", num_evaluated, evaluated_on);
+  text += fmt::format("{:<12}  {:>8}  {:>8}  {:>9}  {:>9}  {:>9}\n", "network", "top-1 %",
+                      "top-5 %", "SQNR dB", "agree %", "KL");
+  for (const NetworkRow& network : networks) {
+    text += fmt::format("{:<12}  {:>8}  {:>8}  {:>9}  {:>9}  {:>9}\n", network.name,
+                        Cell(network.top1, 2), Cell(network.top5, 2), Cell(network.sqnr_db, 2),
+                        Cell(network.agreement, 2), Cell(network.kl_divergence, 4));
+  }
+  return text;
+}
+
 std::string ToText(const RunReport& report, bool with_baseline) {
   std::string text;
   if (with_baseline) {
@@ -73,15 +86,7 @@ std::string ToText(const RunReport& report, bool with_baseline) {
     text += "\n";
   }
   if (!report.networks.empty()) {
-    text += fmt::format("on {} {}\n", report.num_evaluated, report.evaluated_on);
-    text += fmt::format("{:<12}  {:>8}  {:>8}  {:>9}  {:>9}  {:>9}\n", "network", "top-1 %",
-                        "top-5 %", "SQNR dB", "agree %", "KL");
-    for (const NetworkRow& network : report.networks) {
-      text += fmt::format("{:<12}  {:>8}  {:>8}  {:>9}  {:>9}  {:>9}\n", network.name,
-                          Cell(network.top1, 2), Cell(network.top5, 2), Cell(network.sqnr_db, 2),
-                          Cell(network.agreement, 2), Cell(network.kl_divergence, 4));
-    }
-    text += "\n";
+    text += NetworkTable(report.networks, report.num_evaluated, report.evaluated_on) + "\n";
   }
   int64_t num_fell_back = 0;
   int64_t num_short = 0;

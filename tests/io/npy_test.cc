@@ -75,8 +75,8 @@ TEST(Npy, SwapsBigEndianElements) {
 
 TEST(Npy, TransposesFortranOrder) {
   // Columns of [[1, 2, 3], [4, 5, 6]].
-  const std::string bytes =
-      NpyBytes("{'descr': '|i1', 'fortran_order': True, 'shape': (2, 3)}", "\x01\x04\x02\x05\x03\x06");
+  const std::string bytes = NpyBytes("{'descr': '|i1', 'fortran_order': True, 'shape': (2, 3)}",
+                                     "\x01\x04\x02\x05\x03\x06");
   EXPECT_EQ(AsInts(ReadFrom(bytes)), (std::vector<int>{1, 2, 3, 4, 5, 6}));
   const ScratchFolder folder;
   const NpyFile file(WriteBytes(folder / "a.npy", bytes));
@@ -127,7 +127,8 @@ TEST(Npy, RefusesAGiganticHeaderBeforeAllocating) {
 }
 
 TEST(Npy, RefusesBrokenDicts) {
-  ExpectRefused(NpyBytes("{'descr': '<f4', 'fortran_order': False}", ""), {"lacks the key 'shape'"});
+  ExpectRefused(NpyBytes("{'descr': '<f4', 'fortran_order': False}", ""),
+                {"lacks the key 'shape'"});
   ExpectRefused(NpyBytes("{'descr': '<f4', 'order': False, 'shape': ()}", "abcd"),
                 {"unknown key 'order'"});
   ExpectRefused(NpyBytes("{'descr': '<f4', 'descr': '<f4'}", ""), {"'descr' appears twice"});
@@ -146,7 +147,8 @@ TEST(Npy, RefusesBadShapes) {
   ExpectRefused(WithShape("(99999999999999999999,)"), {"overflows 64 bits"});
   ExpectRefused(WithShape("(4294967296, 4294967296)"), {"overflows"});
   ExpectRefused(WithShape("(4611686018427387904,)"), {"overflows"});
-  ExpectRefused(WithShape("(4398046511104,)"), {"takes 17592186044416 bytes, found 4", "truncated"});
+  ExpectRefused(WithShape("(4398046511104,)"),
+                {"takes 17592186044416 bytes, found 4", "truncated"});
   ExpectRefused(WithShape("(2,)"), {"[2] of float32 takes 8 bytes, found 4", "truncated"});
   ExpectRefused(WithShape("(0,)"), {"takes 0 bytes, found 4", "trailing bytes"});
   ExpectRefused(WithShape("(1.0,)"), {"expected ',' or ')'"});

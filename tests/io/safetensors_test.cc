@@ -84,8 +84,8 @@ TEST(Safetensors, EveryPrefixIsRefusedAndNoFlippedByteCrashes) {
   const ScratchFolder folder;
   WriteSafetensors(folder / "a", OneOfEachDType(), {{"key", "value"}});
   const std::string bytes = ReadBytes(folder / "a");
-  EXPECT_EQ(
-      ReadDamaged(folder / "b", bytes, bytes.size(), [&] { ReadSafetensors(folder / "b"); }), 0);
+  EXPECT_EQ(ReadDamaged(folder / "b", bytes, bytes.size(), [&] { ReadSafetensors(folder / "b"); }),
+            0);
 }
 
 void ExpectRefused(const std::string& bytes, const std::vector<std::string>& fragments,
@@ -96,7 +96,9 @@ void ExpectRefused(const std::string& bytes, const std::vector<std::string>& fra
 }
 
 // A header with one tensor and these fields.
-std::string One(const std::string& fields) { return "{\"w\":{" + fields + "}}"; }
+std::string One(const std::string& fields) {
+  return "{\"w\":{" + fields + "}}";
+}
 
 TEST(Safetensors, RefusesBadHeaderLengths) {
   ExpectRefused("abc", {"truncated", "only 3 are left"});
@@ -127,23 +129,22 @@ TEST(Safetensors, RefusesBadShapes) {
                 {"shape[0]: is -1"});
   ExpectRefused(SafetensorsBytes(One(R"("dtype":"U8","shape":[1.0],"data_offsets":[0,1])"), "x"),
                 {"shape[0]: expected a whole number"});
+  ExpectRefused(SafetensorsBytes(
+                    One(R"("dtype":"U8","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,1])"), "x"),
+                {"9 dimensions, at most 8"});
   ExpectRefused(
-      SafetensorsBytes(One(R"("dtype":"U8","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,1])"), "x"),
-      {"9 dimensions, at most 8"});
-  ExpectRefused(
-      SafetensorsBytes(
-          One(R"("dtype":"F64","shape":[4294967296,4294967296],"data_offsets":[0,0])"), ""),
+      SafetensorsBytes(One(R"("dtype":"F64","shape":[4294967296,4294967296],"data_offsets":[0,0])"),
+                       ""),
       {"overflows"});
-  ExpectRefused(
-      SafetensorsBytes(
-          One(R"("dtype":"F64","shape":[2305843009213693952],"data_offsets":[0,0])"), ""),
-      {"overflows"});
+  ExpectRefused(SafetensorsBytes(
+                    One(R"("dtype":"F64","shape":[2305843009213693952],"data_offsets":[0,0])"), ""),
+                {"overflows"});
 }
 
 TEST(Safetensors, RefusesBadRanges) {
-  ExpectRefused(SafetensorsBytes(One(R"("dtype":"F32","shape":[2],"data_offsets":[0,7])"),
-                                 "1234567"),
-                {"has 7 bytes", "takes 8"});
+  ExpectRefused(
+      SafetensorsBytes(One(R"("dtype":"F32","shape":[2],"data_offsets":[0,7])"), "1234567"),
+      {"has 7 bytes", "takes 8"});
   ExpectRefused(SafetensorsBytes(One(R"("dtype":"U8","shape":[0],"data_offsets":[1,0])"), "x"),
                 {"ends before it begins"});
   ExpectRefused(SafetensorsBytes(One(R"("dtype":"U8","shape":[2],"data_offsets":[0,2])"), "x"),
@@ -180,10 +181,12 @@ TEST(Safetensors, ShowsNamesWithoutTerminalControls) {
 TEST(Safetensors, WriterRefusesWhatTheFormatCannotHold) {
   const ScratchFolder folder;
   const Tensor tensor = Tensor::Scalar<float>(1);
-  ExpectError(ErrorCode::kInvalidArgument, {"'__metadata__'"},
-              [&] { WriteSafetensors(folder / "a", {{"__metadata__", tensor}}, {}); });
-  ExpectError(ErrorCode::kInvalidArgument, {"not valid UTF-8"},
-              [&] { WriteSafetensors(folder / "a", {{"\xFF", tensor}}, {}); });
+  ExpectError(ErrorCode::kInvalidArgument, {"'__metadata__'"}, [&] {
+    WriteSafetensors(folder / "a", {{"__metadata__", tensor}}, {});
+  });
+  ExpectError(ErrorCode::kInvalidArgument, {"not valid UTF-8"}, [&] {
+    WriteSafetensors(folder / "a", {{"\xFF", tensor}}, {});
+  });
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 

@@ -81,10 +81,12 @@ TEST(JsonView, NamesThePlaceOfAWrongValue) {
               [&] { node.At("n").AsInt(1, 6); });
   ExpectError(ErrorCode::kMalformed, {"nodes[0].x: expected a whole number"},
               [&] { node.At("x").AsInt(1, 6); });
-  ExpectError(ErrorCode::kMalformed, {"nodes[0]: unknown key 'op'; did you mean 'ops'?"},
-              [&] { node.CheckKeys({"ops", "n", "x"}, {}); });
-  ExpectError(ErrorCode::kMalformed, {"nodes[0]: the key 'name' is missing"},
-              [&] { node.CheckKeys({"name"}, {"op", "n", "x"}); });
+  ExpectError(ErrorCode::kMalformed, {"nodes[0]: unknown key 'op'; did you mean 'ops'?"}, [&] {
+    node.CheckKeys({"ops", "n", "x"}, {});
+  });
+  ExpectError(ErrorCode::kMalformed, {"nodes[0]: the key 'name' is missing"}, [&] {
+    node.CheckKeys({"name"}, {"op", "n", "x"});
+  });
 }
 
 TEST(DidYouMean, SuggestsTheNearestOrListsAll) {

@@ -1,17 +1,18 @@
 // Scratch folders, hand-made files and the oracle of the reader tests.
 #pragma once
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
 #include <string>
 #include <vector>
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "adaround/base/error.h"
 
@@ -21,8 +22,14 @@ namespace adaround::testing {
 class ScratchFolder {
  public:
   ScratchFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "adaround_test.XXXXXX").string();
-    path_ = mkdtemp(name.data());
+    // In memory where the system has such a folder: the writers sync every file to disk.
+    const std::filesystem::path memory = "/dev/shm";
+    const bool in_memory = access(memory.c_str(), W_OK) == 0;
+    const std::filesystem::path parent =
+        in_memory ? memory : std::filesystem::temp_directory_path();
+    std::string name = (parent / "adaround_test.XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no scratch folder: " + name);
+    path_ = name;
   }
   ScratchFolder(const ScratchFolder&) = delete;
   ScratchFolder& operator=(const ScratchFolder&) = delete;
@@ -51,7 +58,7 @@ inline std::string ReadBytes(const std::filesystem::path& path) {
 
 inline std::string LittleEndian(uint64_t value, int num_bytes) {
   std::string bytes;
-  for (int i = 0; i < num_bytes; ++i) bytes += static_cast<char>(value >> (8 * i));
+  for (int i = 0; i < num_bytes; ++i, value >>= 8) bytes += static_cast<char>(value);
   return bytes;
 }
 

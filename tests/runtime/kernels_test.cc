@@ -236,7 +236,9 @@ TEST(PadKernel, FollowsTheModes) {
 
 TEST(PadKernel, HostileInputsAreErrors) {
   const Tensor x = Floats({2}, {1, 2});
-  const auto code = [&](const Ints64& pads) { return ErrorOf(MakeNode("Pad", 2), {x, Ints(pads)}); };
+  const auto code = [&](const Ints64& pads) {
+    return ErrorOf(MakeNode("Pad", 2), {x, Ints(pads)});
+  };
   EXPECT_EQ(code({1}), ErrorCode::kMalformed);
   EXPECT_EQ(code({-3, 5}), ErrorCode::kMalformed);
   EXPECT_EQ(code({-1, -2}), ErrorCode::kMalformed);
@@ -311,8 +313,8 @@ TEST(ReduceKernel, AxesMoveFromAttributeToInputWithOpset18) {
       MakeNode("ReduceMean", 1, {{"axes", Ints64{1}}, {"keepdims", int64_t{0}}});
   EXPECT_EQ(MaxDifference(RunNode(by_attribute, {x}, 13)[0], Floats({2}, {2, 5})), 0.0F);
   const Node by_input = MakeNode("ReduceMean", 2, {{"keepdims", int64_t{0}}});
-  EXPECT_EQ(MaxDifference(RunNode(by_input, {x, Ints({0})}, 18)[0], Floats({3}, {2.5F, 3.5F, 4.5F})),
-            0.0F);
+  const Tensor columns = RunNode(by_input, {x, Ints({0})}, 18)[0];
+  EXPECT_EQ(MaxDifference(columns, Floats({3}, {2.5F, 3.5F, 4.5F})), 0.0F);
   EXPECT_EQ(ErrorOf(by_input, {x, Ints({0})}, 13), ErrorCode::kMalformed);
   EXPECT_EQ(ErrorOf(by_input, {x, Ints({0, -2})}, 18), ErrorCode::kMalformed);
   const Tensor empty(DType::kFloat32, {0, 3});

@@ -37,6 +37,10 @@ struct Evaluation {
   std::optional<Accuracy> reference_accuracy;
 };
 
+// Whether the given tensors suffice to compute the first graph output (activations captured for
+// single layers do not).
+bool ReachesOutput(const Graph& model, const CalibrationSet& data);
+
 // `labels` are class indices, one per sample; null = none. `reference` null = none.
 // Throws Error(kMalformed): a label count that differs from the number of samples, a label outside
 // the classes, labels for an output that is not [1, C]; Error as Executor does.

@@ -14,6 +14,7 @@ namespace adaround {
 struct InspectedLayer {
   std::string name;
   std::string op;
+  std::string weight;                    // the initializer
   Shape weight_shape;
   std::string activation;
   int64_t num_parameters = 0;            // weight and bias

@@ -84,6 +84,10 @@ std::string ToJson(const RunReport& report);
 // The final tables: networks side by side, layers left in float, bytes, times.
 std::string ToText(const RunReport& report, bool with_baseline);
 
+// The networks side by side, headed by what they were measured on.
+std::string NetworkTable(const std::vector<NetworkRow>& networks, int64_t num_evaluated,
+                         const std::string& evaluated_on);
+
 // "[ 7/21] layer2.0.conv1  64x576  nearest 0.0538 -> 0.0094  (5.7x)  3.1 s"
 std::string LayerLine(const LayerRow& layer, int64_t done, int64_t total);
 

@@ -55,8 +55,8 @@ void CheckSameDType(const Tensor& a, const Tensor& b) {
 
 void CheckRankAtLeast(const Tensor& tensor, int64_t rank, std::string_view what) {
   if (tensor.rank() >= rank) return;
-  Malformed(std::string(what) + " has shape " + ShapeToString(tensor.shape()) + ", wanted at least " +
-            std::to_string(rank) + " dimensions");
+  Malformed(std::string(what) + " has shape " + ShapeToString(tensor.shape()) +
+            ", wanted at least " + std::to_string(rank) + " dimensions");
 }
 
 void CheckOutputShape(const Shape& shape) {

@@ -1,0 +1,24 @@
+// The commands of the program: each adds itself to the command line and runs once it is parsed.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "cli/log_sink.h"
+
+namespace adaround::cli {
+
+// Options that every command takes.
+struct CommonOptions {
+  LogOptions log;
+  int threads = 0;  // 0 = all cores
+  bool json = false;
+
+  int NumThreads() const;
+};
+void AddCommonOptions(CLI::App& app, CommonOptions& options);
+
+void AddQuantizeCommand(CLI::App& app);
+void AddEvaluateCommand(CLI::App& app);
+void AddInspectCommand(CLI::App& app);
+
+}  // namespace adaround::cli

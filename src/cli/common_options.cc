@@ -1,0 +1,29 @@
+#include "adaround/base/threads.h"
+#include "cli/commands.h"
+
+namespace adaround::cli {
+
+int CommonOptions::NumThreads() const { return threads > 0 ? threads : NumAvailableCores(); }
+
+void AddCommonOptions(CLI::App& app, CommonOptions& options) {
+  app.add_option("-j,--threads", options.threads, "worker threads; 0 = all cores")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str()
+      ->group("Run");
+  app.add_flag_callback("-v,--verbose", [&options] { options.log.verbosity = 1; }, "say more")
+      ->group("Run");
+  app.add_flag_callback("-q,--quiet", [&options] { options.log.verbosity = -1; }, "errors only")
+      ->group("Run");
+  app.add_option("--log-file", options.log.file, "also write messages to this file")
+      ->type_name("FILE")
+      ->group("Run");
+  app.add_option("--progress", options.log.progress, "live progress on stderr")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->capture_default_str()
+      ->group("Run");
+  app.add_flag("--no-color", options.log.no_color, "no colours (NO_COLOR is honoured too)")
+      ->group("Run");
+  app.add_flag("--json", options.json, "print the result as JSON on stdout")->group("Run");
+}
+
+}  // namespace adaround::cli

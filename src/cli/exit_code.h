@@ -1,0 +1,29 @@
+// What the process returns.
+#pragma once
+
+#include "adaround/base/error.h"
+
+namespace adaround::cli {
+
+enum ExitCode {
+  kExitOk = 0,
+  kExitInternal = 1,     // internal or numerical failure
+  kExitUsage = 2,        // wrong command line
+  kExitBadInput = 3,     // bad or unsupported input file
+  kExitIo = 5,           // disk full, unwritable
+  kExitInterrupted = 130,
+};
+
+inline ExitCode ExitCodeOf(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument: return kExitUsage;
+    case ErrorCode::kMalformed:
+    case ErrorCode::kUnsupported: return kExitBadInput;
+    case ErrorCode::kIo: return kExitIo;
+    case ErrorCode::kNumerical: return kExitInternal;
+    case ErrorCode::kCancelled: return kExitInterrupted;
+  }
+  return kExitInternal;
+}
+
+}  // namespace adaround::cli

@@ -1,0 +1,76 @@
+#include <malloc.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+
+#include "adaround/base/build_info.h"
+#include "adaround/base/error.h"
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/log_sink.h"
+#include "cli/progress_display.h"
+
+namespace adaround::cli {
+namespace {
+
+constexpr const char* kFooter =
+    "Exit codes: 0 ok, 1 internal or numerical failure, 2 usage, 3 bad or unsupported input,\n"
+    "5 cannot write, 130 interrupted.\n\n"
+    "Example:\n"
+    "  adaround quantize model.json --bits 4 --calib calib/ --baseline nearest";
+
+// Activations of one pass are freed and asked for again at the next sample: kept in the heap, they
+// are not paged in anew each time.
+void KeepLargeBlocksInHeap() {
+  mallopt(M_MMAP_THRESHOLD, 64 << 20);
+  mallopt(M_TRIM_THRESHOLD, 128 << 20);
+}
+
+int Run(int argc, char** argv) {
+  CLI::App app("Rounds a trained network's weights to few bits, up or down as each layer's output "
+               "needs it (AdaRound, arXiv:2004.10568).",
+               "adaround");
+  app.set_version_flag("--version", "adaround " + Version() + " (" + InstructionSet() + ")");
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  AddQuantizeCommand(app);
+  AddEvaluateCommand(app);
+  AddInspectCommand(app);
+  try {
+    app.parse(argc, argv);
+    if (std::fflush(stdout) != 0 || !std::cout.flush()) {
+      throw Error(ErrorCode::kIo, "cannot write to standard output");
+    }
+    return kExitOk;
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::CallForAllHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::CallForVersion& version) {
+    return app.exit(version);
+  } catch (const CLI::ParseError& error) {
+    LogError(std::string(error.what()) + "; `adaround --help` shows the commands, "
+             "`adaround COMMAND --help` their options");
+    return kExitUsage;
+  } catch (const Error& error) {
+    LogError(error.what());
+    return ExitCodeOf(error.code());
+  } catch (const std::bad_alloc&) {
+    LogError("out of memory; --memory-limit keeps activations on disk, --calib-samples uses fewer");
+    return kExitInternal;
+  } catch (const std::exception& error) {
+    LogError(std::string("internal failure: ") + error.what());
+    return kExitInternal;
+  }
+}
+
+}  // namespace
+}  // namespace adaround::cli
+
+int main(int argc, char** argv) {
+  adaround::cli::KeepLargeBlocksInHeap();
+  adaround::cli::InstallStopSignals();
+  return adaround::cli::Run(argc, argv);
+}

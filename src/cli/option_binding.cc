@@ -1,0 +1,193 @@
+#include "cli/option_binding.h"
+
+#include <charconv>
+#include <cmath>
+#include <tuple>
+#include <utility>
+
+#include "adaround/base/error.h"
+
+namespace adaround::cli {
+namespace {
+
+constexpr const char* kScheme = "Scheme";
+constexpr const char* kOptimizer = "Optimizer";
+constexpr const char* kLayers = "Layers";
+constexpr const char* kRun = "Run";
+
+double ParseNumber(const std::string& text, const std::string& option) {
+  double value = 0.0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failure != std::errc() || end != text.data() + text.size()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                option + ": '" + Printable(text) + "' is not a number");
+  }
+  return value;
+}
+
+// "20:2"
+std::pair<double, double> ParseBeta(const std::string& text) {
+  const size_t colon = text.find(':');
+  if (colon == std::string::npos) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "--beta: '" + Printable(text) + "' is not START:END, such as 20:2");
+  }
+  return {ParseNumber(text.substr(0, colon), "--beta"),
+          ParseNumber(text.substr(colon + 1), "--beta")};
+}
+
+// "RE=8"; the expression may hold '=' itself.
+std::pair<std::string, int> ParseLayerBits(const std::string& text) {
+  const size_t equals = text.rfind('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "--layer-bits: '" + Printable(text) + "' is not EXPRESSION=BITS, such as conv1=8");
+  }
+  const double bits = ParseNumber(text.substr(equals + 1), "--layer-bits");
+  if (bits != std::floor(bits) || std::abs(bits) > 1000) {
+    throw Error(ErrorCode::kInvalidArgument, "--layer-bits: bits must be a whole number, 2 to 8");
+  }
+  return {text.substr(0, equals), static_cast<int>(bits)};
+}
+
+}  // namespace
+
+int64_t ParseBytes(const std::string& text) {
+  size_t digits = text.size();
+  double factor = 1.0;
+  if (!text.empty() && std::isalpha(static_cast<unsigned char>(text.back()))) {
+    constexpr std::pair<char, double> kUnits[] = {
+        {'K', 0x1p10}, {'M', 0x1p20}, {'G', 0x1p30}, {'T', 0x1p40}};
+    const char unit = static_cast<char>(std::toupper(static_cast<unsigned char>(text.back())));
+    factor = 0.0;
+    for (const auto& [name, value] : kUnits) factor = name == unit ? value : factor;
+    --digits;
+  }
+  const double value = factor == 0.0 ? 0.0 : ParseNumber(text.substr(0, digits), "--memory-limit");
+  if (!(value > 0.0) || value * factor > 0x1p60) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "--memory-limit: '" + Printable(text) + "' is not a size such as 3G or 512M");
+  }
+  return static_cast<int64_t>(value * factor);
+}
+
+void QuantizeBinding::AddAll() {
+  AddScheme();
+  AddOptimizer();
+  AddLayers();
+  AddRun();
+}
+
+void QuantizeBinding::AddScheme() {
+  Bind<int>("--bits", "bits per weight, 2 to 8", kScheme,
+            [](QuantizeOptions& o) -> int& { return o.bits; });
+  auto granularity = std::make_shared<std::string>("channel");
+  CLI::Option* granularity_option =
+      app_.add_option("--granularity", *granularity, "weights that share a scale")
+          ->check(CLI::IsMember({"channel", "tensor", "group"}))
+          ->capture_default_str()
+          ->group(kScheme);
+  overlays_.push_back([granularity, granularity_option](QuantizeOptions& options) {
+    if (granularity_option->count() == 0) return;
+    options.granularity = *granularity == "tensor"  ? Granularity::kPerTensor
+                          : *granularity == "group" ? Granularity::kPerGroup
+                                                    : Granularity::kPerChannel;
+  });
+  Bind<int64_t>("--group-size", "weights per scale with --granularity group", kScheme,
+                [](QuantizeOptions& o) -> int64_t& { return o.group_size; });
+  CLI::Option* symmetric =
+      app_.add_flag("--symmetric")->description("grid around zero (default)")->group(kScheme);
+  CLI::Option* asymmetric =
+      app_.add_flag("--asymmetric")->description("grid with a zero point")->group(kScheme);
+  symmetric->excludes(asymmetric);
+  overlays_.push_back([symmetric, asymmetric](QuantizeOptions& options) {
+    if (symmetric->count() > 0) options.symmetric = true;
+    if (asymmetric->count() > 0) options.symmetric = false;
+  });
+  auto estimator = std::make_shared<std::string>(
+      std::string(RangeEstimatorName(QuantizeOptions{}.range_estimator)));
+  CLI::Option* estimator_option =
+      app_.add_option("--range-estimator", *estimator, "how the scale is chosen")
+          ->check(CLI::IsMember(RangeEstimatorNames()))
+          ->capture_default_str()
+          ->group(kScheme);
+  overlays_.push_back([estimator, estimator_option](QuantizeOptions& options) {
+    if (estimator_option->count() > 0) options.range_estimator = ParseRangeEstimator(*estimator);
+  });
+  Bind<std::string>("--method", "how weights are rounded", kScheme,
+                    [](QuantizeOptions& o) -> std::string& { return o.method; })
+      ->check(CLI::IsMember({"adaround", "nearest"}));
+}
+
+void QuantizeBinding::AddOptimizer() {
+  app_.add_option("--preset", preset_, "settings of the optimizer; `paper` reproduces the paper's")
+      ->check(CLI::IsMember(PresetNames()))
+      ->capture_default_str()
+      ->group(kOptimizer);
+  Bind<int64_t>("--iterations", "Adam steps per layer", kOptimizer,
+                [](QuantizeOptions& o) -> int64_t& { return o.adaround.iterations; });
+  Bind<double>("--learning-rate", "Adam's step size", kOptimizer,
+               [](QuantizeOptions& o) -> double& { return o.adaround.learning_rate; });
+  Bind<double>("--lambda", "weight of the rounding regularizer", kOptimizer,
+               [](QuantizeOptions& o) -> double& { return o.adaround.lambda; });
+  const AdaRoundOptions defaults;
+  auto beta = std::make_shared<std::string>();
+  CLI::Option* beta_option =
+      app_.add_option("--beta", *beta, "regularizer's exponent, start and end")
+          ->type_name("START:END")
+          ->default_str(std::to_string(static_cast<int>(defaults.beta_start)) + ":" +
+                        std::to_string(static_cast<int>(defaults.beta_end)))
+          ->group(kOptimizer);
+  overlays_.push_back([beta, beta_option](QuantizeOptions& options) {
+    if (beta_option->count() == 0) return;
+    std::tie(options.adaround.beta_start, options.adaround.beta_end) = ParseBeta(*beta);
+  });
+  Bind<double>("--warm-start", "part of the iterations without regularizer", kOptimizer,
+               [](QuantizeOptions& o) -> double& { return o.adaround.warm_start_fraction; });
+  Bind<int64_t>("--batch-size", "columns per step (images, in preset paper)", kOptimizer,
+                [](QuantizeOptions& o) -> int64_t& { return o.adaround.batch_size; });
+}
+
+void QuantizeBinding::AddLayers() {
+  Bind<std::vector<std::string>>(
+      "--include", "quantize only layers whose name matches (repeatable)", kLayers,
+      [](QuantizeOptions& o) -> std::vector<std::string>& { return o.include; })
+      ->type_name("REGEX")
+      ->allow_extra_args(false);
+  Bind<std::vector<std::string>>(
+      "--exclude", "leave layers in float whose name matches (repeatable)", kLayers,
+      [](QuantizeOptions& o) -> std::vector<std::string>& { return o.exclude; })
+      ->type_name("REGEX")
+      ->allow_extra_args(false);
+  auto widths = std::make_shared<std::vector<std::string>>();
+  app_.add_option("--layer-bits", *widths, "other bits for layers whose name matches (repeatable)")
+      ->type_name("REGEX=BITS")
+      ->allow_extra_args(false)
+      ->group(kLayers);
+  overlays_.push_back([widths](QuantizeOptions& options) {
+    for (const std::string& entry : *widths) options.layer_bits.push_back(ParseLayerBits(entry));
+  });
+}
+
+void QuantizeBinding::AddRun() {
+  Bind<uint64_t>("--seed", "names the random streams", kRun,
+                 [](QuantizeOptions& o) -> uint64_t& { return o.seed; });
+  auto limit = std::make_shared<std::string>();
+  CLI::Option* limit_option =
+      app_.add_option("--memory-limit", *limit,
+                      "resident memory to stay below, such as 3G; changes speed, never the result")
+          ->type_name("SIZE")
+          ->group(kRun);
+  overlays_.push_back([limit, limit_option](QuantizeOptions& options) {
+    if (limit_option->count() > 0) options.memory_limit = ParseBytes(*limit);
+  });
+}
+
+QuantizeOptions QuantizeBinding::Options() const {
+  QuantizeOptions options;
+  ApplyPreset(preset_, options);
+  for (const auto& overlay : overlays_) overlay(options);
+  return options;
+}
+
+}  // namespace adaround::cli

@@ -1,0 +1,52 @@
+// Binds flags to fields of the option structs: defaults shown in --help are the structs' own, and a
+// field is overwritten only where the user set its flag.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adaround/pipeline/quantize.h"
+
+namespace adaround::cli {
+
+class QuantizeBinding {
+ public:
+  explicit QuantizeBinding(CLI::App& app) : app_(app) {}
+
+  // Adds every option that ends in QuantizeOptions.
+  void AddAll();
+
+  // Defaults, then the preset, then what the user set.
+  QuantizeOptions Options() const;
+  const std::string& preset() const { return preset_; }
+
+ private:
+  template <typename T>
+  CLI::Option* Bind(const std::string& flag, const std::string& help, const std::string& group,
+                    T& (*field)(QuantizeOptions&)) {
+    QuantizeOptions defaults;
+    auto value = std::make_shared<T>(field(defaults));
+    CLI::Option* option = app_.add_option(flag, *value, help)->capture_default_str()->group(group);
+    overlays_.push_back([value, option, field](QuantizeOptions& options) {
+      if (option->count() > 0) field(options) = *value;
+    });
+    return option;
+  }
+
+  void AddScheme();
+  void AddOptimizer();
+  void AddLayers();
+  void AddRun();
+
+  CLI::App& app_;
+  std::string preset_ = "default";
+  std::vector<std::function<void(QuantizeOptions&)>> overlays_;
+};
+
+// "3G", "512M", "1000000": bytes.  Throws Error(kInvalidArgument).
+int64_t ParseBytes(const std::string& text);
+
+}  // namespace adaround::cli

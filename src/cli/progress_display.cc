@@ -1,0 +1,74 @@
+#include "cli/progress_display.h"
+
+#include <fmt/format.h>
+
+#include <csignal>
+
+#include "adaround/base/error.h"
+#include "adaround/report/run_report.h"
+#include "cli/log_sink.h"
+#include "cli/report_rows.h"
+
+namespace adaround::cli {
+namespace {
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+void RequestStop(int signal) {
+  stop_requested = 1;
+  std::signal(signal, SIG_DFL);
+}
+
+constexpr auto kRefresh = std::chrono::milliseconds(100);
+
+}  // namespace
+
+void InstallStopSignals() {
+  std::signal(SIGINT, RequestStop);
+  std::signal(SIGTERM, RequestStop);
+}
+
+ProgressDisplay::ProgressDisplay() : start_(Clock::now()) {}
+
+ProgressDisplay::~ProgressDisplay() { SetLiveLine(""); }
+
+void ProgressDisplay::OnProgress(const std::string& stage, int64_t done, int64_t total) {
+  if (!ShowsLiveProgress()) return;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const Clock::time_point now = Clock::now();
+  if (now - last_shown_ < kRefresh) return;
+  last_shown_ = now;
+  constexpr int kWidth = 24;
+  const auto filled =
+      static_cast<int>(total > 0 ? kWidth * done / total : 0);
+  std::string line = fmt::format("[{}{}] {}  {}/{}", std::string(filled, '#'),
+                                 std::string(kWidth - filled, '.'), Printable(stage, 40), done,
+                                 total);
+  if (fraction_ > 0.0) {
+    const double elapsed = std::chrono::duration<double>(now - start_).count();
+    line += "  about " + FormatSeconds(elapsed * (1.0 - fraction_) / fraction_) + " left";
+  }
+  SetLiveLine(line);
+}
+
+void ProgressDisplay::OnWarning(const std::string& message) { LogWarning(message); }
+
+void ProgressDisplay::OnLayer(const LayerReport& layer, int64_t done, int64_t total,
+                              double fraction) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  fraction_ = fraction;
+  std::string line = LayerLine(MakeLayerRow(layer), done, total);
+  const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
+  if (done < total && fraction > 0.0) {
+    line += "  (about " + FormatSeconds(elapsed * (1.0 - fraction) / fraction) + " left)";
+  }
+  if (layer.fell_back) {
+    LogWarning(line);
+  } else {
+    LogInfo(line);
+  }
+}
+
+bool ProgressDisplay::ShouldStop() const { return stop_requested != 0; }
+
+}  // namespace adaround::cli

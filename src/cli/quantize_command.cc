@@ -1,0 +1,319 @@
+#include <sys/resource.h>
+
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include "adaround/base/build_info.h"
+#include "adaround/base/error.h"
+#include "adaround/io/atomic_output.h"
+#include "adaround/io/calibration_files.h"
+#include "adaround/io/labels.h"
+#include "adaround/io/model_json.h"
+#include "adaround/io/quantized_model_io.h"
+#include "adaround/pipeline/evaluate.h"
+#include "adaround/pipeline/quantize.h"
+#include "cli/commands.h"
+#include "cli/model_digest.h"
+#include "cli/option_binding.h"
+#include "cli/progress_display.h"
+#include "cli/report_rows.h"
+
+namespace adaround::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+namespace fs = std::filesystem;
+
+struct QuantizeArguments {
+  std::string model;
+  std::string calib;
+  std::string output;
+  std::string baseline;
+  std::string data;
+  std::string labels;
+  std::string report;
+  int64_t calib_samples = 0;
+  bool force = false;
+  bool dry_run = false;
+  CommonOptions common;
+};
+
+std::string TextOf(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.9g", value);
+  return text;
+}
+
+std::string TextOf(const std::vector<std::string>& values) {
+  std::string text;
+  for (const std::string& value : values) text += (text.empty() ? "" : " ") + value;
+  return text;
+}
+
+const char* TextOf(Granularity granularity) {
+  switch (granularity) {
+    case Granularity::kPerTensor: return "tensor";
+    case Granularity::kPerChannel: return "channel";
+    case Granularity::kPerGroup: return "group";
+  }
+  return "";
+}
+
+// Everything that determines the result.
+std::map<std::string, std::string> Provenance(const QuantizeArguments& arguments,
+                                              const QuantizeOptions& options, int64_t num_samples) {
+  std::vector<std::string> layer_bits;
+  for (const auto& [pattern, bits] : options.layer_bits) {
+    layer_bits.push_back(pattern + "=" + std::to_string(bits));
+  }
+  std::map<std::string, std::string> provenance = {
+      {"adaround_version", Version()},
+      {"instruction_set", InstructionSet()},
+      {"model_sha256", ModelDigest(arguments.model)},
+      {"calibration_sha256", CalibrationDigest(arguments.calib)},
+      {"calibration_samples", std::to_string(num_samples)},
+      {"method", options.method},
+      {"bits", std::to_string(options.bits)},
+      {"granularity", TextOf(options.granularity)},
+      {"symmetric", options.symmetric ? "true" : "false"},
+      {"range_estimator", std::string(RangeEstimatorName(options.range_estimator))},
+      {"include", TextOf(options.include)},
+      {"exclude", TextOf(options.exclude)},
+      {"layer_bits", TextOf(layer_bits)},
+      {"seed", std::to_string(options.seed)},
+      {"search_columns", std::to_string(options.search_columns)},
+      {"held_out_columns", std::to_string(options.held_out_columns)},
+      {"held_out_fraction", TextOf(options.held_out_fraction)},
+      {"fall_back_to_nearest", options.fall_back_to_nearest ? "true" : "false"},
+  };
+  if (options.granularity == Granularity::kPerGroup) {
+    provenance["group_size"] = std::to_string(options.group_size);
+  }
+  if (options.method == "adaround") {
+    const AdaRoundOptions& adaround = options.adaround;
+    provenance["iterations"] = std::to_string(adaround.iterations);
+    provenance["learning_rate"] = TextOf(adaround.learning_rate);
+    provenance["lambda"] = TextOf(adaround.lambda);
+    provenance["beta"] = TextOf(adaround.beta_start) + ":" + TextOf(adaround.beta_end);
+    provenance["warm_start"] = TextOf(adaround.warm_start_fraction);
+    provenance["batch_size"] = std::to_string(adaround.batch_size);
+    provenance["positions_per_draw"] = std::to_string(options.positions_per_draw);
+    provenance["normalize_rows"] = adaround.normalize_rows ? "true" : "false";
+    provenance["descent_sweeps"] = std::to_string(adaround.descent_sweeps);
+    provenance["enumerate_row_length"] = std::to_string(adaround.enumerate_row_length);
+  }
+  return provenance;
+}
+
+int64_t PeakResidentBytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<int64_t>(usage.ru_maxrss) * 1024;
+}
+
+fs::path DefaultOutput(const fs::path& model, int bits) {
+  fs::path stem = model.stem();
+  if (stem.empty()) stem = fs::absolute(model).lexically_normal().parent_path().filename();
+  return stem.string() + "-w" + std::to_string(bits);
+}
+
+// The output folder must be none that we read.
+void CheckOutputIsNoInput(const QuantizeArguments& arguments, const fs::path& output) {
+  std::error_code ignored;
+  for (const std::string& input : {arguments.model, arguments.calib, arguments.data}) {
+    if (input.empty()) continue;
+    const fs::path folder = fs::is_directory(input, ignored) ? fs::path(input)
+                                                             : fs::absolute(input).parent_path();
+    if (fs::equivalent(folder, output, ignored)) {
+      throw Error(ErrorCode::kMalformed, "output " + Printable(output.string()) +
+                                             " is the folder of input " + Printable(input) +
+                                             "; choose another one with -o");
+    }
+  }
+}
+
+void PrintPrediction(const QuantizePrediction& prediction, const CalibrationSet& samples) {
+  // Measured on two cores with AVX-512: order of magnitude, to plan by.
+  constexpr double kSecondsPerMac = 1.0 / 40e9;
+  constexpr double kSecondsPerWeightStep = 4e-9;
+  int64_t num_weights = 0;
+  for (const LayerReport& layer : prediction.layers) {
+    std::cout << layer.name << "  " << layer.op << "  " << layer.num_rows << "x" << layer.row_length
+              << "  " << layer.bits << " bits  " << layer.activation
+              << (layer.shares_weight ? "  (shares an earlier layer's weight)" : "") << "\n";
+    num_weights += layer.num_rows * layer.row_length;
+  }
+  for (const LeftLayer& left : prediction.left) {
+    std::cout << "left: " << Printable(left.name) << " (" << left.op << "): "
+              << Printable(left.reason) << "\n";
+  }
+  std::cout << "layers: " << prediction.layers.size() << " to quantize, " << prediction.left.size()
+            << " left in float; " << num_weights << " weights; " << samples.num_samples()
+            << " samples\n"
+            << "weights: " << FormatBytes(prediction.float_bytes) << " -> "
+            << FormatBytes(prediction.quantized_bytes) << "\n"
+            << "forward passes: " << prediction.forward_macs / 1'000'000'000
+            << " G multiply-accumulates\n"
+            << "time: about "
+            << FormatSeconds(static_cast<double>(prediction.forward_macs) * kSecondsPerMac +
+                             prediction.solve_weight_steps * kSecondsPerWeightStep)
+            << "\npeak memory: about " << FormatBytes(prediction.peak_memory_bytes) << "\n";
+}
+
+void FillReport(const QuantizeResult& result, RunReport& report) {
+  for (const LayerReport& layer : result.layers) report.layers.push_back(MakeLayerRow(layer));
+  for (const LeftLayer& left : result.left) {
+    report.left.push_back({left.name, left.op, left.reason});
+  }
+  report.num_samples = result.num_samples;
+  report.num_held_out_samples = result.num_held_out_samples;
+  report.num_folded_batch_norms = result.num_folded_batch_norms;
+  report.macs_per_sample = result.macs_per_sample;
+  report.forward_macs = result.forward_macs;
+  report.num_segments = result.num_segments;
+  report.stored_bytes = result.peak_stored_bytes;
+  report.spilled_bytes = result.spilled_bytes;
+  report.forward_seconds = result.forward_seconds;
+  report.solve_seconds = result.solve_seconds;
+  for (const auto& [name, tensor] : result.model.weights) {
+    report.float_bytes += static_cast<int64_t>(tensor.integers.size()) * 4;
+    report.quantized_bytes += tensor.PackedBytes();
+  }
+}
+
+void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& binding) {
+  SetUpLog(arguments.common.log);
+  const Clock::time_point start = Clock::now();
+  QuantizeOptions options = binding.Options();
+  options.num_threads = arguments.common.NumThreads();
+  ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
+  if (!arguments.labels.empty() && arguments.data.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "--labels needs --data");
+  }
+  const fs::path output =
+      arguments.output.empty() ? DefaultOutput(arguments.model, options.bits)
+                               : fs::path(arguments.output);
+  CheckOutputIsNoInput(arguments, output);
+
+  const Graph graph = ReadModelJson(arguments.model);
+  const CalibrationSet samples(OpenCalibrationFiles(arguments.calib), graph,
+                               arguments.calib_samples);
+  if (arguments.dry_run) {
+    PrintPrediction(PredictQuantization(graph, samples, options), samples);
+    return;
+  }
+  // What will be measured is checked before the work begins.
+  std::unique_ptr<CalibrationSet> data;
+  std::vector<int64_t> labels;
+  if (!arguments.data.empty()) {
+    data = std::make_unique<CalibrationSet>(OpenCalibrationFiles(arguments.data), graph);
+    if (!arguments.labels.empty()) labels = ReadLabels(arguments.labels);
+    if (!arguments.labels.empty() && static_cast<int64_t>(labels.size()) != data->num_samples()) {
+      throw Error(ErrorCode::kMalformed,
+                  Printable(arguments.labels) + " holds " + std::to_string(labels.size()) +
+                      " labels, " + Printable(arguments.data) + " " +
+                      std::to_string(data->num_samples()) + " samples");
+    }
+  }
+  OutputDirectory directory(output, arguments.force);
+  options.spill_directory = directory.partial();
+
+  ProgressDisplay display;
+  QuantizeResult result = QuantizeModel(graph, samples, options, &display);
+  result.model.provenance = Provenance(arguments, options, samples.num_samples());
+  WriteQuantizedModel(directory.partial(), result.model);
+
+  RunReport report;
+  report.model = arguments.model;
+  report.output = output.string();
+  report.method = options.method;
+  report.provenance = result.model.provenance;
+  report.num_threads = options.num_threads;
+  FillReport(result, report);
+
+  // Measured with the integers that were written, read back.
+  const Graph written = ReadQuantizedModel(directory.partial()).Dequantized();
+  const bool with_baseline = !arguments.baseline.empty();
+  const CalibrationSet& measured_on = data ? *data : samples;
+  const std::vector<int64_t>* wanted = labels.empty() ? nullptr : &labels;
+  if (data || ReachesOutput(written, samples)) {
+    const Evaluation evaluation =
+        EvaluateModel(written, &graph, measured_on, wanted, options.num_threads, &display);
+    report.evaluated_on = data ? "test samples" : "calibration samples";
+    report.num_evaluated = evaluation.num_samples;
+    if (evaluation.reference_accuracy) report.networks.push_back(MakeReferenceRow(evaluation));
+    if (with_baseline) {
+      report.networks.push_back(MakeNetworkRow(
+          "nearest", EvaluateModel(result.nearest.Dequantized(), &graph, measured_on, wanted,
+                                   options.num_threads, &display)));
+    }
+    report.networks.push_back(MakeNetworkRow(options.method, evaluation));
+  }
+  SetLiveLine("");
+  report.peak_resident_bytes = PeakResidentBytes();
+  report.total_seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  const std::string json = ToJson(report);
+  WriteFileAtomically(directory.partial() / "report.json", json);
+  directory.Commit();
+  if (!arguments.report.empty()) WriteFileAtomically(arguments.report, json);
+  if (arguments.common.json) {
+    std::cout << json;
+  } else {
+    std::cout << ToText(report, with_baseline);
+  }
+  LogInfo("wrote " + Printable(output.string()));
+}
+
+}  // namespace
+
+void AddQuantizeCommand(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "quantize", "Round a model's weights and write integers and scales");
+  auto arguments = std::make_shared<QuantizeArguments>();
+  auto binding = std::make_shared<QuantizeBinding>(*command);
+  command->add_option("model", arguments->model, "model.json, or the folder that holds it")
+      ->required()
+      ->type_name("MODEL");
+  command
+      ->add_option("--calib", arguments->calib,
+                   "calibration samples: a folder of .npy files, or one .npz or .safetensors")
+      ->required()
+      ->type_name("PATH")
+      ->group("Data");
+  command
+      ->add_option("--calib-samples", arguments->calib_samples,
+                   "use this many of them, spread evenly; 0 = all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->group("Data");
+  command->add_option("--data", arguments->data, "samples to measure the result on")
+      ->type_name("PATH")
+      ->group("Data");
+  command->add_option("--labels", arguments->labels, "their classes: .npy, .csv or .txt")
+      ->type_name("FILE")
+      ->group("Data");
+  command->add_option("-o,--output", arguments->output, "folder to write (default: STEM-wBITS)")
+      ->type_name("OUT")
+      ->group("Output");
+  command->add_flag("--force", arguments->force, "replace OUT where it exists")->group("Output");
+  command->add_option("--report", arguments->report, "also write report.json here")
+      ->type_name("FILE")
+      ->group("Output");
+  command
+      ->add_option("--baseline", arguments->baseline,
+                   "also round to nearest on the same grids and show both")
+      ->check(CLI::IsMember({"nearest"}))
+      ->group("Output");
+  command->add_flag("--dry-run", arguments->dry_run, "say what would be done, and stop")
+      ->group("Output");
+  binding->AddAll();
+  AddCommonOptions(*command, arguments->common);
+  command->footer(
+      "Example:\n  adaround quantize model.json --bits 4 --calib calib/ --baseline nearest \\\n"
+      "      --data test/ --labels test_labels.npy");
+  command->callback([arguments, binding] { RunQuantize(*arguments, *binding); });
+}
+
+}  // namespace adaround::cli

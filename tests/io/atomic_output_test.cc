@@ -1,0 +1,156 @@
+#include "adaround/io/atomic_output.h"
+
+#include <sys/stat.h>
+
+#include "io/test_files.h"
+
+namespace adaround {
+namespace {
+
+using testing::ExpectError;
+using testing::ReadBytes;
+using testing::ScratchFolder;
+using testing::WriteBytes;
+
+size_t CountEntries(const std::filesystem::path& folder) {
+  return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
+}
+
+TEST(WriteFileAtomically, WritesReplacesAndLeavesNothingElse) {
+  const ScratchFolder folder;
+  WriteFileAtomically(folder / "a", "one");
+  WriteFileAtomically(folder / "a", "two");
+  EXPECT_EQ(ReadBytes(folder / "a"), "two");
+  EXPECT_EQ(CountEntries(folder.path()), 1u);
+  struct stat status {};
+  ASSERT_EQ(stat((folder / "a").c_str(), &status), 0);
+  const mode_t mask = umask(0);
+  umask(mask);
+  EXPECT_EQ(status.st_mode & 0777, 0666 & ~mask);
+}
+
+TEST(WriteFileAtomically, WritesThroughASymbolicLink) {
+  const ScratchFolder folder;
+  WriteBytes(folder / "a", "one");
+  std::filesystem::create_symlink("a", folder / "link");
+  WriteFileAtomically(folder / "link", "two");
+  EXPECT_EQ(ReadBytes(folder / "a"), "two");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
+}
+
+TEST(WriteFileAtomically, ReportsWhatStoppedIt) {
+  const ScratchFolder folder;
+  ExpectError(ErrorCode::kIo, {"/dev/full", "No space left", "free some space"},
+              [] { WriteFileAtomically("/dev/full", "x"); });
+  ExpectError(ErrorCode::kIo, {"Is a directory"}, [&] { WriteFileAtomically(folder.path(), "x"); });
+  ExpectError(ErrorCode::kIo, {"none/a", "create the folder first"},
+              [&] { WriteFileAtomically(folder / "none/a", "x"); });
+}
+
+TEST(OutputDirectory, AppearsAtCommitAndNotBefore) {
+  const ScratchFolder folder;
+  OutputDirectory out(folder / "out/", false);
+  EXPECT_EQ(out.partial(), folder / "out.partial");
+  WriteBytes(out.partial() / "model.json", "{}");
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+  out.Commit();
+  EXPECT_EQ(ReadBytes(folder / "out/model.json"), "{}");
+  EXPECT_EQ(CountEntries(folder / "out"), 1u);
+  EXPECT_EQ(CountEntries(folder.path()), 1u);
+}
+
+TEST(OutputDirectory, WithoutCommitNothingStays) {
+  const ScratchFolder folder;
+  try {
+    OutputDirectory out(folder / "out", false);
+    WriteBytes(out.partial() / "model.json", "{}");
+    throw std::runtime_error("stopped");
+  } catch (const std::runtime_error&) {
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(OutputDirectory, ReplacesAnEarlierResultOnlyWithForce) {
+  const ScratchFolder folder;
+  std::filesystem::create_directory(folder / "out");
+  WriteBytes(folder / "out/model.json", "old");
+  WriteBytes(folder / "out/extra", "old");
+  ExpectError(ErrorCode::kInvalidArgument, {"already exists", "--force"},
+              [&] { OutputDirectory out(folder / "out", false); });
+  {
+    OutputDirectory dropped(folder / "out", true);
+    WriteBytes(dropped.partial() / "model.json", "new");
+  }
+  EXPECT_EQ(ReadBytes(folder / "out/model.json"), "old");
+  OutputDirectory out(folder / "out", true);
+  WriteBytes(out.partial() / "model.json", "new");
+  out.Commit();
+  EXPECT_EQ(ReadBytes(folder / "out/model.json"), "new");
+  EXPECT_EQ(CountEntries(folder / "out"), 1u);
+  EXPECT_EQ(CountEntries(folder.path()), 1u);
+}
+
+TEST(OutputDirectory, ForceNeverReplacesWhatIsNotOurs) {
+  const ScratchFolder folder;
+  WriteBytes(folder / "file", "x");
+  std::filesystem::create_directory(folder / "photos");
+  WriteBytes(folder / "photos/cat.jpg", "x");
+  std::filesystem::create_directory_symlink("photos", folder / "link");
+  for (const char* name : {"file", "photos", "link"}) {
+    ExpectError(ErrorCode::kInvalidArgument, {"no folder that adaround wrote"},
+                [&] { OutputDirectory out(folder / name, true); });
+  }
+  std::filesystem::create_directory(folder / "empty");
+  OutputDirectory out(folder / "empty", true);
+  out.Commit();
+}
+
+TEST(OutputDirectory, TakesOverWhatAKilledRunLeft) {
+  const ScratchFolder folder;
+  std::filesystem::create_directory(folder / "out.partial");
+  WriteBytes(folder / "out.partial/.adaround-partial", "");
+  WriteBytes(folder / "out.partial/half", "x");
+  OutputDirectory out(folder / "out", false);
+  EXPECT_FALSE(std::filesystem::exists(out.partial() / "half"));
+  out.Commit();
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "out"));
+}
+
+TEST(OutputDirectory, LeavesForeignFoldersInItsWayAlone) {
+  const ScratchFolder folder;
+  std::filesystem::create_directory(folder / "out.partial");
+  WriteBytes(folder / "out.partial/thesis.tex", "x");
+  ExpectError(ErrorCode::kInvalidArgument, {"out.partial", "move it elsewhere"},
+              [&] { OutputDirectory out(folder / "out", false); });
+  EXPECT_EQ(ReadBytes(folder / "out.partial/thesis.tex"), "x");
+}
+
+TEST(OutputDirectory, OneRunAtATime) {
+  const ScratchFolder folder;
+  OutputDirectory first(folder / "out", false);
+  WriteBytes(first.partial() / "model.json", "{}");
+  ExpectError(ErrorCode::kIo, {"another run"},
+              [&] { OutputDirectory second(folder / "out", false); });
+  first.Commit();
+  EXPECT_EQ(ReadBytes(folder / "out/model.json"), "{}");
+}
+
+TEST(OutputDirectory, NoticesThatOutAppearedMeanwhile) {
+  const ScratchFolder folder;
+  OutputDirectory out(folder / "out", false);
+  std::filesystem::create_directory(folder / "out");
+  ExpectError(ErrorCode::kInvalidArgument, {"already exists"}, [&] { out.Commit(); });
+}
+
+TEST(OutputDirectory, RefusesNamesThatAreNoNewFolder) {
+  for (const char* name : {"", "/", ".", "..", "a/.."}) {
+    ExpectError(ErrorCode::kInvalidArgument, {"cannot be the output folder"},
+                [&] { OutputDirectory out(name, true); });
+  }
+  const ScratchFolder folder;
+  ExpectError(ErrorCode::kIo, {"create the folder first"},
+              [&] { OutputDirectory out(folder / "none/out", false); });
+}
+
+}  // namespace
+}  // namespace adaround
