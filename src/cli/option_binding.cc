@@ -144,6 +144,8 @@ void QuantizeBinding::AddOptimizer() {
   });
   Bind<double>("--warm-start", "part of the iterations without regularizer", kOptimizer,
                [](QuantizeOptions& o) -> double& { return o.adaround.warm_start_fraction; });
+  Bind<double>("--ridge", "guard against fitting few samples; 0 = none, as in the paper", kOptimizer,
+               [](QuantizeOptions& o) -> double& { return o.adaround.ridge; });
   Bind<int64_t>("--batch-size", "columns per step (images, in preset paper)", kOptimizer,
                 [](QuantizeOptions& o) -> int64_t& { return o.adaround.batch_size; });
 }

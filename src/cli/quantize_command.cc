@@ -101,6 +101,7 @@ std::map<std::string, std::string> Provenance(const QuantizeArguments& arguments
     provenance["batch_size"] = std::to_string(adaround.batch_size);
     provenance["positions_per_draw"] = std::to_string(options.positions_per_draw);
     provenance["normalize_rows"] = adaround.normalize_rows ? "true" : "false";
+    provenance["ridge"] = TextOf(adaround.ridge);
     provenance["descent_sweeps"] = std::to_string(adaround.descent_sweeps);
     provenance["enumerate_row_length"] = std::to_string(adaround.enumerate_row_length);
   }

@@ -30,6 +30,7 @@ void SetPaper(QuantizeOptions& options) {
   options.adaround.learning_rate = 1e-3;
   options.adaround.batch_size = 32;
   options.adaround.normalize_rows = false;
+  options.adaround.ridge = 0.0;
   options.adaround.descent_sweeps = 0;
   options.adaround.enumerate_row_length = 0;
   options.adaround.keep_nearest_rows = false;

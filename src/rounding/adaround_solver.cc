@@ -35,7 +35,8 @@ int64_t RowsPerBlock(int64_t row_length) {
 struct GroupData {
   std::once_flag once;
   Matrix features;  // X_hat^T [K, N]
-  Matrix gram;      // 2 / N X_hat^T X_hat [K, K]
+  Matrix gram;      // 2 / N X_hat^T X_hat [K, K], ridge added to its diagonal
+  std::vector<float> ridge;  // see RowBlock
 };
 
 class AdaRoundSolver final : public RoundingSolver {
@@ -72,10 +73,20 @@ void AdaRoundSolver::Prepare(const RoundingProblem& problem, int64_t group, Grou
   const SampledColumns& samples = *problem.samples;
   const ConstMatrixView columns(samples.GroupColumns(group), samples.num_samples,
                                 samples.row_length);
+  const auto num_samples = static_cast<float>(samples.num_samples);
+  data.ridge.resize(static_cast<size_t>(samples.row_length));
+  const float ridge = static_cast<float>(options_.ridge) *
+                      static_cast<float>(samples.row_length) / num_samples;
+  for (int64_t k = 0; k < samples.row_length; ++k) {
+    data.ridge[static_cast<size_t>(k)] = ridge * columns.col(k).squaredNorm() / num_samples;
+  }
   if (UsesGram(problem)) {
     data.gram.resize(samples.row_length, samples.row_length);
     data.gram.noalias() = columns.transpose() * columns;
-    data.gram *= 2.0F / static_cast<float>(samples.num_samples);
+    data.gram *= 2.0F / num_samples;
+    for (int64_t k = 0; k < samples.row_length; ++k) {
+      data.gram(k, k) += 2.0F * data.ridge[static_cast<size_t>(k)];
+    }
   } else if (Enumerates(problem) || options_.descent_sweeps > 0) {
     data.features = columns.transpose();
   }
@@ -111,6 +122,13 @@ void AdaRoundSolver::SolveBlock(const RoundingProblem& problem, const SolveConte
     gram_target.resize(block.num_rows(), samples.row_length);
     gram_target.noalias() = without_bias * columns;
     gram_target *= 2.0F / static_cast<float>(samples.num_samples);
+    // The ridge pulls towards w, which is base + step * fraction; a weight without a choice stays.
+    for (int64_t r = 0; r < block.num_rows(); ++r) {
+      for (int64_t k = 0; k < samples.row_length; ++k) {
+        gram_target(r, k) += 2.0F * data.ridge[static_cast<size_t>(k)] *
+                             (block.base(r, k) + block.step(r, k) * block.fraction(r, k));
+      }
+    }
   }
   const bool gram_gradient = GramGradient(problem);
   if (options_.iterations > 0) {
@@ -159,6 +177,7 @@ RoundingResult AdaRoundSolver::Solve(const RoundingProblem& problem,
     RowBlock block =
         MakeRowBlock(problem, static_cast<int64_t>(group),
                      static_cast<int64_t>(group) * rows_per_group + first_in_group, rows);
+    block.ridge = data.ridge;
     SolveBlock(problem, context, nearest_errors, data, block, summaries[static_cast<size_t>(task)]);
     StoreIntegers(problem, block, result.integers);
     if (--blocks_left[group] == 0) {

@@ -108,11 +108,17 @@ int64_t DescendOnColumns(const RoundingProblem& problem, const Matrix& features,
         if (active[at] == 0 || step == 0.0F) continue;
         uint8_t& up = block.UpAt(r, k);
         const float change = up != 0 ? -step : step;
-        const double changed = loss(z.row(r).data(), x, change, block.target.row(r).data());
+        // |fraction - up| steps off before the flip, 1 - that after it.
+        const float off = up != 0 ? 1.0F - block.fraction(r, k) : block.fraction(r, k);
+        const double ridge = static_cast<double>(block.ridge[static_cast<size_t>(k)]) *
+                             static_cast<double>(step * step * (1.0F - 2.0F * off)) *
+                             static_cast<double>(num_samples);
+        const double changed =
+            loss(z.row(r).data(), x, change, block.target.row(r).data()) + ridge;
         if (changed < current[at] * (1.0 - kMinRelativeGain)) {
           AddScaled(z.row(r).data(), x, change, num_samples);
           up = up != 0 ? 0 : 1;
-          current[at] = changed;
+          current[at] = changed - ridge;
           flipped[at] = 1;
           ++num_flips;
         }

@@ -151,6 +151,7 @@ class MinibatchLoss {
       }
     }
     gradient.noalias() = z_ * columns_;
+    AddRidge(soft_weights, gradient);
   }
 
  private:
@@ -167,6 +168,18 @@ class MinibatchLoss {
                     static_cast<size_t>(length) * sizeof(float));
         for (int64_t r = 0; r < block_.num_rows(); ++r) target_(r, at) = block_.target(r, i);
       }
+    }
+  }
+
+  // d/dw of row_weight * ridge_k (w_soft - w)^2; where there is a choice, w = base + step * fraction.
+  void AddRidge(const Matrix& soft_weights, Matrix& gradient) const {
+    const ConstStretchView ridge(block_.ridge.data(), gradient.cols());
+    for (int64_t r = 0; r < gradient.rows(); ++r) {
+      gradient.row(r).array() += (2.0F * row_weight_[static_cast<size_t>(r)]) *
+                                 ridge.transpose() *
+                                 (soft_weights.row(r) - block_.base.row(r) -
+                                  block_.step.row(r).cwiseProduct(block_.fraction.row(r)))
+                                     .array();
     }
   }
 

@@ -49,6 +49,7 @@ RowBlock MakeRowBlock(const RoundingProblem& problem, int64_t group, int64_t fir
   block.step.resize(num_rows, length);
   block.fraction.resize(num_rows, length);
   block.target.resize(num_rows, samples.num_samples);
+  block.ridge.assign(static_cast<size_t>(length), 0.0F);
   block.up.assign(static_cast<size_t>(num_rows * length), 0);
   for (int64_t r = 0; r < num_rows; ++r) {
     const int64_t row = first_row + r;

@@ -22,6 +22,8 @@ struct RowBlock {
   Matrix step;      // [R, K]
   Matrix fraction;  // [R, K], W / scale - floor(W / scale) where there is a choice, else 0
   Matrix target;    // [R, N], f of the float network's pre-activations
+  // ridge * K / N * E[x_hat_k^2], [K]: what a squared unit of weight k's own error costs.
+  std::vector<float> ridge;
   // The decision, 0 or 1 per weight: [R, K].
   std::vector<uint8_t> up;
 
@@ -33,7 +35,7 @@ struct RowBlock {
   Matrix HardWeights() const;
 };
 
-// All rows start at nearest.
+// All rows start at nearest, without ridge.
 RowBlock MakeRowBlock(const RoundingProblem& problem, int64_t group, int64_t first_row,
                       int64_t num_rows);
 
