@@ -130,6 +130,8 @@ void QuantizeBinding::AddOptimizer() {
                [](QuantizeOptions& o) -> double& { return o.adaround.learning_rate; });
   Bind<double>("--lambda", "weight of the rounding regularizer", kOptimizer,
                [](QuantizeOptions& o) -> double& { return o.adaround.lambda; });
+  Bind<bool>("--bias-correction", "keep the mean of each layer's output by its bias", kOptimizer,
+             [](QuantizeOptions& o) -> bool& { return o.bias_correction; });
   const AdaRoundOptions defaults;
   auto beta = std::make_shared<std::string>();
   CLI::Option* beta_option =

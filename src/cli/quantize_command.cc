@@ -86,6 +86,7 @@ std::map<std::string, std::string> Provenance(const QuantizeArguments& arguments
       {"search_columns", std::to_string(options.search_columns)},
       {"held_out_columns", std::to_string(options.held_out_columns)},
       {"held_out_fraction", TextOf(options.held_out_fraction)},
+      {"bias_correction", options.bias_correction ? "true" : "false"},
       {"fall_back_to_nearest", options.fall_back_to_nearest ? "true" : "false"},
   };
   if (options.granularity == Granularity::kPerGroup) {
@@ -168,6 +169,7 @@ void FillReport(const QuantizeResult& result, RunReport& report) {
   for (const LeftLayer& left : result.left) {
     report.left.push_back({left.name, left.op, left.reason});
   }
+  report.num_corrected_biases = result.num_corrected_biases;
   report.num_samples = result.num_samples;
   report.num_held_out_samples = result.num_held_out_samples;
   report.num_folded_batch_norms = result.num_folded_batch_norms;

@@ -24,7 +24,11 @@ constexpr int kOpenFlags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
   const char* remedy = "";
   if (error == ENOENT || error == ENOTDIR) remedy = "; check the path";
   if (error == EACCES || error == EPERM) remedy = "; check its permissions";
-  throw Error(ErrorCode::kIo, name + ": cannot be opened: " + std::strerror(error) + remedy);
+  // An input that is not there is the user's to mend, like any other bad input; one that the system
+  // keeps from us is not.
+  const bool absent = error == ENOENT || error == ENOTDIR;
+  throw Error(absent ? ErrorCode::kMalformed : ErrorCode::kIo,
+              name + ": cannot be opened: " + std::strerror(error) + remedy);
 }
 
 class Descriptor {

@@ -58,6 +58,7 @@ LayerCapture::LayerCapture(const Node& node, const LinearLayer& layer, const Sha
     columns.num_samples = num_samples;
     columns.target.resize(static_cast<size_t>(layer.num_rows * num_samples));
   };
+  search_.num_images = split.num_search;
   describe(search_, search_per_sample_ * split.num_search);
   describe(held_out_, held_out_per_sample_ * split.num_held_out);
   if (limits.positions_per_draw > 0) search_.columns_per_draw = search_per_sample_;

@@ -37,6 +37,7 @@ void SetPaper(QuantizeOptions& options) {
   options.positions_per_draw = 64;
   options.search_columns = 64;  // at least positions_per_draw of every image
   options.fall_back_to_nearest = false;
+  options.bias_correction = false;
 }
 
 struct Preset {

@@ -76,7 +76,8 @@ void AdaRoundSolver::Prepare(const RoundingProblem& problem, int64_t group, Grou
   const auto num_samples = static_cast<float>(samples.num_samples);
   data.ridge.resize(static_cast<size_t>(samples.row_length));
   const float ridge = static_cast<float>(options_.ridge) *
-                      static_cast<float>(samples.row_length) / num_samples;
+                      static_cast<float>(samples.row_length) /
+                      static_cast<float>(samples.NumIndependent());
   for (int64_t k = 0; k < samples.row_length; ++k) {
     data.ridge[static_cast<size_t>(k)] = ridge * columns.col(k).squaredNorm() / num_samples;
   }

@@ -85,6 +85,28 @@ std::vector<double> RowErrors(const RoundingProblem& problem, const SampledColum
   return errors;
 }
 
+SampledColumns ThinColumns(const SampledColumns& samples, int64_t max_samples) {
+  SampledColumns thin;
+  thin.num_groups = samples.num_groups;
+  thin.num_rows = samples.num_rows;
+  thin.row_length = samples.row_length;
+  thin.num_samples = std::min(samples.num_samples, max_samples);
+  thin.num_images = std::min(samples.num_images, thin.num_samples);
+  const auto source = [&](int64_t i) { return i * samples.num_samples / thin.num_samples; };
+  for (int64_t group = 0; group < samples.num_groups; ++group) {
+    for (int64_t i = 0; i < thin.num_samples; ++i) {
+      const float* column = samples.GroupColumns(group) + source(i) * samples.row_length;
+      thin.x_hat.insert(thin.x_hat.end(), column, column + samples.row_length);
+    }
+  }
+  for (int64_t row = 0; row < samples.num_rows; ++row) {
+    for (int64_t i = 0; i < thin.num_samples; ++i) {
+      thin.target.push_back(samples.RowTarget(row)[source(i)]);
+    }
+  }
+  return thin;
+}
+
 double MeanError(const std::vector<double>& row_errors) {
   double sum = 0.0;
   for (const double error : row_errors) sum += error;

@@ -17,11 +17,15 @@ struct SampledColumns {
   int64_t num_rows = 0;     // M, all groups together; rows of group g are consecutive
   int64_t row_length = 0;   // K, weights per row
   int64_t num_samples = 0;  // N
+  // Images (or other inputs of the network) that the N columns were drawn from; 0 = N, one each.
+  int64_t num_images = 0;
   // Consecutive samples that a minibatch draws as one: 1, or the positions of one image.
   int64_t columns_per_draw = 1;
   std::vector<float> x_hat;   // [G, N, K]: the layer's input, preceding layers quantized
   std::vector<float> target;  // [M, N]: W x + b of the float network, before the activation
 
+  // Columns of one image resemble one another: for the danger of fitting too few, images count.
+  int64_t NumIndependent() const { return num_images > 0 ? num_images : num_samples; }
   int64_t RowsPerGroup() const { return num_rows / num_groups; }
   const float* GroupColumns(int64_t group) const {
     return x_hat.data() + group * num_samples * row_length;
@@ -44,6 +48,9 @@ struct RoundingProblem {
 // Units: squared output units.  `samples` may be others than the problem's (held-out columns).
 std::vector<double> RowErrors(const RoundingProblem& problem, const SampledColumns& samples,
                               const std::vector<float>& rounded_weights, int num_threads);
+
+// At most max_samples of the samples, spread evenly.
+SampledColumns ThinColumns(const SampledColumns& samples, int64_t max_samples);
 
 // The mean of RowErrors over the rows.
 double MeanError(const std::vector<double>& row_errors);

@@ -120,7 +120,7 @@ TEST(CalibrationFiles, RefusesOtherKindsOfFiles) {
   ExpectRefused(WriteBytes(folder / "a.npy", "\xff\xd8\xff\xe0    "), {"looks like a JPEG image"});
   ExpectRefused(WriteBytes(folder / "a.csv", "1,2"), {".npy, .npz and .safetensors"},
                 ErrorCode::kUnsupported);
-  ExpectRefused(folder / "missing.npz", {"No such file"}, ErrorCode::kIo);
+  ExpectRefused(folder / "missing.npz", {"No such file"}, ErrorCode::kMalformed);
 }
 
 TEST(ArraySource, WidensFloatsAndRefusesWhatIsNotFinite) {

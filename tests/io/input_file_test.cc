@@ -41,7 +41,7 @@ TEST(InputFile, RefusesWhatIsNoRegularFile) {
   ExpectError(ErrorCode::kMalformed, {"is a pipe"}, [&] { open(folder / "pipe"); });
   ExpectError(ErrorCode::kMalformed, {"is a device"}, [&] { open("/dev/zero"); });
   ExpectError(ErrorCode::kMalformed, {"is empty"}, [&] { open(folder / "empty"); });
-  ExpectError(ErrorCode::kIo, {"No such file", "check the path"}, [&] { open(folder / "none"); });
+  ExpectError(ErrorCode::kMalformed, {"No such file", "check the path"}, [&] { open(folder / "none"); });
 }
 
 TEST(InputFile, RecognisesAGitLfsPointer) {
@@ -53,7 +53,7 @@ TEST(InputFile, RecognisesAGitLfsPointer) {
 }
 
 TEST(InputFile, NamesAreShownWithoutTerminalControls) {
-  ExpectError(ErrorCode::kIo, {"\\x1b[31m"}, [] { InputFile file("/nowhere/\x1b[31m"); });
+  ExpectError(ErrorCode::kMalformed, {"\\x1b[31m"}, [] { InputFile file("/nowhere/\x1b[31m"); });
 }
 
 TEST(OpenBeneath, OpensFilesInTheFolderAndBelow) {

@@ -31,9 +31,9 @@ struct AdaRoundOptions {
   bool normalize_rows = true;
   // Guards against fitting few samples: the loss of a row gains
   //   ridge * K / N * sum over k of E[x_hat_k^2] (w_hat_k - w_k)^2,
-  // which is what independent noise on the inputs would add; K weights a row, N columns. Vanishes as
-  // columns grow. The paper has none: 0. >= 0.
-  double ridge = 0.1;
+  // which is what independent noise on the inputs would add; K weights a row, N images. Vanishes as
+  // images grow. The paper has none: 0. >= 0.
+  double ridge = 0.3;
   // After hard rounding: sweeps of exact coordinate descent over the true loss, activation
   // included; 0 = none.
   int64_t descent_sweeps = 6;

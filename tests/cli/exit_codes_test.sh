@@ -1,0 +1,327 @@
+# The exit code of each refusal, and that a refusal leaves nothing behind.
+source "$(dirname "$0")/lib.sh"
+needs_numpy
+
+# --- asking for help, and usage
+
+for command in "" quantize evaluate inspect; do
+  # shellcheck disable=SC2086
+  expect_exit 0 "$PROGRAM" $command --help
+  expect_stdout_contains "Usage: adaround"
+  expect_stderr_empty
+done
+expect_exit 0 "$PROGRAM" --version
+expect_stdout_contains "adaround "
+expect_stderr_empty
+expect_refused 2 out "$PROGRAM"
+expect_refused 2 out "$PROGRAM" no-such-command
+expect_refused 2 out "$PROGRAM" quantize
+expect_refused 2 out "$PROGRAM" quantize "$MOBILENET"
+expect_refused 2 out "$PROGRAM" evaluate "$MOBILENET"
+expect_refused 2 out "$PROGRAM" inspect
+
+# usage ARG...: a wrong command line, whatever the files hold.
+usage() {
+  expect_refused 2 out quantize_fast -o out "$@"
+}
+usage --no-such-flag
+usage --bit 4 --no-such-flag=1
+usage --max-drop 1  # a gate that cannot be computed must not pass
+usage --bits 1
+usage --bits 9
+usage --bits 4.5
+usage --bits four
+usage --bits ''
+usage --bits 4294967300  # 4, cut to 32 bits
+usage --granularity row
+usage --granularity group --group-size 0
+usage --granularity group --group-size -1
+usage --method flip-a-coin
+usage --range-estimator none
+usage --symmetric --asymmetric
+usage --preset fastest
+usage --iterations -1
+usage --learning-rate nan
+usage --learning-rate -0.1
+usage --lambda inf
+usage --warm-start 2
+usage --beta 20
+usage --beta 20:x
+usage --batch-size 0
+usage --calib-samples -1
+usage --calib-samples 513  # there are 512
+usage --memory-limit 3X
+usage --memory-limit -1G
+usage --memory-limit 0
+usage -j -1
+usage --include no_such_layer
+usage --exclude no_such_layer
+usage --layer-bits no_such_layer=8
+usage --layer-bits conv
+usage --layer-bits stem=1
+usage --layer-bits stem=
+usage --include '('
+usage --exclude '.*'  # nothing left to quantize
+usage --labels "$TEST_LABELS"  # without --data
+usage --progress sometimes
+expect_refused 2 out "$PROGRAM" evaluate "$MOBILENET" --data "$TEST_IMAGES"  # nothing to measure
+
+# --- input files
+
+# There is no such file: bad input, or a failure to read.
+expect_refused "3|5" out "$PROGRAM" quantize no_such_model --calib "$IMAGES" -o out
+expect_stderr_matches 'no_such_model'
+expect_refused "3|5" out "$PROGRAM" quantize "$MOBILENET" --calib no_such_folder -o out
+expect_refused "3|5" out quantize_fast -o out --data "$TEST_IMAGES" --labels no_such_file.npy
+expect_refused "3|5" out "$PROGRAM" inspect no_such_model
+mkdir empty_folder
+expect_refused "3|5" out "$PROGRAM" quantize empty_folder --calib "$IMAGES" -o out
+expect_refused 3 out "$PROGRAM" quantize "$MOBILENET" --calib empty_folder -o out
+
+mkdir model
+# bad_model: the model in model/ is refused by each command.
+bad_model() {
+  local before
+  before=$(digest_of model)
+  expect_refused 3 out "$PROGRAM" quantize model --calib "$IMAGES" -o out
+  expect_refused 3 out "$PROGRAM" inspect model
+  expect_refused 3 out "$PROGRAM" evaluate model --data "$TEST_IMAGES" --labels "$TEST_LABELS"
+  [[ $(digest_of model) == "$before" ]] || fail "the model was changed"
+}
+fresh_model() {
+  cp "$MOBILENET/model.json" "$MOBILENET/weights.safetensors" model/
+}
+# edit_model SED_EXPRESSION: a fresh model whose model.json differs.
+edit_model() {
+  fresh_model
+  sed "$1" "$MOBILENET/model.json" >model/model.json
+  expect_different model/model.json "$MOBILENET/model.json"
+}
+
+fresh_model
+truncate -s -1 model/weights.safetensors
+bad_model
+expect_stderr_matches 'weights\.safetensors'
+truncate -s 1000 model/weights.safetensors
+bad_model
+truncate -s 7 model/weights.safetensors
+bad_model
+truncate -s 0 model/weights.safetensors
+bad_model
+fresh_model
+printf x >>model/weights.safetensors
+bad_model
+rm model/weights.safetensors
+expect_refused "3|5" out "$PROGRAM" quantize model --calib "$IMAGES" -o out
+ln -s "$MOBILENET/weights.safetensors" model/weights.safetensors  # leaves the folder
+bad_model
+rm model/weights.safetensors
+mkdir model/weights.safetensors
+bad_model
+rmdir model/weights.safetensors
+
+edit_model '1s/{/{ "colour": "red",/'
+bad_model
+expect_stderr_matches 'colour'
+edit_model '1s/{/{ "version": 1,/'
+bad_model
+expect_stderr_matches 'version'
+edit_model '1s/{/{ "vers\\u0069on": 1,/'  # the same key, escaped
+bad_model
+edit_model '$d'
+bad_model
+edit_model '$s/$/ x/'
+bad_model
+edit_model 's/"version": 1/"version": 2/'
+bad_model
+edit_model 's/"version": 1/"version": NaN/'
+bad_model
+edit_model 's/"op": "Clip"/"op": "Clap"/'
+expect_refused 3 out "$PROGRAM" quantize model --calib "$IMAGES" -o out
+expect_stderr_matches "'stem.relu6'.*Clap"
+expect_stderr_matches "'head.relu6'.*Clap"  # all of them are listed
+expect_exit 0 "$PROGRAM" inspect model  # what is known is shown
+expect_stdout_contains "shapes unknown"
+edit_model 's/"stem.conv.weight"/"stem.conv.weigth"/'
+bad_model
+expect_stderr_matches 'stem\.conv\.weigth'
+edit_model 's/"weights.safetensors"/"..\/model\/weights.safetensors"/'
+bad_model
+: >model/model.json
+bad_model
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n' >model/model.json
+bad_model
+expect_stderr_matches 'LFS'
+printf '\xff\xfe{}' >model/model.json
+bad_model
+"$PYTHON" -c 'print("[" * 100000)' >model/model.json
+bad_model
+
+# A weight that is no number.
+PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$SOURCE/tests/cli "$PYTHON" - <<'END' || fail "cannot write the model"
+import numpy as np
+from small_models import graph_input, node, write_model
+weight = np.ones((4, 3), np.float32)
+weight[2, 1] = np.nan
+write_model("nan_weight", [graph_input("x", "N", 3)], ["y"],
+            [node("fc", "Gemm", ["x", "w"], ["y"], transB=1)], {"w": weight})
+END
+expect_refused 3 out "$PROGRAM" quantize nan_weight --calib "$IMAGES" -o out
+expect_stderr_matches '(nan|NaN)'
+
+# --- calibration data, evaluation data and labels
+
+"$PYTHON" - "$IMAGES/input.npy" <<'END' || fail "cannot write arrays"
+import os
+import sys
+import numpy as np
+images = np.load(sys.argv[1])[:16]
+def write(folder, array, name="input.npy", **more):
+    os.makedirs(folder, exist_ok=True)
+    np.save(os.path.join(folder, name), array, **more)
+floats = (images / 255.0).astype(np.float32)
+write("good", floats)
+write("data_name", floats, "inputs.npy")
+write("data_shape", floats[:, :, :27, :])
+write("data_rank", floats[:, 0])
+write("data_dtype", floats.astype(np.int64))
+write("data_complex", floats.astype(np.complex64))
+write("data_objects", np.array([1, "a", None], dtype=object), allow_pickle=True)
+write("data_one", floats[:1])
+write("data_none", floats[:0])
+write("data_scalar", np.float32(1))
+bad = floats.copy()
+bad[7, 0, 3, 3] = np.nan
+write("data_nan", bad)
+bad[7, 0, 3, 3] = np.inf
+write("data_inf", bad)
+write("data_constant", np.full_like(floats, 0.5))
+write("data_counts", floats)
+write("data_counts", np.zeros((15, 1, 28, 28), np.float32), "input.quantized.npy")
+write("data_stream", floats, "input.quantized.npy")
+write("data_ambiguous", floats)
+write("data_ambiguous", floats, "inpu%74.npy")  # input as well
+np.save("labels_outside.npy", np.full(2000, 10))
+np.save("labels_negative.npy", np.full(2000, -1))
+np.save("labels_float.npy", np.zeros(2000))
+np.save("labels_few.npy", np.zeros(1999, np.int64))
+np.save("labels_many.npy", np.zeros(2001, np.int64))
+np.save("labels_empty.npy", np.zeros(0, np.int64))
+END
+head -c 1000 good/input.npy >cut.npy
+mkdir data_cut data_junk && mv cut.npy data_cut/input.npy
+head -c 200 "$MOBILENET/model.json" >data_junk/input.npy
+expect_exit 0 "$PROGRAM" quantize "$MOBILENET" --calib good --method nearest -o good_out
+
+for folder in data_*; do
+  expect_refused 3 out "$PROGRAM" quantize "$MOBILENET" --calib "$folder" -o out
+done
+expect_refused 3 out "$PROGRAM" quantize "$MOBILENET" --calib data_name -o out
+expect_stderr_matches "did you mean 'input'"
+for labels in labels_*; do
+  expect_refused 3 out quantize_fast -o out --data "$TEST_IMAGES" --labels "$labels"
+  expect_refused 3 out "$PROGRAM" evaluate good_out --data "$TEST_IMAGES" --labels "$labels"
+done
+for folder in data_name data_shape data_dtype data_nan data_none; do
+  expect_refused 3 out quantize_fast -o out --data "$folder"
+done
+
+# --- the output
+
+cp -r "$MOBILENET" precious
+before=$(digest_of precious)
+expect_exit 3 "$PROGRAM" quantize precious --calib "$IMAGES" -o precious --force
+expect_exit 3 "$PROGRAM" quantize precious/model.json --calib "$IMAGES" -o ./precious/ --force
+ln -s precious link
+expect_exit 3 "$PROGRAM" quantize precious --calib "$IMAGES" -o link --force
+expect_exit 3 "$PROGRAM" quantize link --calib "$IMAGES" -o precious --force
+[[ $(digest_of precious) == "$before" ]] || fail "the model was changed"
+expect_absent precious.partial link.partial
+
+# Nor do the other outputs replace what is read, and --force replaces results alone: neither another
+# float model nor a folder with inputs inside.
+fill_precious() {
+  mkdir -p precious/calib precious/labels
+  cp "$MOBILENET"/* precious/
+  cp "$IMAGES/input.npy" precious/calib/
+  cp "$TEST_LABELS" precious/labels/
+}
+fill_precious
+before=$(digest_of precious)
+keeps_inputs() {
+  expect_exit "2|3" "$@"
+  [[ $(digest_of precious) == "$before" ]] || fail "an input was changed"
+  expect_absent precious.partial
+  rm -rf out precious
+  fill_precious
+}
+FAST=(--preset fast --calib-samples 16 --force)
+keeps_inputs "$PROGRAM" quantize precious --calib "$IMAGES" "${FAST[@]}" -o out \
+  --report precious/weights.safetensors
+keeps_inputs "$PROGRAM" quantize precious --calib "$IMAGES" "${FAST[@]}" -o out \
+  --log-file precious/model.json
+keeps_inputs "$PROGRAM" evaluate precious --data "$TEST_IMAGES" \
+  --labels precious/labels/test_labels.npy --log-file precious/labels/test_labels.npy
+keeps_inputs "$PROGRAM" quantize "$RESNET" --calib "$IMAGES" "${FAST[@]}" -o precious
+keeps_inputs "$PROGRAM" quantize "$RESNET" --calib precious/calib "${FAST[@]}" -o precious
+keeps_inputs "$PROGRAM" quantize "$RESNET" --calib "$IMAGES" --data "$TEST_IMAGES" \
+  --labels precious/labels/test_labels.npy "${FAST[@]}" -o precious
+echo mine >report.json
+expect_refused 2 out quantize_fast -o out --report report.json
+rm -rf out
+[[ $(cat report.json) == mine ]] || fail "--report replaced a file without --force"
+# A report that cannot be written is noticed before the work, not after it.
+expect_refused 5 out quantize_fast -o out --report no_such_folder/report.json
+rm -rf out
+
+expect_refused 5 no_such_folder/out quantize_fast -o no_such_folder/out
+echo text >file
+expect_refused 5 file/out quantize_fast -o file/out
+expect_exit 5 bash -c '"$@" >/dev/full' - "$PROGRAM" inspect "$MOBILENET"
+expect_exit 5 bash -c '"$@" >/dev/full' - "$PROGRAM" quantize --help
+if [[ $(id -u) -ne 0 ]]; then
+  mkdir read_only && chmod 500 read_only
+  expect_refused 5 read_only/out quantize_fast -o read_only/out
+fi
+
+# The disk fills up: first as a limit on the size of a file, which needs no rights.
+full_disk() {
+  (
+    trap '' XFSZ
+    ulimit -f 8
+    quantize_fast "$@"
+  )
+}
+expect_exit 5 full_disk -q -o out
+expect_absent out out.partial
+mkdir small_disk
+if mount -t tmpfs -o size=32k none small_disk 2>/dev/null; then
+  CLEAN_UP+=("umount $TEST_ROOT/work/small_disk")
+  expect_exit 5 quantize_fast -o small_disk/out
+  expect_absent small_disk/out small_disk/out.partial
+  expect_stdout_empty
+fi
+
+# --- stopped by the user
+
+# stop_by SIGNAL: in the middle of a run that would take minutes.
+stop_by() {
+  LAST_COMMAND="a long run stopped by SIG$1"
+  rm -f "$LAST_STDERR"
+  "$PROGRAM" quantize "$RESNET" --calib "$IMAGES" --iterations 10000000 -o out \
+    >"$LAST_STDOUT" 2>"$LAST_STDERR" &
+  local process=$! waited=0 was_building=no
+  until grep -q '^\[ *1/' "$LAST_STDERR" 2>/dev/null || ((++waited > 300)); do sleep 0.1; done
+  [[ ! -d out.partial ]] || was_building=yes
+  kill -s "$1" "$process"
+  local started=$SECONDS
+  wait "$process"
+  LAST_EXIT=$?
+  [[ $was_building == yes ]] || fail "no out.partial during the run"
+  ((SECONDS - started <= 20)) || fail "took $((SECONDS - started)) s to stop"
+  [[ $LAST_EXIT -eq 130 ]] || fail "exit code $LAST_EXIT, expected 130"
+  expect_stdout_empty
+  expect_absent out out.partial
+}
+stop_by INT
+stop_by TERM

@@ -1,0 +1,183 @@
+#include "graph/passes/fold_batch_norm.h"
+
+#include <gtest/gtest.h>
+
+#include "support/error_testing.h"
+#include "support/graph_testing.h"
+
+namespace adaround {
+namespace {
+
+using testing::FloatInput;
+using testing::IntList;
+using testing::Op;
+using testing::RandomTensor;
+using testing::RelativeDifference;
+using testing::RunGraph;
+
+// layer -> BatchNormalization, with statistics for `channels`.
+Graph NormedGraph(Node layer, Shape input_shape, int64_t channels) {
+  Graph graph;
+  graph.opset = 13;
+  graph.inputs = {FloatInput("x", std::move(input_shape))};
+  layer.outputs = {"z"};
+  graph.nodes = {std::move(layer),
+                 Op("BatchNormalization", {"z", "gamma", "beta", "mean", "variance"}, {"y"},
+                    {{"epsilon", 1e-3}})};
+  graph.outputs = {"y"};
+  graph.initializers["gamma"] = RandomTensor({channels}, 1);
+  graph.initializers["beta"] = RandomTensor({channels}, 2);
+  graph.initializers["mean"] = RandomTensor({channels}, 3);
+  graph.initializers["variance"] = RandomTensor({channels}, 4, 0.1F, 2.0F);
+  return graph;
+}
+
+void ExpectFoldsExactly(Graph graph, const Shape& input_shape) {
+  const TensorMap given = {{"x", RandomTensor(input_shape, 9)}};
+  const Tensor before = RunGraph(graph, given, {"y"}).at("y");
+  EXPECT_EQ(FoldBatchNorm(graph), 1);
+  EXPECT_TRUE(graph.Validate().empty());
+  ASSERT_EQ(graph.nodes.size(), 1u);
+  for (const char* name : {"gamma", "beta", "mean", "variance"}) {
+    EXPECT_FALSE(graph.initializers.contains(name)) << name;
+  }
+  EXPECT_LT(RelativeDifference(RunGraph(graph, given, {"y"}).at("y"), before), 1e-5);
+}
+
+TEST(FoldBatchNorm, ConvKeepsItsOutput) {
+  for (const int64_t groups : {1, 2, 6}) {
+    for (const bool with_bias : {false, true}) {
+      SCOPED_TRACE("groups " + std::to_string(groups) + " bias " + std::to_string(with_bias));
+      Node conv = Op("Conv", {"x", "w"}, {"z"}, {{"group", groups}, {"pads", IntList({1, 1, 1, 1})}});
+      if (with_bias) conv.inputs.push_back("b");
+      Graph graph = NormedGraph(conv, {-1, 6, 5, 5}, 12);
+      graph.initializers["w"] = RandomTensor({12, 6 / groups, 3, 3}, 5);
+      if (with_bias) graph.initializers["b"] = RandomTensor({12}, 6);
+      ExpectFoldsExactly(graph, {1, 6, 5, 5});
+    }
+  }
+}
+
+TEST(FoldBatchNorm, ConvTransposeKeepsItsOutput) {
+  for (const int64_t groups : {1, 2, 3}) {
+    for (const bool with_bias : {false, true}) {
+      SCOPED_TRACE("groups " + std::to_string(groups));
+      Node conv = Op("ConvTranspose", {"x", "w"}, {"z"},
+                     {{"group", groups}, {"strides", IntList({2, 2})}});
+      if (with_bias) conv.inputs.push_back("b");
+      Graph graph = NormedGraph(conv, {-1, 6, 4, 4}, 4 * groups);
+      graph.initializers["w"] = RandomTensor({6, 4, 3, 3}, 5);
+      if (with_bias) graph.initializers["b"] = RandomTensor({4 * groups}, 6);
+      ExpectFoldsExactly(graph, {1, 6, 4, 4});
+    }
+  }
+}
+
+TEST(FoldBatchNorm, GemmKeepsItsOutput) {
+  for (const int64_t transposed : {0, 1}) {
+    for (const double beta : {1.0, 0.5}) {
+      for (const double alpha : {1.0, 2.0}) {
+        const Node gemm = Op("Gemm", {"x", "w", "b"}, {"z"},
+                             {{"transB", transposed}, {"beta", beta}, {"alpha", alpha}});
+        Graph graph = NormedGraph(gemm, {-1, 7}, 5);
+        graph.initializers["w"] = RandomTensor(transposed != 0 ? Shape{5, 7} : Shape{7, 5}, 5);
+        graph.initializers["b"] = RandomTensor({5}, 6);
+        ExpectFoldsExactly(graph, {1, 7});
+        graph.nodes[0].inputs.pop_back();
+        graph.initializers.erase("b");
+        ExpectFoldsExactly(graph, {1, 7});
+      }
+    }
+  }
+}
+
+// Folds nothing, and changes nothing.
+void ExpectLeftAlone(Graph graph) {
+  ASSERT_TRUE(graph.Validate().empty());
+  const TensorMap given = {{"x", RandomTensor({1, 6, 5, 5}, 9)}};
+  const std::set<std::string> wanted(graph.outputs.begin(), graph.outputs.end());
+  const TensorMap before = RunGraph(graph, given, wanted);
+  const size_t num_nodes = graph.nodes.size();
+  EXPECT_EQ(FoldBatchNorm(graph), 0);
+  EXPECT_EQ(graph.nodes.size(), num_nodes);
+  const TensorMap after = RunGraph(graph, given, wanted);
+  for (const auto& [name, value] : before) EXPECT_EQ(RelativeDifference(after.at(name), value), 0.0);
+}
+
+Graph ConvGraph() {
+  Graph graph = NormedGraph(Op("Conv", {"x", "w", "b"}, {"z"}), {-1, 6, 5, 5}, 6);
+  graph.initializers["w"] = RandomTensor({6, 6, 3, 3}, 5);
+  graph.initializers["b"] = RandomTensor({6}, 6);
+  return graph;
+}
+
+TEST(FoldBatchNorm, OutputWithASecondReaderStays) {
+  Graph graph = ConvGraph();
+  graph.nodes.push_back(Op("Relu", {"z"}, {"other"}));
+  graph.outputs.push_back("other");
+  ExpectLeftAlone(graph);
+}
+
+TEST(FoldBatchNorm, GraphOutputStays) {
+  Graph graph = ConvGraph();
+  graph.outputs.push_back("z");
+  ExpectLeftAlone(graph);
+}
+
+TEST(FoldBatchNorm, SharedWeightStays) {
+  Graph graph = ConvGraph();
+  graph.nodes.push_back(Op("Conv", {"x", "w"}, {"other"}));
+  graph.outputs.push_back("other");
+  ExpectLeftAlone(graph);
+}
+
+TEST(FoldBatchNorm, ComputedStatisticsStay) {
+  Graph graph = ConvGraph();
+  graph.nodes.insert(graph.nodes.begin(), Op("Relu", {"mean0"}, {"mean"}));
+  graph.initializers["mean0"] = graph.initializers.at("mean");
+  graph.initializers.erase("mean");
+  ExpectLeftAlone(graph);
+}
+
+TEST(FoldBatchNorm, WithoutALayerBeforeItStays) {
+  Graph graph = ConvGraph();
+  graph.nodes.insert(graph.nodes.begin() + 1, Op("Relu", {"z"}, {"r"}));
+  graph.nodes[2].inputs[0] = "r";
+  ExpectLeftAlone(graph);
+}
+
+TEST(FoldBatchNorm, SharedBiasIsKeptForItsOtherReader) {
+  Graph graph = ConvGraph();
+  graph.nodes.push_back(Op("Relu", {"b"}, {"other"}));
+  graph.outputs.push_back("other");
+  const TensorMap given = {{"x", RandomTensor({1, 6, 5, 5}, 9)}};
+  const TensorMap before = RunGraph(graph, given, {"y", "other"});
+  FoldBatchNorm(graph);
+  const TensorMap after = RunGraph(graph, given, {"y", "other"});
+  EXPECT_LT(RelativeDifference(after.at("y"), before.at("y")), 1e-5);
+  EXPECT_EQ(RelativeDifference(after.at("other"), before.at("other")), 0.0);
+}
+
+TEST(FoldBatchNorm, ChainFoldsLayerByLayer) {
+  Graph graph = ConvGraph();
+  graph.outputs = {"y2"};
+  graph.nodes.push_back(Op("Conv", {"y", "w2"}, {"z2"}));
+  graph.nodes.push_back(Op("BatchNormalization", {"z2", "gamma", "beta", "mean", "variance"},
+                           {"y2"}));
+  graph.initializers["w2"] = RandomTensor({6, 6, 1, 1}, 15);
+  const TensorMap given = {{"x", RandomTensor({1, 6, 5, 5}, 9)}};
+  const Tensor before = RunGraph(graph, given, {"y2"}).at("y2");
+  EXPECT_EQ(FoldBatchNorm(graph), 2);
+  EXPECT_EQ(graph.nodes.size(), 2u);
+  EXPECT_LT(RelativeDifference(RunGraph(graph, given, {"y2"}).at("y2"), before), 1e-5);
+}
+
+TEST(FoldBatchNorm, VarianceWithoutARootIsMalformed) {
+  Graph graph = ConvGraph();
+  graph.initializers["variance"] = RandomTensor({6}, 4, -2.0F, -1.0F);
+  testing::ExpectErrorWith(ErrorCode::kMalformed, {"'y'", "variance"},
+                           [&] { FoldBatchNorm(graph); });
+}
+
+}  // namespace
+}  // namespace adaround

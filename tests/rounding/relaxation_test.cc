@@ -1,0 +1,168 @@
+#include "rounding/relaxation.h"
+
+#include <gtest/gtest.h>
+
+#include "rounding/beta_schedule.h"
+#include "rounding/rectified_sigmoid.h"
+#include "support/rounding_testing.h"
+
+namespace adaround {
+namespace {
+
+using testing::MakeExample;
+using testing::NaiveRowError;
+
+TEST(RectifiedSigmoid, InverseFindsTheFraction) {
+  for (int i = 0; i <= 1000; ++i) {
+    const float fraction = static_cast<float>(i) / 1000.0F;
+    // Both ends of the sigmoid lose bits: a few float32 roundings of numbers near 1.
+    EXPECT_NEAR(RectifiedSigmoid(InverseRectifiedSigmoid(fraction)), fraction, 1e-6F);
+  }
+}
+
+TEST(RectifiedSigmoid, StaysWithinZeroAndOneAndRises) {
+  float last = 0.0F;
+  for (float v = -20.0F; v <= 20.0F; v += 0.125F) {
+    const float h = RectifiedSigmoid(v);
+    EXPECT_GE(h, last);
+    EXPECT_LE(h, 1.0F);
+    last = h;
+  }
+  EXPECT_EQ(RectifiedSigmoid(-20.0F), 0.0F);
+  EXPECT_EQ(RectifiedSigmoid(20.0F), 1.0F);
+  EXPECT_FLOAT_EQ(RectifiedSigmoid(0.0F), 0.5F);
+}
+
+TEST(RoundingRegularizer, PenalizesIndecisionOnly) {
+  for (const float beta : {2.0F, 5.0F, 20.0F}) {
+    EXPECT_FLOAT_EQ(RoundingRegularizer(0.0F, beta), 0.0F);
+    EXPECT_FLOAT_EQ(RoundingRegularizer(1.0F, beta), 0.0F);
+    EXPECT_FLOAT_EQ(RoundingRegularizer(0.5F, beta), 1.0F);
+  }
+}
+
+TEST(RoundingRegularizer, DerivativeMatchesCentralDifferences) {
+  for (const float beta : {2.0F, 3.5F, 8.0F, 20.0F}) {
+    for (double h = 0.02; h < 1.0; h += 0.0173) {
+      constexpr double kStep = 1e-5;
+      const auto regularizer = [&](double at) {
+        return 1.0 - std::pow(std::abs(2 * at - 1), static_cast<double>(beta));
+      };
+      const double wanted = (regularizer(h + kStep) - regularizer(h - kStep)) / (2 * kStep);
+      EXPECT_NEAR(RoundingRegularizerDerivative(static_cast<float>(h), beta), wanted,
+                  1e-3 + 1e-4 * std::abs(wanted));
+    }
+  }
+}
+
+TEST(BetaSchedule, FallsFromStartToEndAfterTheWarmStart) {
+  AdaRoundOptions options;
+  options.iterations = 1000;
+  options.warm_start_fraction = 0.2;
+  options.beta_start = 20;
+  options.beta_end = 2;
+  for (const int64_t step : {0, 1, 199}) EXPECT_FALSE(BetaAt(options, step).has_value());
+  EXPECT_DOUBLE_EQ(BetaAt(options, 200).value(), 20.0);
+  EXPECT_NEAR(BetaAt(options, 600).value(), 11.0, 1e-9);
+  // The last step lies one short of the cosine's end.
+  EXPECT_NEAR(BetaAt(options, 999).value(), 2.0, 1e-3);
+  double last = 21.0;
+  for (int64_t step = 200; step < 1000; ++step) {
+    const double beta = BetaAt(options, step).value();
+    EXPECT_LT(beta, last);
+    last = beta;
+  }
+}
+
+TEST(BetaSchedule, WarmStartMayTakeNothingOrAll) {
+  AdaRoundOptions options;
+  options.iterations = 10;
+  options.warm_start_fraction = 0.0;
+  EXPECT_DOUBLE_EQ(BetaAt(options, 0).value(), options.beta_start);
+  options.warm_start_fraction = 1.0;
+  for (int64_t step = 0; step < 10; ++step) EXPECT_FALSE(BetaAt(options, step).has_value());
+}
+
+double TotalError(const RoundingProblem& problem, const RowBlock& block) {
+  std::vector<int16_t> integers(problem.weights.size());
+  StoreIntegers(problem, block, integers);
+  double total = 0.0;
+  for (int64_t row = 0; row < problem.samples->num_rows; ++row) {
+    total += NaiveRowError(problem, row, integers);
+  }
+  return total;
+}
+
+TEST(RelaxAndRound, LowersTheTrueLoss) {
+  AdaRoundOptions options;
+  options.iterations = 400;
+  options.learning_rate = 2e-2;
+  Activation silu;
+  silu.kind = Activation::Kind::kSilu;
+  for (const Activation& activation : {Activation{}, MakeRelu(), MakeClip(0.0F, 6.0F), silu}) {
+    const auto example = MakeExample({.num_rows = 16, .row_length = 48, .num_samples = 256,
+                                      .bit_width = 3, .activation = activation});
+    RowBlock block = MakeRowBlock(example->problem, 0, 0, 16);
+    const double nearest = TotalError(example->problem, block);
+    RelaxAndRound(example->problem, options, {}, std::vector<float>(16, 1.0F), nullptr, nullptr,
+                  block);
+    EXPECT_LT(TotalError(example->problem, block), 0.9 * nearest) << activation.Name();
+  }
+}
+
+TEST(RelaxAndRound, GramAndWholeMinibatchTakeTheSameSteps) {
+  const auto example =
+      MakeExample({.num_rows = 8, .row_length = 24, .num_samples = 96, .bit_width = 3});
+  SampledColumns& samples = example->samples;
+  // One draw is all columns: the minibatch's gradient is then the exact one, as the Gram form's is.
+  samples.columns_per_draw = samples.num_samples;
+  AdaRoundOptions options;
+  options.iterations = 100;
+  options.batch_size = 1;
+  options.learning_rate = 2e-2;
+  const std::vector<float> row_weight = {1.0F, 2.0F, 0.5F, 3.0F, 1.0F, 1.0F, 0.1F, 10.0F};
+  for (const float ridge : {0.0F, 0.3F}) {
+    RowBlock by_columns = MakeRowBlock(example->problem, 0, 0, 8);
+    std::fill(by_columns.ridge.begin(), by_columns.ridge.end(), ridge);
+    RowBlock by_gram = by_columns;
+    const int64_t undecided = RelaxAndRound(example->problem, options, {}, row_weight, nullptr,
+                                            nullptr, by_columns);
+
+    const ConstMatrixView columns(samples.x_hat.data(), samples.num_samples, samples.row_length);
+    const float factor = 2.0F / static_cast<float>(samples.num_samples);
+    Matrix gram = factor * (columns.transpose() * columns);
+    gram.diagonal().array() += 2.0F * ridge;
+    Matrix target = by_gram.target;
+    for (int64_t r = 0; r < 8; ++r) {
+      target.row(r).array() -= example->problem.bias[static_cast<size_t>(r)];
+    }
+    const Matrix weights = ConstMatrixView(example->problem.weights.data(), 8, samples.row_length);
+    Matrix gram_target = factor * (target * columns);
+    // On a min-max grid no weight is clipped: the ridge pulls towards the weights themselves.
+    gram_target += 2.0F * ridge * weights;
+    const int64_t gram_undecided = RelaxAndRound(example->problem, options, {}, row_weight, &gram,
+                                                 &gram_target, by_gram);
+    // Adam divides by the gradient's size: rounding noise may turn a weight that sits at h = 1/2.
+    int64_t differing = 0;
+    for (size_t i = 0; i < by_gram.up.size(); ++i) {
+      differing += by_gram.up[i] != by_columns.up[i] ? 1 : 0;
+    }
+    EXPECT_LE(differing, 1);
+    EXPECT_NEAR(static_cast<double>(undecided), static_cast<double>(gram_undecided), 2.0);
+  }
+}
+
+TEST(RelaxAndRound, StrongRegularizerDecidesEveryWeight) {
+  const auto example = MakeExample({.num_rows = 8, .row_length = 24});
+  AdaRoundOptions options;
+  options.iterations = 2000;
+  options.learning_rate = 2e-2;
+  options.lambda = 10.0;
+  RowBlock block = MakeRowBlock(example->problem, 0, 0, 8);
+  EXPECT_EQ(RelaxAndRound(example->problem, options, {}, std::vector<float>(8, 1.0F), nullptr,
+                          nullptr, block),
+            0);
+}
+
+}  // namespace
+}  // namespace adaround
