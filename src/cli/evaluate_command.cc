@@ -14,6 +14,7 @@
 #include "adaround/pipeline/evaluate.h"
 #include "cli/commands.h"
 #include "cli/model_digest.h"
+#include "cli/output_checks.h"
 #include "cli/progress_display.h"
 #include "cli/report_rows.h"
 
@@ -81,6 +82,8 @@ void PrintJson(const Evaluation& evaluation) {
 }
 
 void RunEvaluate(const EvaluateArguments& arguments) {
+  CheckOutputFile("--log-file", arguments.common.log.file,
+                  {arguments.model, arguments.data, arguments.labels, arguments.reference}, true);
   SetUpLog(arguments.common.log);
   const ModelFile file = ReadModelFile(arguments.model);
   const auto* quantized = std::get_if<QuantizedModel>(&file);

@@ -11,6 +11,7 @@
 #include "adaround/pipeline/inspect.h"
 #include "adaround/report/run_report.h"
 #include "cli/commands.h"
+#include "cli/output_checks.h"
 
 namespace adaround::cli {
 namespace {
@@ -91,10 +92,11 @@ void PrintJson(const Inspection& inspection) {
          {"macs", layer.macs ? Json(*layer.macs) : Json(nullptr)},
          {"left_because", layer.left_because}});
   }
-  std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+  std::cout << json.dump(2, ' ', true, Json::error_handler_t::replace) << "\n";
 }
 
 void RunInspect(const InspectArguments& arguments) {
+  CheckOutputFile("--log-file", arguments.common.log.file, {arguments.model}, true);
   SetUpLog(arguments.common.log);
   const ModelFile file = ReadModelFile(arguments.model);
   const auto* quantized = std::get_if<QuantizedModel>(&file);

@@ -28,6 +28,13 @@ void KeepLargeBlocksInHeap() {
   mallopt(M_TRIM_THRESHOLD, 128 << 20);
 }
 
+// A full disk behind standard output shows only when the last bytes leave.
+int FlushOutput(int exit_code) {
+  if (std::cout.flush() && std::fflush(stdout) == 0) return exit_code;
+  LogError("cannot write to standard output");
+  return kExitIo;
+}
+
 int Run(int argc, char** argv) {
   CLI::App app("Rounds a trained network's weights to few bits, up or down as each layer's output "
                "needs it (AdaRound, arXiv:2004.10568).",
@@ -40,16 +47,11 @@ int Run(int argc, char** argv) {
   AddInspectCommand(app);
   try {
     app.parse(argc, argv);
-    if (std::fflush(stdout) != 0 || !std::cout.flush()) {
-      throw Error(ErrorCode::kIo, "cannot write to standard output");
-    }
-    return kExitOk;
+    return FlushOutput(kExitOk);
   } catch (const CLI::CallForHelp& help) {
-    return app.exit(help);
-  } catch (const CLI::CallForAllHelp& help) {
-    return app.exit(help);
+    return FlushOutput(app.exit(help));
   } catch (const CLI::CallForVersion& version) {
-    return app.exit(version);
+    return FlushOutput(app.exit(version));
   } catch (const CLI::ParseError& error) {
     LogError(std::string(error.what()) + "; `adaround --help` shows the commands, "
              "`adaround COMMAND --help` their options");

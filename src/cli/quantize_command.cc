@@ -17,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/model_digest.h"
 #include "cli/option_binding.h"
+#include "cli/output_checks.h"
 #include "cli/progress_display.h"
 #include "cli/report_rows.h"
 
@@ -121,28 +122,13 @@ fs::path DefaultOutput(const fs::path& model, int bits) {
   return stem.string() + "-w" + std::to_string(bits);
 }
 
-// The output folder must be none that we read.
-void CheckOutputIsNoInput(const QuantizeArguments& arguments, const fs::path& output) {
-  std::error_code ignored;
-  for (const std::string& input : {arguments.model, arguments.calib, arguments.data}) {
-    if (input.empty()) continue;
-    const fs::path folder = fs::is_directory(input, ignored) ? fs::path(input)
-                                                             : fs::absolute(input).parent_path();
-    if (fs::equivalent(folder, output, ignored)) {
-      throw Error(ErrorCode::kMalformed, "output " + Printable(output.string()) +
-                                             " is the folder of input " + Printable(input) +
-                                             "; choose another one with -o");
-    }
-  }
-}
-
 void PrintPrediction(const QuantizePrediction& prediction, const CalibrationSet& samples) {
   // Measured on two cores with AVX-512: order of magnitude, to plan by.
   constexpr double kSecondsPerMac = 1.0 / 40e9;
   constexpr double kSecondsPerWeightStep = 4e-9;
   int64_t num_weights = 0;
   for (const LayerReport& layer : prediction.layers) {
-    std::cout << layer.name << "  " << layer.op << "  " << layer.num_rows << "x" << layer.row_length
+    std::cout << Printable(layer.name) << "  " << layer.op << "  " << layer.num_rows << "x" << layer.row_length
               << "  " << layer.bits << " bits  " << layer.activation
               << (layer.shares_weight ? "  (shares an earlier layer's weight)" : "") << "\n";
     num_weights += layer.num_rows * layer.row_length;
@@ -187,6 +173,9 @@ void FillReport(const QuantizeResult& result, RunReport& report) {
 }
 
 void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& binding) {
+  const std::vector<std::string> inputs = {arguments.model, arguments.calib, arguments.data,
+                                           arguments.labels};
+  CheckOutputFile("--log-file", arguments.common.log.file, inputs, true);
   SetUpLog(arguments.common.log);
   const Clock::time_point start = Clock::now();
   QuantizeOptions options = binding.Options();
@@ -198,7 +187,8 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   const fs::path output =
       arguments.output.empty() ? DefaultOutput(arguments.model, options.bits)
                                : fs::path(arguments.output);
-  CheckOutputIsNoInput(arguments, output);
+  CheckOutputFolder(output, inputs);
+  CheckOutputFile("--report", arguments.report, inputs, arguments.force);
 
   const Graph graph = ReadModelJson(arguments.model);
   const CalibrationSet samples(OpenCalibrationFiles(arguments.calib), graph,

@@ -71,6 +71,7 @@ void ChooseLayers(const QuantizeOptions& options, PreparedNetwork& network) {
 
   const auto consumers = network.graph.Consumers();
   std::map<std::string, size_t> first_with_weight;
+  std::vector<std::pair<LinearLayer, LeftLayer>> left_out;
   std::vector<std::string> violations;
   for (const LinearLayer& linear : found.layers) {
     const std::string& op = network.graph.nodes[linear.node].op;
@@ -82,7 +83,7 @@ void ChooseLayers(const QuantizeOptions& options, PreparedNetwork& network) {
       if (widths[i].Matches(linear.name)) layer.bits = options.layer_bits[i].second;
     }
     if (!included || excluded) {
-      network.left.push_back({linear.name, op, excluded ? "excluded" : "not included"});
+      left_out.push_back({linear, {linear.name, op, excluded ? "excluded" : "not included"}});
       continue;
     }
     layer.linear = linear;
@@ -100,6 +101,16 @@ void ChooseLayers(const QuantizeOptions& options, PreparedNetwork& network) {
       continue;
     }
     network.layers.push_back(std::move(layer));
+  }
+  for (auto& [linear, left] : left_out) {
+    const auto shared = first_with_weight.find(linear.weight);
+    if (shared != first_with_weight.end()) {
+      violations.push_back("layer '" + Printable(linear.name) + "' is " + left.reason +
+                           ", but shares its weight with layer '" +
+                           Printable(network.layers[shared->second].linear.name) +
+                           "', which is quantized; choose both or neither");
+    }
+    network.left.push_back(std::move(left));
   }
   for (const auto* patterns : {&include, &exclude, &widths}) {
     for (const LayerPattern& pattern : *patterns) pattern.CheckUsed(violations);
@@ -170,8 +181,14 @@ void TraceShapes(const CalibrationSet& samples, PreparedNetwork& network) {
     position[plan.nodes[p]] = p;
   }
   for (size_t i = 0; i < network.layers.size(); ++i) {
-    if (network.layers[i].first_with_weight != i) continue;
-    network.planned[position.at(network.layers[i].linear.node)].is_layer = true;
+    const size_t here = position.at(network.layers[i].linear.node);
+    const size_t first =
+        position.at(network.layers[network.layers[i].first_with_weight].linear.node);
+    if (first == here) {
+      network.planned[here].is_layer = true;
+    } else {
+      network.planned[here].waits_for.push_back(first);
+    }
   }
 
   // A tensor is alive at every cut between its maker and its last reader.

@@ -23,6 +23,9 @@ std::vector<size_t> Depths(const std::vector<PlannedNode>& nodes, size_t begin, 
           depth[predecessor - begin] + (nodes[predecessor].is_layer ? 1 : 0);
       depth[i - begin] = std::max(depth[i - begin], behind);
     }
+    for (const size_t layer : nodes[i].waits_for) {
+      if (layer >= begin) depth[i - begin] = std::max(depth[i - begin], depth[layer - begin] + 1);
+    }
   }
   return depth;
 }

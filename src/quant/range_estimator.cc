@@ -12,11 +12,11 @@ namespace adaround {
 namespace {
 
 // The error as a function of the scale has many local minima, so the search is a scan: shrink
-// factors 1.06, 1.06 * 0.96, ... down to about 0.02 of the range that clips nothing, then a finer
+// factors 1.06, 1.06 * 0.97, ... down to about 0.02 of the range that clips nothing, then a finer
 // scan between the best one's neighbours. Asymmetric grids scan both ends of the range in turn.
 constexpr double kLargestFactor = 1.06;
-constexpr double kFactorRatio = 0.96;
-constexpr int kCoarseSteps = 98;
+constexpr double kFactorRatio = 0.97;
+constexpr int kCoarseSteps = 130;
 constexpr int kFineSteps = 16;
 constexpr int kEndpointRounds = 2;
 constexpr int kEndpointSteps = 40;
@@ -203,6 +203,7 @@ void SearchByOutput(const WeightMatrix& weights, const std::vector<Unit>& units,
       }
     }
   };
+  evaluate();  // the range that clips nothing
   constexpr double kRatio = 0.92;
   constexpr int kSteps = 32;
   constexpr int kRefineSteps = 8;

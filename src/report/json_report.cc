@@ -95,7 +95,7 @@ std::string ToJson(const RunReport& report) {
   for (const LeftRow& left : report.left) {
     json["left"].push_back({{"name", left.name}, {"op", left.op}, {"reason", left.reason}});
   }
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace adaround

@@ -112,7 +112,7 @@ ExecutionPlan Executor::Plan(const std::set<std::string>& available,
                     "; give the tensors these nodes make as calibration arrays to go around them");
   }
   if (!missing.empty()) {
-    throw Error(ErrorCode::kInvalidArgument,
+    throw Error(ErrorCode::kMalformed,
                 "the data holds no array for graph input " + missing +
                     "; add one .npy file per input, named like the tensor");
   }

@@ -28,13 +28,13 @@ void ExpectIdentity(const LayerActivation& found) {
 
 // What the found function makes of a few values equals what the executor's node makes of them.
 void ExpectSameAsNode(const std::vector<Node>& nodes,
-                      const std::map<std::string, Tensor>& initializers, int64_t opset = 20) {
+                      const std::map<std::string, Tensor>& initializers) {
   SCOPED_TRACE(nodes.front().op);
   const LayerActivation found = Find(nodes, initializers);
   EXPECT_FALSE(found.function.IsIdentity());
   EXPECT_EQ(found.node, "y");
   Graph graph;
-  graph.opset = opset;
+  graph.opset = 20;
   graph.inputs = {testing::FloatInput("z", {-1, 101})};
   graph.nodes = nodes;
   graph.initializers = initializers;
@@ -42,8 +42,8 @@ void ExpectSameAsNode(const std::vector<Node>& nodes,
   const Tensor z = testing::RandomTensor({1, 101}, 1, -8.0F, 8.0F);
   Tensor wanted = z.Clone();
   found.function.Apply(z.data<float>(), wanted.mutable_data<float>(), 101);
-  EXPECT_LT(testing::RelativeDifference(testing::RunGraph(graph, {{"z", z}}, {"y"}).at("y"), wanted),
-            1e-6);
+  const Tensor y = testing::RunGraph(graph, {{"z", z}}, {"y"}).at("y");
+  EXPECT_LT(testing::RelativeDifference(y, wanted), 1e-6);
 }
 
 TEST(FindActivation, FoundFunctionsAreTheirNodes) {
@@ -62,7 +62,14 @@ TEST(FindActivation, FoundFunctionsAreTheirNodes) {
                    {{"low", Tensor::Scalar(0.0F)}, {"high", Tensor::Scalar(6.0F)}});
   ExpectSameAsNode({Op("Clip", {"z", "", "high"}, {"y"})}, {{"high", Tensor::Scalar(1.0F)}});
   ExpectSameAsNode({Op("Clip", {"z", "low"}, {"y"})}, {{"low", Tensor::Scalar(-1.0F)}});
-  ExpectSameAsNode({Op("Clip", {"z"}, {"y"}, {{"min", -1.0}, {"max", 2.0}})}, {}, 6);
+}
+
+TEST(FindActivation, OldClipKeepsItsBoundsInAttributes) {
+  const Activation found =
+      Find({Op("Clip", {"z"}, {"y"}, {{"min", -1.0}, {"max", 2.0}})}).function;
+  EXPECT_EQ(found.lower, -1.0F);
+  EXPECT_EQ(found.upper, 2.0F);
+  EXPECT_EQ(found.negative_slope, 1.0F);
 }
 
 TEST(FindActivation, SiluIsSpreadOverTwoNodes) {
@@ -96,7 +103,8 @@ TEST(FindActivation, BoundsAndSlopesMustBeOneConstant) {
   ExpectIdentity(Find({Op("Clip", {"z", "low"}, {"y"})}, {{"low", Floats({2}, {0, 0})}}));
   ExpectIdentity(Find({Op("Clip", {"z", "low", "high"}, {"y"})},
                       {{"low", Tensor::Scalar(1.0F)}, {"high", Tensor::Scalar(0.0F)}}));
-  ExpectIdentity(Find({Op("PRelu", {"z", "slope"}, {"y"})}, {{"slope", Floats({2}, {0.1F, 0.2F})}}));
+  ExpectIdentity(
+      Find({Op("PRelu", {"z", "slope"}, {"y"})}, {{"slope", Floats({2}, {0.1F, 0.2F})}}));
   // Here the layer's output is the bound, not the operand.
   ExpectIdentity(Find({Op("Clip", {"other", "z"}, {"y"})}));
   ExpectIdentity(Find({Op("PRelu", {"other", "z"}, {"y"})}));

@@ -48,7 +48,8 @@ TEST(FoldBatchNorm, ConvKeepsItsOutput) {
   for (const int64_t groups : {1, 2, 6}) {
     for (const bool with_bias : {false, true}) {
       SCOPED_TRACE("groups " + std::to_string(groups) + " bias " + std::to_string(with_bias));
-      Node conv = Op("Conv", {"x", "w"}, {"z"}, {{"group", groups}, {"pads", IntList({1, 1, 1, 1})}});
+      Node conv = Op("Conv", {"x", "w"}, {"z"},
+                     {{"group", groups}, {"pads", IntList({1, 1, 1, 1})}});
       if (with_bias) conv.inputs.push_back("b");
       Graph graph = NormedGraph(conv, {-1, 6, 5, 5}, 12);
       graph.initializers["w"] = RandomTensor({12, 6 / groups, 3, 3}, 5);
@@ -101,7 +102,9 @@ void ExpectLeftAlone(Graph graph) {
   EXPECT_EQ(FoldBatchNorm(graph), 0);
   EXPECT_EQ(graph.nodes.size(), num_nodes);
   const TensorMap after = RunGraph(graph, given, wanted);
-  for (const auto& [name, value] : before) EXPECT_EQ(RelativeDifference(after.at(name), value), 0.0);
+  for (const auto& [name, value] : before) {
+    EXPECT_EQ(RelativeDifference(after.at(name), value), 0.0);
+  }
 }
 
 Graph ConvGraph() {

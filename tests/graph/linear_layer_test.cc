@@ -35,8 +35,9 @@ void ExpectSkipped(const Graph& graph, const std::string& fragment) {
 }
 
 TEST(FindLinearLayers, DescribesConv) {
-  const LinearLayer layer = OnlyLayer(WithNodes({Op("Conv", {"x", "w", "b"}, {"y"}, {{"group", 2}})},
-                                                {{"w", {8, 3, 3, 5}}, {"b", {8}}}));
+  const LinearLayer layer =
+      OnlyLayer(WithNodes({Op("Conv", {"x", "w", "b"}, {"y"}, {{"group", 2}})},
+                          {{"w", {8, 3, 3, 5}}, {"b", {8}}}));
   EXPECT_EQ(layer.kind, LinearKind::kConv);
   EXPECT_EQ(layer.input, "x");
   EXPECT_EQ(layer.output, "y");

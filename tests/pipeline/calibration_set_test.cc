@@ -16,7 +16,8 @@ using testing::RandomTensor;
 
 Graph ExampleGraph() {
   Graph graph;
-  graph.inputs = {testing::FloatInput("image", {-1, 3, 2, 2}), testing::FloatInput("plain", {-1, 4})};
+  graph.inputs = {testing::FloatInput("image", {-1, 3, 2, 2}),
+                  testing::FloatInput("plain", {-1, 4})};
   Preprocess preprocess;
   preprocess.scale = 1 / 255.0;
   preprocess.mean = {0.1, 0.2, 0.3};

@@ -83,17 +83,19 @@ TEST(ColumnGather, Conv1DAnd3D) {
   ExpectColumnsGiveTheOutput({Op("Conv", {"x", "w"}, {"y"},
                                  {{"strides", IntList({3})}, {"pads", IntList({2, 0})}})},
                              {1, 3, 20}, {5, 3, 4}, 0);
-  ExpectColumnsGiveTheOutput({Op("Conv", {"x", "w"}, {"y"}, {{"pads", IntList({1, 0, 0, 0, 1, 0})}})},
-                             {1, 2, 4, 5, 3}, {3, 2, 2, 3, 2}, 0);
+  ExpectColumnsGiveTheOutput(
+      {Op("Conv", {"x", "w"}, {"y"}, {{"pads", IntList({1, 0, 0, 0, 1, 0})}})}, {1, 2, 4, 5, 3},
+      {3, 2, 2, 3, 2}, 0);
 }
 
 TEST(ColumnGather, ConvAutoPad) {
   for (const char* mode : {"SAME_UPPER", "SAME_LOWER", "VALID"}) {
     for (const int64_t extent : {7, 8}) {
       SCOPED_TRACE(std::string(mode) + " " + std::to_string(extent));
-      ExpectColumnsGiveTheOutput({Op("Conv", {"x", "w"}, {"y"},
-                                     {{"auto_pad", std::string(mode)}, {"strides", IntList({2, 2})}})},
-                                 {1, 2, extent, extent}, {3, 2, 3, 3}, 0);
+      ExpectColumnsGiveTheOutput(
+          {Op("Conv", {"x", "w"}, {"y"},
+              {{"auto_pad", std::string(mode)}, {"strides", IntList({2, 2})}})},
+          {1, 2, extent, extent}, {3, 2, 3, 3}, 0);
     }
   }
 }

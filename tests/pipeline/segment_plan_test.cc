@@ -38,7 +38,8 @@ Measures Measure(const std::vector<PlannedNode>& nodes, const std::vector<int64_
                  const std::vector<size_t>& boundaries, int64_t num_samples, int64_t budget) {
   Measures measures;
   for (size_t s = 0; s + 1 < boundaries.size(); ++s) {
-    const int64_t held = 2 * num_samples * (live_bytes[boundaries[s]] + live_bytes[boundaries[s + 1]]);
+    const int64_t held =
+        2 * num_samples * (live_bytes[boundaries[s]] + live_bytes[boundaries[s + 1]]);
     measures.cost += NaiveSegmentCost(nodes, boundaries[s], boundaries[s + 1]);
     measures.stored += live_bytes[boundaries[s + 1]];
     measures.over += std::max<int64_t>(0, held - budget);

@@ -15,7 +15,9 @@ TEST(Packing, RoundTripsEveryWidthAndCount) {
       std::uniform_int_distribution<int> uniform(low, low + (1 << bit_width) - 1);
       for (int64_t count = 0; count < 40; ++count) {
         std::vector<int16_t> values;
-        for (int64_t i = 0; i < count; ++i) values.push_back(static_cast<int16_t>(uniform(generator)));
+        for (int64_t i = 0; i < count; ++i) {
+          values.push_back(static_cast<int16_t>(uniform(generator)));
+        }
         const std::vector<uint8_t> bytes = PackIntegers(values, bit_width);
         EXPECT_EQ(static_cast<int64_t>(bytes.size()), (count * bit_width + 7) / 8);
         EXPECT_EQ(PackedSize(count, bit_width), (count * bit_width + 7) / 8);

@@ -152,6 +152,53 @@ TEST(RelaxAndRound, GramAndWholeMinibatchTakeTheSameSteps) {
   }
 }
 
+TEST(RelaxAndRound, FirstStepFollowsTheGradient) {
+  // Adam's first step has the learning rate's size and the gradient's sign: a huge one turns every
+  // weight to the side where the loss falls. The soft weights then still equal the float weights.
+  AdaRoundOptions options;
+  options.iterations = 1;
+  options.learning_rate = 100.0;
+  options.batch_size = 1;
+  options.lambda = 0.0;
+  Activation silu;
+  silu.kind = Activation::Kind::kSilu;
+  Activation sigmoid;
+  sigmoid.kind = Activation::Kind::kSigmoid;
+  for (const Activation& activation :
+       {Activation{}, MakeRelu(), MakeClip(0.0F, 2.0F), MakeLeakyRelu(-0.5F), silu, sigmoid}) {
+    SCOPED_TRACE(activation.Name());
+    const auto example = MakeExample({.num_rows = 6, .row_length = 12, .num_samples = 40,
+                                      .activation = activation});
+    example->samples.columns_per_draw = 40;  // one draw is all columns
+    const RoundingProblem& problem = example->problem;
+    RowBlock block = MakeRowBlock(problem, 0, 0, 6);
+    RelaxAndRound(problem, options, {}, std::vector<float>(6, 1.0F), nullptr, nullptr, block);
+    int num_checked = 0;
+    for (int64_t row = 0; row < 6; ++row) {
+      std::vector<double> z(40, static_cast<double>(problem.bias[static_cast<size_t>(row)]));
+      for (int64_t k = 0; k < 12; ++k) {
+        testing::AddFeature(problem, row, k,
+                            static_cast<double>(problem.weights[static_cast<size_t>(row * 12 + k)]),
+                            z);
+      }
+      for (int64_t k = 0; k < 12; ++k) {
+        constexpr double kStep = 1e-6;
+        std::vector<double> above = z;
+        std::vector<double> below = z;
+        testing::AddFeature(problem, row, k, kStep, above);
+        testing::AddFeature(problem, row, k, -kStep, below);
+        const double slope = (testing::NaiveLoss(problem, row, above) -
+                              testing::NaiveLoss(problem, row, below)) / (2 * kStep);
+        // Within float32's rounding of the sums the sign is anyone's.
+        if (std::abs(slope) < 1e-3 || block.step(row, k) == 0.0F) continue;
+        ++num_checked;
+        EXPECT_EQ(block.UpAt(row, k), slope < 0 ? 1 : 0) << "row " << row << " weight " << k;
+      }
+    }
+    EXPECT_GT(num_checked, 30);
+  }
+}
+
 TEST(RelaxAndRound, StrongRegularizerDecidesEveryWeight) {
   const auto example = MakeExample({.num_rows = 8, .row_length = 24});
   AdaRoundOptions options;

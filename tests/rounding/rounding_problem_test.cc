@@ -44,9 +44,9 @@ TEST(RowErrors, FloatWeightsOnTheFloatPathAreExact) {
   const testing::ProblemShape shape{.num_rows = 5, .row_length = 30, .activation = MakeRelu()};
   example.Draw(shape);
   example.Finish(shape, 0.0F);
-  for (const double error : RowErrors(example.problem, example.samples, example.problem.weights, 1)) {
-    EXPECT_LT(error, 1e-10);
-  }
+  const std::vector<double> errors =
+      RowErrors(example.problem, example.samples, example.problem.weights, 1);
+  for (const double error : errors) EXPECT_LT(error, 1e-10);
 }
 
 TEST(RoundingProblem, ValidateNamesEveryViolation) {

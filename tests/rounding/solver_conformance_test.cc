@@ -216,16 +216,6 @@ TEST_P(SolverConformance, NoActivationLetsAnythingThrough) {
   SolveAndCheck(example.problem);
 }
 
-TEST_P(SolverConformance, StopsOnRequest) {
-  if (method() == "nearest") GTEST_SKIP() << "nothing to stop";
-  const auto example = MakeExample({.row_length = 20});
-  SolveContext context = Context();
-  context.should_stop = [] { return true; };
-  testing::ExpectErrorWith(ErrorCode::kCancelled, {}, [&] {
-    CreateRoundingSolver(method(), QuickOptions())->Solve(example->problem, context);
-  });
-}
-
 std::string ParameterName(const ::testing::TestParamInfo<SolverConformance::ParamType>& info) {
   return std::get<0>(info.param) + "_" + std::to_string(std::get<1>(info.param)) + "_threads";
 }
@@ -290,6 +280,25 @@ TEST(AdaRoundSolver, RelaxationStaysNearBruteForce) {
   }
 }
 
+TEST(AdaRoundSolver, BiasCancelsWithoutActivation) {
+  AdaRoundOptions options;
+  options.iterations = 1000;
+  options.enumerate_row_length = 0;
+  options.ridge = 0.0;
+  const auto example = MakeExample({.num_rows = 24, .row_length = 10, .bit_width = 3});
+  for (float& bias : example->problem.bias) bias += 20.0F;
+  for (float& target : example->samples.target) target += 20.0F;
+  const RoundingResult result =
+      CreateRoundingSolver("adaround", options)->Solve(example->problem, {});
+  double best = 0.0;
+  double found = 0.0;
+  for (int64_t row = 0; row < 24; ++row) {
+    best += BruteForceRowError(example->problem, row);
+    found += NaiveRowError(example->problem, row, result.integers);
+  }
+  EXPECT_LE(found, 1.15 * best);  // as above
+}
+
 TEST(AdaRoundSolver, DescentFinishesWhatZeroIterationsLeave) {
   AdaRoundOptions options;
   options.iterations = 0;
@@ -326,6 +335,18 @@ TEST(AdaRoundSolver, SeedAndLayerNameTheStream) {
   context.layer = 0;
   context.seed = 43;
   EXPECT_NE(integers, solver->Solve(example->problem, context).integers);
+}
+
+TEST(AdaRoundSolver, StopsOnRequest) {
+  const auto example = MakeExample({.row_length = 20});
+  for (const int num_threads : {1, 2}) {
+    SolveContext context;
+    context.num_threads = num_threads;
+    context.should_stop = [] { return true; };
+    testing::ExpectErrorWith(ErrorCode::kCancelled, {}, [&] {
+      CreateRoundingSolver("adaround", QuickOptions())->Solve(example->problem, context);
+    });
+  }
 }
 
 TEST(AdaRoundSolver, ReportsProgressUpToTheTotal) {

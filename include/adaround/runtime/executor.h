@@ -43,7 +43,7 @@ class Executor {
   // What computes `wanted` from `available`, and no more. Tensors in `available` are taken as given
   // even where a node makes them: what only feeds that node does not run.
   // Throws Error(kUnsupported), listing every node that would be needed and has no kernel;
-  // Error(kInvalidArgument), naming the graph inputs that are needed and not available.
+  // Error(kMalformed), naming the graph inputs that are needed and not available.
   ExecutionPlan Plan(const std::set<std::string>& available,
                      const std::set<std::string>& wanted) const;
 

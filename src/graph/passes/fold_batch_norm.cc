@@ -134,7 +134,10 @@ class Folder {
     const float* old_bias = nullptr;
     if (has_bias) {
       const Tensor* tensor = FloatInitializer(graph_, layer.inputs[2]);
-      if (tensor == nullptr || tensor->num_elements() != channels) return false;
+      if (tensor == nullptr || tensor->num_elements() != channels ||
+          tensor->dim(tensor->rank() - 1) != channels) {
+        return false;
+      }
       old_bias = tensor->data<float>();
     }
     for (int64_t c = 0; c < channels; ++c) {

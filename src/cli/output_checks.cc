@@ -1,0 +1,83 @@
+#include "cli/output_checks.h"
+
+#include <algorithm>
+
+#include "adaround/base/error.h"
+
+namespace adaround::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Absolute, links resolved as far as the path exists.
+fs::path Resolved(const fs::path& path) {
+  std::error_code error;
+  fs::path resolved = fs::weakly_canonical(fs::absolute(path), error);
+  if (error) resolved = fs::absolute(path).lexically_normal();
+  return resolved.has_filename() ? resolved : resolved.parent_path();
+}
+
+bool IsInside(const fs::path& path, const fs::path& folder) {
+  const auto [end, ignored] =
+      std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
+  return end == folder.end();
+}
+
+[[noreturn]] void ThrowIsInput(const std::string& what, const fs::path& output,
+                               const std::string& input) {
+  throw Error(ErrorCode::kMalformed, what + " " + Printable(output.string()) +
+                                         " would overwrite input " + Printable(input) +
+                                         "; choose another place");
+}
+
+}  // namespace
+
+void CheckOutputFile(const std::string& option, const fs::path& output,
+                     const std::vector<std::string>& inputs, bool replace) {
+  if (output.empty()) return;
+  std::error_code error;
+  // Devices and pipes are written straight to and hold nothing to lose.
+  const bool is_special = fs::exists(output, error) && !fs::is_regular_file(output, error);
+  if (is_special) return;
+  const fs::path resolved = Resolved(output);
+  for (const std::string& input : inputs) {
+    if (input.empty()) continue;
+    const fs::path input_path = Resolved(input);
+    const bool is_folder = fs::is_directory(input_path, error);
+    const bool is_model = input_path.filename() == "model.json";
+    const fs::path guarded = is_folder || !is_model ? input_path : input_path.parent_path();
+    if (IsInside(resolved, guarded) || fs::equivalent(output, input, error)) {
+      ThrowIsInput(option, output, input);
+    }
+  }
+  if (!replace && fs::exists(output, error)) {
+    throw Error(ErrorCode::kInvalidArgument, option + ": " + Printable(output.string()) +
+                                                 " exists; --force replaces it");
+  }
+  if (!fs::is_directory(resolved.parent_path(), error)) {
+    throw Error(ErrorCode::kIo, option + ": the folder of " + Printable(output.string()) +
+                                    " does not exist; create it first");
+  }
+}
+
+void CheckOutputFolder(const fs::path& output, const std::vector<std::string>& inputs) {
+  const fs::path resolved = Resolved(output);
+  std::error_code error;
+  for (const std::string& input : inputs) {
+    if (input.empty()) continue;
+    const fs::path input_path = Resolved(input);
+    const bool is_model = input_path.filename() == "model.json";
+    const bool in_model = is_model && input_path.parent_path() == resolved;
+    if (in_model || IsInside(input_path, resolved) || fs::equivalent(output, input, error)) {
+      ThrowIsInput("output", output, input);
+    }
+  }
+  if (fs::is_directory(output, error) && !fs::is_empty(output, error) &&
+      !fs::exists(output / "report.json", error)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "output " + Printable(output.string()) +
+                    " exists and is not the result of an earlier run; choose another one with -o");
+  }
+}
+
+}  // namespace adaround::cli

@@ -1,0 +1,23 @@
+// What is written must be nothing that is read.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace adaround::cli {
+
+// Before any work. `inputs` are files or folders; "" entries are passed over.
+//
+// An output file must be none of the inputs, nor lie in a folder that is one or that holds a
+// model.json among them.  Throws Error(kMalformed); Error(kInvalidArgument) where it exists and
+// `replace` is false; Error(kIo) where its folder does not exist.
+void CheckOutputFile(const std::string& option, const std::filesystem::path& output,
+                     const std::vector<std::string>& inputs, bool replace);
+
+// An output folder must neither be nor hold an input, and is replaced only where it is empty or the
+// result of an earlier run (it has a report.json).
+// Throws Error(kMalformed), Error(kInvalidArgument).
+void CheckOutputFolder(const std::filesystem::path& output, const std::vector<std::string>& inputs);
+
+}  // namespace adaround::cli
