@@ -17,7 +17,7 @@ namespace {
 
 constexpr const char* kFooter =
     "Exit codes: 0 ok, 1 internal or numerical failure, 2 usage, 3 bad or unsupported input,\n"
-    "5 cannot write, 130 interrupted.\n\n"
+    "5 cannot read or write (disk full, permissions), 130 interrupted.\n\n"
     "Example:\n"
     "  adaround quantize model.json --bits 4 --calib calib/ --baseline nearest";
 
@@ -53,7 +53,7 @@ int Run(int argc, char** argv) {
   } catch (const CLI::CallForVersion& version) {
     return FlushOutput(app.exit(version));
   } catch (const CLI::ParseError& error) {
-    LogError(std::string(error.what()) + "; `adaround --help` shows the commands, "
+    LogError(Printable(error.what(), 1000) + "; `adaround --help` shows the commands, "
              "`adaround COMMAND --help` their options");
     return kExitUsage;
   } catch (const Error& error) {

@@ -130,8 +130,6 @@ void QuantizeBinding::AddOptimizer() {
                [](QuantizeOptions& o) -> double& { return o.adaround.learning_rate; });
   Bind<double>("--lambda", "weight of the rounding regularizer", kOptimizer,
                [](QuantizeOptions& o) -> double& { return o.adaround.lambda; });
-  Bind<bool>("--bias-correction", "keep the mean of each layer's output by its bias", kOptimizer,
-             [](QuantizeOptions& o) -> bool& { return o.bias_correction; });
   const AdaRoundOptions defaults;
   auto beta = std::make_shared<std::string>();
   CLI::Option* beta_option =
@@ -175,7 +173,14 @@ void QuantizeBinding::AddLayers() {
 
 void QuantizeBinding::AddRun() {
   Bind<uint64_t>("--seed", "names the random streams", kRun,
-                 [](QuantizeOptions& o) -> uint64_t& { return o.seed; });
+                 [](QuantizeOptions& o) -> uint64_t& { return o.seed; })
+      ->check([](const std::string& text) {
+        uint64_t value = 0;
+        const auto [end, failure] =
+            std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool whole = failure == std::errc() && end == text.data() + text.size();
+        return whole ? std::string() : "'" + text + "' is not a whole number below 2^64";
+      });
   auto limit = std::make_shared<std::string>();
   CLI::Option* limit_option =
       app_.add_option("--memory-limit", *limit,

@@ -87,7 +87,6 @@ std::map<std::string, std::string> Provenance(const QuantizeArguments& arguments
       {"search_columns", std::to_string(options.search_columns)},
       {"held_out_columns", std::to_string(options.held_out_columns)},
       {"held_out_fraction", TextOf(options.held_out_fraction)},
-      {"bias_correction", options.bias_correction ? "true" : "false"},
       {"fall_back_to_nearest", options.fall_back_to_nearest ? "true" : "false"},
   };
   if (options.granularity == Granularity::kPerGroup) {
@@ -117,8 +116,9 @@ int64_t PeakResidentBytes() {
 }
 
 fs::path DefaultOutput(const fs::path& model, int bits) {
-  fs::path stem = model.stem();
-  if (stem.empty()) stem = fs::absolute(model).lexically_normal().parent_path().filename();
+  // Of a folder the whole name: "net-1.0" and "net-1.1" are two models.
+  const fs::path path = fs::weakly_canonical(fs::absolute(model));
+  const fs::path stem = fs::is_directory(path) ? path.filename() : path.stem();
   return stem.string() + "-w" + std::to_string(bits);
 }
 
@@ -148,6 +148,7 @@ void PrintPrediction(const QuantizePrediction& prediction, const CalibrationSet&
             << FormatSeconds(static_cast<double>(prediction.forward_macs) * kSecondsPerMac +
                              prediction.solve_weight_steps * kSecondsPerWeightStep)
             << "\npeak memory: about " << FormatBytes(prediction.peak_memory_bytes) << "\n";
+  for (const std::string& warning : prediction.warnings) LogWarning(warning);
 }
 
 void FillReport(const QuantizeResult& result, RunReport& report) {
@@ -155,7 +156,6 @@ void FillReport(const QuantizeResult& result, RunReport& report) {
   for (const LeftLayer& left : result.left) {
     report.left.push_back({left.name, left.op, left.reason});
   }
-  report.num_corrected_biases = result.num_corrected_biases;
   report.num_samples = result.num_samples;
   report.num_held_out_samples = result.num_held_out_samples;
   report.num_folded_batch_norms = result.num_folded_batch_norms;

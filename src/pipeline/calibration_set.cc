@@ -69,7 +69,11 @@ CalibrationSet::CalibrationSet(std::vector<CalibrationTensor> tensors, const Gra
   std::vector<std::string> known;
   for (const GraphInput& input : graph.inputs) known.push_back(input.name);
   const auto producers = graph.Producers();
-  for (const auto& [name, node] : producers) known.push_back(name);
+  // All tensors may be given, but a list of hundreds helps nobody.
+  constexpr size_t kMaxListed = 12;
+  if (producers.size() <= kMaxListed) {
+    for (const auto& [name, node] : producers) known.push_back(name);
+  }
   for (CalibrationTensor& tensor : tensors) {
     Entry entry;
     const ArraySource& array = *tensor.x;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <set>
 
 #include "adaround/base/error.h"
 #include "adaround/runtime/executor.h"
@@ -120,10 +121,41 @@ Accuracy MakeAccuracy(int64_t top1, int64_t top5, int64_t count) {
 
 }  // namespace
 
+namespace {
+
+// The whole network is measured: from its inputs where they are given, else around what cannot be
+// computed, but never by taking the output itself as given.
+ExecutionPlan PlanToOutput(const Executor& executor, const CalibrationSet& data,
+                           const std::string& output) {
+  std::set<std::string> inputs;
+  for (const GraphInput& input : executor.graph().inputs) {
+    if (data.Has(input.name)) inputs.insert(input.name);
+  }
+  try {
+    return executor.Plan(inputs, {output});
+  } catch (const Error&) {
+    std::set<std::string> given = data.names();
+    given.erase(output);
+    return executor.Plan(given, {output});
+  }
+}
+
+void CheckFinite(const Scores& scores, const std::string& name, int64_t sample) {
+  for (int64_t i = 0; i < scores.num_classes * scores.num_positions; ++i) {
+    if (!std::isfinite(scores.values[i])) {
+      throw Error(ErrorCode::kNumerical, "output '" + Printable(name) +
+                                             "' is not finite for sample " +
+                                             std::to_string(sample));
+    }
+  }
+}
+
+}  // namespace
+
 bool ReachesOutput(const Graph& model, const CalibrationSet& data) {
   if (model.outputs.empty()) return false;
   try {
-    Executor(model).Plan(data.names(), {model.outputs.front()});
+    PlanToOutput(Executor(model), data, model.outputs.front());
     return true;
   } catch (const Error&) {
     return false;
@@ -141,7 +173,7 @@ Evaluation EvaluateModel(const Graph& model, const Graph* reference, const Calib
   if (model.outputs.empty()) throw Error(ErrorCode::kUnsupported, "the model has no output");
   const std::string& output = model.outputs.front();
   const Executor executor(model);
-  const ExecutionPlan plan = executor.Plan(data.names(), {output});
+  const ExecutionPlan plan = PlanToOutput(executor, data, output);
   std::unique_ptr<Executor> reference_executor;
   ExecutionPlan reference_plan;
   if (reference != nullptr) {
@@ -151,7 +183,7 @@ Evaluation EvaluateModel(const Graph& model, const Graph* reference, const Calib
                   "the reference model has no output '" + Printable(output) + "'");
     }
     reference_executor = std::make_unique<Executor>(*reference);
-    reference_plan = reference_executor->Plan(data.names(), {output});
+    reference_plan = PlanToOutput(*reference_executor, data, output);
   }
 
   std::vector<SampleResult> results(static_cast<size_t>(num_samples));
@@ -165,6 +197,7 @@ Evaluation EvaluateModel(const Graph& model, const Graph* reference, const Calib
     const TensorMap given = GivenTensors(data, plan.needed, sample, true);
     const Tensor found = executor.Run(plan, given).at(output);
     const Scores scores = ScoresOf(found, output);
+    CheckFinite(scores, output, sample);
     num_classes = scores.num_classes;
     const int64_t label = labels != nullptr ? (*labels)[static_cast<size_t>(sample)] : 0;
     if (labels != nullptr) {
@@ -182,6 +215,7 @@ Evaluation EvaluateModel(const Graph& model, const Graph* reference, const Calib
                         ", the model's " + ShapeToString(found.shape()));
       }
       const Scores reference_scores = ScoresOf(wanted, output);
+      CheckFinite(reference_scores, output, sample);
       AddDistance(scores, reference_scores, result);
       if (labels != nullptr) {
         const int64_t rank = RankOf(reference_scores, label);

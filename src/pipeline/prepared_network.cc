@@ -16,7 +16,9 @@ class LayerPattern {
   LayerPattern(const std::string& option, const std::string& expression)
       : option_(option), expression_(expression) {
     try {
-      regex_ = std::regex(expression);
+      // Without back-references matching takes polynomial time, whatever the expression.
+      regex_ = std::regex(expression,
+                          std::regex_constants::ECMAScript | std::regex_constants::__polynomial);
     } catch (const std::regex_error& error) {
       throw Error(ErrorCode::kInvalidArgument, option + " '" + Printable(expression) +
                                                    "' is not a regular expression: " +
@@ -77,14 +79,14 @@ void ChooseLayers(const QuantizeOptions& options, PreparedNetwork& network) {
     const std::string& op = network.graph.nodes[linear.node].op;
     const bool included = include.empty() || AnyMatches(include, linear.name);
     const bool excluded = AnyMatches(exclude, linear.name);
+    if (!included || excluded) {
+      left_out.push_back({linear, {linear.name, op, excluded ? "excluded" : "not included"}});
+      continue;
+    }
     ChosenLayer layer;
     layer.bits = options.bits;
     for (size_t i = 0; i < widths.size(); ++i) {
       if (widths[i].Matches(linear.name)) layer.bits = options.layer_bits[i].second;
-    }
-    if (!included || excluded) {
-      left_out.push_back({linear, {linear.name, op, excluded ? "excluded" : "not included"}});
-      continue;
     }
     layer.linear = linear;
     layer.activation = FindActivation(network.graph, consumers, linear.output).function;
@@ -116,12 +118,17 @@ void ChooseLayers(const QuantizeOptions& options, PreparedNetwork& network) {
     for (const LayerPattern& pattern : *patterns) pattern.CheckUsed(violations);
   }
   ThrowIfAny(ErrorCode::kInvalidArgument, violations);
+  if (found.layers.empty()) {
+    std::string reasons;
+    for (const SkippedLayer& skipped : found.skipped) {
+      reasons += "; '" + Printable(skipped.name) + "' (" + skipped.op + "): " + skipped.reason;
+    }
+    throw Error(ErrorCode::kUnsupported,
+                "the model has no Conv, ConvTranspose, Gemm or MatMul with a constant weight that "
+                "can be quantized" + reasons);
+  }
   if (network.layers.empty()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                found.layers.empty()
-                    ? "the model has no Conv, ConvTranspose, Gemm or MatMul with a constant weight: "
-                      "there is nothing to quantize"
-                    : "--include and --exclude leave no layer to quantize");
+    throw Error(ErrorCode::kInvalidArgument, "--include and --exclude leave no layer to quantize");
   }
 }
 

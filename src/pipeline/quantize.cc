@@ -11,7 +11,6 @@
 #include "adaround/base/error.h"
 #include "base/parallel_for.h"
 #include "pipeline/activation_store.h"
-#include "pipeline/bias_correction.h"
 #include "pipeline/layer_capture.h"
 #include "pipeline/prepared_network.h"
 #include "quant/range_estimator.h"
@@ -64,6 +63,14 @@ int64_t StoreBudget(const PreparedNetwork& network, const QuantizeOptions& optio
   return std::max<int64_t>(0, limit - WorkingBytes(network, options));
 }
 
+std::vector<std::string> LimitWarnings(const PreparedNetwork& network,
+                                       const QuantizeOptions& options) {
+  const int64_t working = WorkingBytes(network, options);
+  if (!options.memory_limit || working <= *options.memory_limit) return {};
+  return {"this model needs about " + std::to_string(working >> 20) +
+          " MiB beside stored activations, more than --memory-limit allows"};
+}
+
 LayerReport DescribeLayer(const PreparedNetwork& network, const ChosenLayer& layer,
                           const QuantizeOptions& options) {
   LayerReport report;
@@ -76,6 +83,7 @@ LayerReport DescribeLayer(const PreparedNetwork& network, const ChosenLayer& lay
   report.num_groups = layer.linear.num_groups;
   report.bits = layer.bits;
   report.short_last_group = options.granularity == Granularity::kPerGroup &&
+                            layer.linear.row_length > options.group_size &&
                             layer.linear.row_length % options.group_size != 0;
   return report;
 }
@@ -98,8 +106,7 @@ class NetworkQuantizer {
         store_(budget_bytes_, options.spill_directory, samples.num_samples()),
         float_executor_(network_.run_graph),
         quantized_executor_(network_.run_graph),
-        captures_(network_.layers.size()),
-        bias_readers_(network_.graph.Consumers()) {
+        captures_(network_.layers.size()) {
     for (size_t i = 0; i < network_.layers.size(); ++i) {
       layer_at_node_[network_.layers[i].linear.node] = i;
       if (network_.layers[i].first_with_weight != i) continue;
@@ -318,32 +325,6 @@ class NetworkQuantizer {
     return tensor;
   }
 
-  static std::vector<float> Dequantized(const RoundingProblem& problem,
-                                        const std::vector<int16_t>& integers) {
-    return DequantizeMatrix(integers, problem.samples->num_rows, problem.samples->row_length,
-                            problem.grid);
-  }
-
-  // A bias that other nodes read, or of a shared weight's first layer, is not the layer's to change.
-  bool CorrectsBias(const ChosenLayer& layer) const {
-    if (!options_.bias_correction || options_.method == "nearest" || layer.linear.bias.empty() ||
-        layer.linear.bias_factor != 1.0) {
-      return false;
-    }
-    const auto readers = bias_readers_.find(layer.linear.bias);
-    return readers != bias_readers_.end() && readers->second.size() == 1 &&
-           network_.graph.initializers.at(layer.linear.bias).num_elements() ==
-               layer.linear.num_rows;
-  }
-
-  void StoreBias(const ChosenLayer& layer, const std::vector<float>& bias) {
-    const Shape& shape = network_.graph.initializers.at(layer.linear.bias).shape();
-    const Tensor tensor = Tensor::FromVector<float>(shape, bias);
-    result_.model.graph.initializers[layer.linear.bias] = tensor;
-    quantized_executor_.SetInitializer(layer.linear.bias, tensor);
-    ++result_.num_corrected_biases;
-  }
-
   void SolveLayer(size_t index) {
     const Clock::time_point start = Clock::now();
     const ChosenLayer& layer = network_.layers[index];
@@ -369,35 +350,17 @@ class NetworkQuantizer {
         };
         context.should_stop = [&] { return observer_->ShouldStop(); };
       }
+      RoundingResult solved = solver_->Solve(problem, context);
       const RoundingResult nearest = nearest_solver_->Solve(problem, context);
-      const auto judge_error = [&](const std::vector<int16_t>& integers,
-                                   const std::vector<float>& bias) {
-        RoundingProblem candidate = problem;
-        candidate.bias = bias;
-        return MeanError(RowErrors(candidate, judge, Dequantized(problem, integers),
+      const auto judge_error = [&](const std::vector<int16_t>& integers) {
+        return MeanError(RowErrors(problem, judge,
+                                   DequantizeMatrix(integers, layer.linear.num_rows,
+                                                    layer.linear.row_length, problem.grid),
                                    options_.num_threads));
       };
-      report.nearest_error = judge_error(nearest.integers, problem.bias);
-
-      // The shift that the layers before have caused goes into the bias, not into the roundings.
-      RoundingProblem shifted = problem;
-      const bool corrects_bias = CorrectsBias(layer);
-      if (corrects_bias) shifted.bias = CorrectBias(problem, problem.weights, options_.num_threads);
-      RoundingResult solved = solver_->Solve(shifted, context);
-      std::vector<float> bias = problem.bias;
-      report.error = judge_error(solved.integers, bias);
-      const auto try_corrected_bias = [&] {
-        if (!corrects_bias) return;
-        const std::vector<float> corrected =
-            CorrectBias(shifted, Dequantized(problem, solved.integers), options_.num_threads);
-        const double error = judge_error(solved.integers, corrected);
-        if (error < report.error) {
-          report.error = error;
-          bias = corrected;
-        }
-      };
-      try_corrected_bias();
-      report.search_error = report.error;
+      report.nearest_error = judge_error(nearest.integers);
+      report.search_error = judge_error(solved.integers);
+      report.error = report.search_error;
       if (!std::isfinite(report.error)) {
         throw Error(ErrorCode::kNumerical, "the reconstruction error is not finite");
       }
@@ -406,10 +369,7 @@ class NetworkQuantizer {
       if (report.fell_back) {
         solved.integers = nearest.integers;
         report.error = report.nearest_error;
-        bias = problem.bias;
-        try_corrected_bias();
       }
-      if (bias != problem.bias) StoreBias(layer, bias);
       report.strategy = solved.summary.strategy;
       report.iterations = solved.summary.iterations;
       report.num_undecided = solved.summary.num_undecided;
@@ -460,7 +420,6 @@ class NetworkQuantizer {
   Executor float_executor_;
   Executor quantized_executor_;
   std::vector<std::unique_ptr<LayerCapture>> captures_;
-  std::map<std::string, std::vector<size_t>> bias_readers_;
   std::map<size_t, size_t> layer_at_node_;
   int64_t num_layers_ = 0;   // that are optimized
   int64_t num_weights_ = 0;  // in them
@@ -473,10 +432,8 @@ class NetworkQuantizer {
 QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
                              const QuantizeOptions& options, QuantizeObserver* observer) {
   PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options);
-  const int64_t working = WorkingBytes(network, options);
-  if (observer != nullptr && options.memory_limit && working > *options.memory_limit) {
-    observer->OnWarning("this model needs about " + std::to_string(working >> 20) +
-                        " MiB beside stored activations, more than --memory-limit allows");
+  for (const std::string& warning : LimitWarnings(network, options)) {
+    if (observer != nullptr) observer->OnWarning(warning);
   }
   return NetworkQuantizer(std::move(network), samples, options, observer).Run();
 }
@@ -486,6 +443,7 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
   const PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options);
   QuantizePrediction prediction;
   prediction.left = network.left;
+  prediction.warnings = LimitWarnings(network, options);
   prediction.macs_per_sample = network.macs_per_sample;
   for (size_t i = 0; i < network.layers.size(); ++i) {
     const ChosenLayer& layer = network.layers[i];

@@ -37,7 +37,6 @@ void SetPaper(QuantizeOptions& options) {
   options.positions_per_draw = 64;
   options.search_columns = 64;  // at least positions_per_draw of every image
   options.fall_back_to_nearest = false;
-  options.bias_correction = false;
 }
 
 struct Preset {
@@ -65,7 +64,7 @@ std::vector<std::string> QuantizeOptions::Validate() const {
     require(in_range(width), "layer-bits '" + Printable(pattern) + "' asks for " +
                                  std::to_string(width) + " bits, must be 2 to 8");
   }
-  require(group_size >= 1, "group-size must be at least 1");
+  require(group_size >= 1 && group_size <= (1 << 30), "group-size must be 1 to 2^30");
   require(search_columns >= 1, "search-columns must be at least 1");
   require(held_out_columns >= 1, "held-out-columns must be at least 1");
   require(positions_per_draw >= 0, "positions-per-draw must be 0 or more");

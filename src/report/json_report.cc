@@ -70,7 +70,6 @@ std::string ToJson(const RunReport& report) {
       {"num_samples", report.num_samples},
       {"num_held_out_samples", report.num_held_out_samples},
       {"num_folded_batch_norms", report.num_folded_batch_norms},
-      {"num_corrected_biases", report.num_corrected_biases},
       {"float_bytes", report.float_bytes},
       {"quantized_bytes", report.quantized_bytes},
       {"macs_per_sample", report.macs_per_sample},

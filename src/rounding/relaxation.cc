@@ -125,7 +125,7 @@ class MinibatchLoss {
         row_weight_(row_weight),
         block_(block) {
     const int64_t per_draw = samples_.columns_per_draw;
-    num_draws_ = options.batch_size;
+    num_draws_ = std::min(options.batch_size, samples_.num_samples / per_draw);
     columns_.resize(num_draws_ * per_draw, samples_.row_length);
     target_.resize(block.num_rows(), columns_.rows());
     z_.resize(block.num_rows(), columns_.rows());

@@ -4,11 +4,13 @@
 #include "adaround/pipeline/quantize.h"
 #include "io/test_files.h"
 #include "pipeline/layer_capture.h"
+#include "support/error_testing.h"
 #include "support/small_networks.h"
 
 namespace adaround {
 namespace {
 
+using testing::ExpectErrorWith;
 using testing::Floats;
 using testing::Given;
 using testing::GivenList;
@@ -198,14 +200,15 @@ TEST(QuantizeStreams, BehindASharedWeightTheInputIsQuantized) {
   EXPECT_EQ(IntegersOf(QuantizeModel(graph, samples, spilling).model), IntegersOf(result.model));
 }
 
-TEST(QuantizeStreams, AWeightThatIsExcludedOnceIsNotLostToItsOtherReader) {
+TEST(QuantizeStreams, ASharedWeightIsQuantizedForAllItsLayersOrForNone) {
   const Graph graph = SharedWeightBranches();
   const CalibrationSet samples(GivenList(Given("x", RandomTensor({kSamples, 20}, 3))), graph);
   QuantizeOptions options = QuickQuantizeOptions();
   options.exclude = {"^b$"};
-  const QuantizeResult result = QuantizeModel(graph, samples, options);
-  const auto no_violations = std::vector<std::string>();
-  EXPECT_EQ(result.model.Dequantized().Validate(), no_violations);
+  ExpectErrorWith(ErrorCode::kInvalidArgument, {"'b'", "'a'", "choose both or neither"},
+                  [&] { QuantizeModel(graph, samples, options); });
+  options.exclude = {"^(a|b)$"};
+  EXPECT_TRUE(QuantizeModel(graph, samples, options).model.graph.initializers.contains("w"));
 }
 
 TEST(QuantizeStreams, ConstantsInFrontOfWeightsAreFolded) {

@@ -42,7 +42,7 @@ struct Evaluation {
 bool ReachesOutput(const Graph& model, const CalibrationSet& data);
 
 // `labels` are class indices, one per sample; null = none. `reference` null = none.
-// Throws Error(kMalformed): a label count that differs from the number of samples, a label outside
+// Throws Error(kNumerical) where an output is not finite; Error(kMalformed): a label count that differs from the number of samples, a label outside
 // the classes, labels for an output that is not [1, C]; Error as Executor does.
 Evaluation EvaluateModel(const Graph& model, const Graph* reference, const CalibrationSet& data,
                          const std::vector<int64_t>* labels, int num_threads,

@@ -37,10 +37,6 @@ struct QuantizeOptions {
   // A layer whose search ends above nearest on the held-out samples takes nearest. Preset paper
   // turns it off.
   bool fall_back_to_nearest = true;
-  // Shifts each quantized layer's bias so that the mean of its output stays that of the float network
-  // (empirical bias correction); kept where it lowers the error on the held-out samples. Preset paper
-  // and method nearest leave biases alone.
-  bool bias_correction = true;
   // Layers to quantize, by name (ECMAScript regular expressions, searched anywhere in the name):
   // those that some `include` matches (all, where there is none) and no `exclude` matches.
   std::vector<std::string> include;
@@ -106,7 +102,6 @@ struct QuantizeResult {
   std::vector<LayerReport> layers;
   std::vector<LeftLayer> left;
   int64_t num_folded_batch_norms = 0;
-  int64_t num_corrected_biases = 0;  // layers
   int64_t num_samples = 0;
   int64_t num_held_out_samples = 0;
   // Multiply-accumulates of one sample through the float network, and of all forward passes of both

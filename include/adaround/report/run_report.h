@@ -63,7 +63,6 @@ struct RunReport {
   int64_t num_samples = 0;
   int64_t num_held_out_samples = 0;
   int64_t num_folded_batch_norms = 0;
-  int64_t num_corrected_biases = 0;
   int64_t float_bytes = 0;      // of the quantized weights, as float32
   int64_t quantized_bytes = 0;  // of the same, packed, with scales
   int64_t macs_per_sample = 0;

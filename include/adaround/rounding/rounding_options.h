@@ -23,7 +23,7 @@ struct AdaRoundOptions {
   // Part of the iterations that run without regularizer. 0 ... 1.
   double warm_start_fraction = 0.2;
   // Draws per step: sampled columns, or images of several columns each where positions_per_draw
-  // says so (preset paper: 32 images of 64 columns). >= 1.
+  // says so (preset paper: 32 images of 64 columns). At most as many as there are. >= 1.
   int64_t batch_size = 64;
   // Rescales each row's data term so that nearest rounding's error is 0.02: lambda then means the
   // same for every layer. The paper's setting is false: squared error summed over output channels,
