@@ -1,11 +1,13 @@
 #include <malloc.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <iostream>
 
 #include "adaround/base/build_info.h"
+#include "adaround/base/did_you_mean.h"
 #include "adaround/base/error.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
@@ -35,6 +37,35 @@ int FlushOutput(int exit_code) {
   return kExitIo;
 }
 
+// What the user may have meant by the first word that the command line does not know; "" for none.
+std::string Suggestion(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2) return "";
+  std::vector<std::string> commands;
+  const CLI::App* chosen = nullptr;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) {
+    commands.push_back(command->get_name());
+    if (command->get_name() == argv[1]) chosen = command;
+  }
+  const std::string first = argv[1];
+  if (chosen == nullptr) {
+    return first.starts_with("-") ? "" : "'" + Printable(first) + "'" + DidYouMean(first, commands);
+  }
+  std::vector<std::string> flags;
+  for (const CLI::Option* option : chosen->get_options()) {
+    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+  }
+  for (int i = 2; i < argc; ++i) {
+    const std::string word = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
+    if (!word.starts_with("--") || word == "--") continue;
+    if (std::find(flags.begin(), flags.end(), word) != flags.end()) continue;
+    const std::string meant = DidYouMean(word, flags);
+    // Where nothing is near, the list of all flags would be the help page.
+    if (meant.find("did you mean") == std::string::npos) continue;
+    return "'" + Printable(word) + "'" + meant;
+  }
+  return "";
+}
+
 int Run(int argc, char** argv) {
   CLI::App app("Rounds a trained network's weights to few bits, up or down as each layer's output "
                "needs it (AdaRound, arXiv:2004.10568).",
@@ -53,7 +84,9 @@ int Run(int argc, char** argv) {
   } catch (const CLI::CallForVersion& version) {
     return FlushOutput(app.exit(version));
   } catch (const CLI::ParseError& error) {
-    LogError(Printable(error.what(), 1000) + "; `adaround --help` shows the commands, "
+    const std::string suggestion = Suggestion(app, argc, argv);
+    LogError(Printable(error.what(), 1000) + (suggestion.empty() ? "" : "; " + suggestion) +
+             "; `adaround --help` shows the commands, "
              "`adaround COMMAND --help` their options");
     return kExitUsage;
   } catch (const Error& error) {

@@ -9,7 +9,7 @@
 #include "adaround/io/model_json.h"
 #include "base/checked_math.h"
 #include "io/array_checks.h"
-#include "io/did_you_mean.h"
+#include "adaround/base/did_you_mean.h"
 #include "io/file_error.h"
 #include "io/input_file.h"
 #include "io/strict_json.h"

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/checked_math.h"
-#include "io/did_you_mean.h"
+#include "adaround/base/did_you_mean.h"
 #include "io/file_error.h"
 #include "io/model_document.h"
 #include "io/strict_json.h"

@@ -9,7 +9,7 @@
 #include "base/checked_math.h"
 #include "io/array_checks.h"
 #include "io/byte_reader.h"
-#include "io/did_you_mean.h"
+#include "adaround/base/did_you_mean.h"
 #include "io/input_file.h"
 #include "io/output_file.h"
 #include "io/strict_json.h"

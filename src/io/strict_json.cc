@@ -8,7 +8,7 @@
 #include <optional>
 #include <utility>
 
-#include "io/did_you_mean.h"
+#include "adaround/base/did_you_mean.h"
 #include "io/file_error.h"
 
 namespace adaround {

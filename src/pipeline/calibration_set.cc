@@ -5,7 +5,7 @@
 #include <map>
 
 #include "adaround/base/error.h"
-#include "io/did_you_mean.h"
+#include "adaround/base/did_you_mean.h"
 
 namespace adaround {
 namespace {

@@ -54,6 +54,11 @@ usage --memory-limit 3X
 usage --memory-limit -1G
 usage --memory-limit 0
 usage -j -1
+# A slip of the fingers is recognised, in a command's name and in a flag's.
+expect_refused 2 out "$PROGRAM" quantise "$MOBILENET" --calib "$IMAGES" -o out
+expect_stderr_matches "did you mean 'quantize'"
+expect_refused 2 out "$PROGRAM" quantize "$MOBILENET" --calib "$IMAGES" -o out --granularty tensor
+expect_stderr_matches "did you mean '--granularity'"
 usage --include no_such_layer
 usage --exclude no_such_layer
 usage --layer-bits no_such_layer=8

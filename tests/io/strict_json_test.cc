@@ -1,6 +1,6 @@
 #include "io/strict_json.h"
 
-#include "io/did_you_mean.h"
+#include "adaround/base/did_you_mean.h"
 #include "io/test_files.h"
 
 namespace adaround {

@@ -1,9 +1,9 @@
-#include "io/did_you_mean.h"
+#include "adaround/base/did_you_mean.h"
 
 #include <algorithm>
 #include <numeric>
 
-#include "io/file_error.h"
+#include "adaround/base/error.h"
 
 namespace adaround {
 namespace {
@@ -40,12 +40,12 @@ std::string DidYouMean(const std::string& name, const std::vector<std::string>& 
         nearest_distance = distance;
       }
     }
-    if (nearest != nullptr) return "; did you mean " + Quoted(*nearest) + "?";
+    if (nearest != nullptr) return "; did you mean '" + Printable(*nearest) + "'?";
   }
   std::string list;
   for (const std::string& candidate : known) {
     if (!list.empty()) list += ", ";
-    list += Quoted(candidate);
+    list += "'" + Printable(candidate) + "'";
   }
   return "; known are " + Printable(list, 500);
 }
