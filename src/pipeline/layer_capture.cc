@@ -64,11 +64,6 @@ LayerCapture::LayerCapture(const Node& node, const LinearLayer& layer, const Sha
   if (limits.positions_per_draw > 0) search_.columns_per_draw = search_per_sample_;
 }
 
-int64_t LayerCapture::InputBytes() const {
-  return (search_.num_samples + held_out_.num_samples) * search_.num_groups * search_.row_length *
-         static_cast<int64_t>(sizeof(float));
-}
-
 std::vector<int64_t> LayerCapture::Positions(int64_t sample, int64_t count) const {
   Rng rng(seed_, layer_index_, kPositionStream + static_cast<uint64_t>(sample));
   const int64_t total = gather_.num_positions();

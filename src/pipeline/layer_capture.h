@@ -54,9 +54,6 @@ class LayerCapture {
   const SampledColumns& held_out() const { return held_out_; }
   int64_t num_positions() const { return gather_.num_positions(); }
 
-  // Bytes of x_hat for layers of this size, before CaptureInput allocates them.
-  int64_t InputBytes() const;
-
  private:
   int64_t PositionsPerSample(bool held_out) const {
     return held_out ? held_out_per_sample_ : search_per_sample_;
