@@ -44,7 +44,7 @@ void CheckOutputFile(const std::string& option, const fs::path& output,
     if (input.empty()) continue;
     const fs::path input_path = Resolved(input);
     const bool is_folder = fs::is_directory(input_path, error);
-    const bool is_model = input_path.filename() == "model.json";
+    const bool is_model = input_path.extension() == ".json";  // its tensors lie beside it
     const fs::path guarded = is_folder || !is_model ? input_path : input_path.parent_path();
     if (IsInside(resolved, guarded) || fs::equivalent(output, input, error)) {
       ThrowIsInput(option, output, input);

@@ -14,18 +14,20 @@ namespace {
 
 volatile std::sig_atomic_t stop_requested = 0;
 
-void RequestStop(int signal) {
-  stop_requested = 1;
-  std::signal(signal, SIG_DFL);
-}
+void RequestStop(int) { stop_requested = 1; }
 
 constexpr auto kRefresh = std::chrono::milliseconds(100);
 
 }  // namespace
 
 void InstallStopSignals() {
-  std::signal(SIGINT, RequestStop);
-  std::signal(SIGTERM, RequestStop);
+  // Without SA_RESTART, so that a blocked read ends too; the second signal meets the default.
+  struct sigaction action = {};
+  action.sa_handler = RequestStop;
+  action.sa_flags = SA_RESETHAND;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
 }
 
 ProgressDisplay::ProgressDisplay() : start_(Clock::now()) {}
@@ -67,6 +69,11 @@ void ProgressDisplay::OnLayer(const LayerReport& layer, int64_t done, int64_t to
   } else {
     LogInfo(line);
   }
+  LogVerbose(fmt::format("    {}, activation {}, {} columns, {} of {} weights not at nearest, {} "
+                         "undecided, {} descent flips",
+                         layer.strategy, layer.activation, layer.num_search_columns,
+                         layer.num_changed, layer.num_rows * layer.row_length,
+                         layer.num_undecided, layer.num_descent_flips));
 }
 
 bool ProgressDisplay::ShouldStop() const { return stop_requested != 0; }

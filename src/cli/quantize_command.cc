@@ -102,6 +102,8 @@ std::map<std::string, std::string> Provenance(const QuantizeArguments& arguments
     provenance["batch_size"] = std::to_string(adaround.batch_size);
     provenance["positions_per_draw"] = std::to_string(options.positions_per_draw);
     provenance["normalize_rows"] = adaround.normalize_rows ? "true" : "false";
+    provenance["exact_gradient"] = adaround.exact_gradient ? "true" : "false";
+    provenance["keep_nearest_rows"] = adaround.keep_nearest_rows ? "true" : "false";
     provenance["ridge"] = TextOf(adaround.ridge);
     provenance["descent_sweeps"] = std::to_string(adaround.descent_sweeps);
     provenance["enumerate_row_length"] = std::to_string(adaround.enumerate_row_length);
@@ -188,7 +190,9 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
       arguments.output.empty() ? DefaultOutput(arguments.model, options.bits)
                                : fs::path(arguments.output);
   CheckOutputFolder(output, inputs);
-  CheckOutputFile("--report", arguments.report, inputs, arguments.force);
+  std::vector<std::string> read_or_made = inputs;
+  read_or_made.push_back(output.string());
+  CheckOutputFile("--report", arguments.report, read_or_made, arguments.force);
 
   const Graph graph = ReadModelJson(arguments.model);
   const CalibrationSet samples(OpenCalibrationFiles(arguments.calib), graph,
@@ -249,8 +253,8 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   report.total_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   const std::string json = ToJson(report);
   WriteFileAtomically(directory.partial() / "report.json", json);
-  directory.Commit();
   if (!arguments.report.empty()) WriteFileAtomically(arguments.report, json);
+  directory.Commit();
   if (arguments.common.json) {
     std::cout << json;
   } else {

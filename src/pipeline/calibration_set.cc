@@ -40,6 +40,26 @@ void CheckShape(const ArraySource& array, const GraphInput& input) {
                                          wanted + "]");
 }
 
+// Arrays are taken as they are: they must be cropped already, and in the network's channel order.
+void CheckPixelLayout(const ArraySource& array, const Preprocess& preprocess) {
+  const Shape& shape = array.shape();
+  const size_t rank = shape.size();
+  if (preprocess.crop && rank >= 4 &&
+      (shape[rank - 1] != *preprocess.crop || shape[rank - 2] != *preprocess.crop)) {
+    throw Error(ErrorCode::kMalformed, array.description() + " has shape " + ShapeToString(shape) +
+                                           ", but the model's preprocess crops to " +
+                                           std::to_string(*preprocess.crop) +
+                                           "; resize and crop the images before saving them");
+  }
+  if (preprocess.channel_order && *preprocess.channel_order != "RGB") {
+    throw Error(ErrorCode::kUnsupported,
+                array.description() + ": preprocess asks for channel order '" +
+                    Printable(*preprocess.channel_order) +
+                    "', which is not applied to arrays; save them in the network's order and leave "
+                    "channel_order out");
+  }
+}
+
 // `values` per channel, or the one for all.
 double PerChannel(const std::vector<double>& values, int64_t channel) {
   return values.size() == 1 ? values[0] : values[static_cast<size_t>(channel)];
@@ -96,6 +116,7 @@ CalibrationSet::CalibrationSet(std::vector<CalibrationTensor> tensors, const Gra
       entry.is_image = true;
       entry.preprocess = *input->preprocess;
       const auto channels = array.shape().size() > 1 ? static_cast<size_t>(array.shape()[1]) : 1;
+      CheckPixelLayout(array, entry.preprocess);
       for (const auto* values : {&entry.preprocess.mean, &entry.preprocess.std}) {
         if (values->size() != 1 && values->size() != channels) {
           throw Error(ErrorCode::kMalformed,

@@ -94,6 +94,12 @@ void ChooseLayers(const QuantizeOptions& options, PreparedNetwork& network) {
     layer.first_with_weight = first_with_weight.emplace(linear.weight, index).first->second;
     const ChosenLayer& first =
         layer.first_with_weight == index ? layer : network.layers[layer.first_with_weight];
+    if (first.bits != layer.bits) {
+      violations.push_back("layers '" + Printable(first.linear.name) + "' and '" +
+                           Printable(linear.name) + "' share a weight, but --layer-bits gives them " +
+                           std::to_string(first.bits) + " and " + std::to_string(layer.bits) +
+                           " bits");
+    }
     if (first.linear.weight_axis != linear.weight_axis ||
         first.linear.weight_groups != linear.weight_groups ||
         first.linear.num_groups != linear.num_groups) {
@@ -246,6 +252,18 @@ PreparedNetwork PrepareNetwork(Graph graph, const CalibrationSet& samples,
   network.num_folded_batch_norms = FoldBatchNorm(graph);
   network.graph = std::move(graph);
   ChooseLayers(options, network);
+  const auto producers = network.graph.Producers();
+  for (const std::string& name : samples.names()) {
+    const bool is_input = std::any_of(
+        network.graph.inputs.begin(), network.graph.inputs.end(),
+        [&](const GraphInput& input) { return input.name == name; });
+    if (!is_input && !producers.contains(name)) {
+      throw Error(ErrorCode::kMalformed,
+                  "calibration tensor '" + Printable(name) +
+                      "' is gone once BatchNormalization and constants are folded; give the tensor "
+                      "behind the BatchNormalization instead");
+    }
+  }
   samples.CheckUsable();
   SeparateGivenOutputs(samples, network);
   TraceShapes(samples, network);

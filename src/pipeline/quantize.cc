@@ -172,8 +172,10 @@ class NetworkQuantizer {
     }
     FloatPass(begin, end, waves);
     for (const std::vector<size_t>& wave : waves) {
-      InputPass(begin, wave);
-      for (const size_t layer : wave) SolveLayer(layer);
+      for (const std::vector<size_t>& batch : Batches(wave)) {
+        InputPass(begin, batch);
+        for (const size_t layer : batch) SolveLayer(layer);
+      }
     }
     QuantizedPass(begin, end);
     for (const std::string& name : network_.live[begin]) {
@@ -181,6 +183,26 @@ class NetworkQuantizer {
       store_.Drop(Stream::kFloat, name);
       store_.Drop(Stream::kQuantized, name);
     }
+  }
+
+  // The wave in parts whose columns fit side by side: a bound by shape, as the result must not
+  // depend on memory. (Any split gives the same result, at the price of another pass.)
+  std::vector<std::vector<size_t>> Batches(const std::vector<size_t>& wave) const {
+    std::vector<std::vector<size_t>> batches;
+    int64_t bytes = 0;
+    for (const size_t index : wave) {
+      const LayerCapture& capture = *captures_[index];
+      const int64_t columns = capture.search().num_samples + capture.held_out().num_samples;
+      const LinearLayer& linear = network_.layers[index].linear;
+      const int64_t own = columns * linear.num_groups * linear.row_length * 4;
+      if (batches.empty() || bytes + own > kMaxPoolBytes) {
+        batches.emplace_back();
+        bytes = 0;
+      }
+      batches.back().push_back(index);
+      bytes += own;
+    }
+    return batches;
   }
 
   // Tensors that a pass from this cut starts from: stored ones and given ones.

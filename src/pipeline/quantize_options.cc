@@ -31,6 +31,7 @@ void SetPaper(QuantizeOptions& options) {
   options.adaround.batch_size = 32;
   options.adaround.normalize_rows = false;
   options.adaround.ridge = 0.0;
+  options.adaround.exact_gradient = false;
   options.adaround.descent_sweeps = 0;
   options.adaround.enumerate_row_length = 0;
   options.adaround.keep_nearest_rows = false;

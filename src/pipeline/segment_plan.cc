@@ -12,6 +12,8 @@ constexpr size_t kMaxSegmentLayers = 12;
 // Multiply-accumulates that take about as long as moving a byte to memory, and to disk.
 constexpr double kBytesCost = 4.0;
 constexpr double kSpillCost = 200.0;
+// Passes through the network that both streams may take together, in all.
+constexpr int64_t kMaxPasses = 5;
 
 // For each node of [begin, end): how many layers wait for one another on the way to it.
 std::vector<size_t> Depths(const std::vector<PlannedNode>& nodes, size_t begin, size_t end) {
@@ -68,9 +70,11 @@ std::vector<std::vector<size_t>> LayerWaves(const std::vector<PlannedNode>& node
   return waves;
 }
 
-SegmentPlan PlanSegments(const std::vector<PlannedNode>& nodes,
-                         const std::vector<int64_t>& live_bytes, int64_t num_samples,
-                         int64_t budget_bytes) {
+namespace {
+
+SegmentPlan PlanAtSpillCost(const std::vector<PlannedNode>& nodes,
+                            const std::vector<int64_t>& live_bytes, int64_t num_samples,
+                            int64_t budget_bytes, double spill_cost) {
   const size_t n = nodes.size();
   const auto stored = [&](size_t cut) {
     return 2.0 * static_cast<double>(live_bytes[cut]) * static_cast<double>(num_samples);
@@ -88,7 +92,7 @@ SegmentPlan PlanSegments(const std::vector<PlannedNode>& nodes,
       const double over = std::max(0.0, held - static_cast<double>(budget_bytes));
       const double total = best[begin] +
                            static_cast<double>(cost) * static_cast<double>(num_samples) +
-                           kBytesCost * stored(end) + kSpillCost * over;
+                           kBytesCost * stored(end) + spill_cost * over;
       if (total < best[end]) {
         best[end] = total;
         from[end] = begin;
@@ -101,6 +105,22 @@ SegmentPlan PlanSegments(const std::vector<PlannedNode>& nodes,
   for (size_t at = n; at > 0; at = from[at]) plan.boundaries.push_back(at);
   plan.boundaries.push_back(0);
   std::reverse(plan.boundaries.begin(), plan.boundaries.end());
+  return plan;
+}
+
+}  // namespace
+
+SegmentPlan PlanSegments(const std::vector<PlannedNode>& nodes,
+                         const std::vector<int64_t>& live_bytes, int64_t num_samples,
+                         int64_t budget_bytes) {
+  int64_t once = 0;
+  for (const PlannedNode& node : nodes) once += node.cost;
+  SegmentPlan plan = PlanAtSpillCost(nodes, live_bytes, num_samples, budget_bytes, kSpillCost);
+  // However little memory there is, recomputation stays bounded: rather the disk.
+  for (double spill_cost = kSpillCost / 4; plan.cost > kMaxPasses * once && spill_cost > 1e-3;
+       spill_cost /= 4) {
+    plan = PlanAtSpillCost(nodes, live_bytes, num_samples, budget_bytes, spill_cost);
+  }
   return plan;
 }
 

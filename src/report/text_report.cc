@@ -89,14 +89,17 @@ std::string ToText(const RunReport& report, bool with_baseline) {
     text += NetworkTable(report.networks, report.num_evaluated, report.evaluated_on) + "\n";
   }
   int64_t num_fell_back = 0;
+  int64_t num_above = 0;
   int64_t num_short = 0;
   for (const LayerRow& layer : report.layers) {
     num_fell_back += layer.fell_back ? 1 : 0;
+    num_above += !layer.fell_back && layer.error > layer.nearest_error ? 1 : 0;
     num_short += layer.short_last_group ? 1 : 0;
   }
   text += fmt::format("layers: {} quantized, {} left in float", report.layers.size(),
                       report.left.size());
   if (num_fell_back > 0) text += fmt::format(", {} kept nearest", num_fell_back);
+  if (num_above > 0) text += fmt::format(", {} above nearest", num_above);
   if (num_short > 0) text += fmt::format(", {} with a shorter last group", num_short);
   text += "\n";
   for (const LeftRow& left : report.left) {

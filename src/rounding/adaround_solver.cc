@@ -58,7 +58,7 @@ class AdaRoundSolver final : public RoundingSolver {
   }
   // A Gram gradient costs 2 K operations a weight and step, a minibatch 4 per column.
   bool GramGradient(const RoundingProblem& problem) const {
-    return problem.activation.IsIdentity() && problem.samples->columns_per_draw == 1 &&
+    return options_.exact_gradient && problem.activation.IsIdentity() &&
            problem.samples->row_length <= 2 * options_.batch_size;
   }
   void Prepare(const RoundingProblem& problem, int64_t group, GroupData& data) const;

@@ -25,6 +25,9 @@ struct AdaRoundOptions {
   // Draws per step: sampled columns, or images of several columns each where positions_per_draw
   // says so (preset paper: 32 images of 64 columns). At most as many as there are. >= 1.
   int64_t batch_size = 64;
+  // Without an activation and with few weights a row, steps by the exact gradient over all columns,
+  // from their Gram matrix, instead of a minibatch. The paper has minibatches only.
+  bool exact_gradient = true;
   // Rescales each row's data term so that nearest rounding's error is 0.02: lambda then means the
   // same for every layer. The paper's setting is false: squared error summed over output channels,
   // averaged over columns.
@@ -32,7 +35,7 @@ struct AdaRoundOptions {
   // Guards against fitting few samples: the loss of a row gains
   //   ridge * K / N * sum over k of E[x_hat_k^2] (w_hat_k - w_k)^2,
   // which is what independent noise on the inputs would add; K weights a row, N images. Vanishes as
-  // images grow. The paper has none: 0. >= 0.
+  // images grow; rows that are enumerated go without. The paper has none: 0. >= 0.
   double ridge = 0.3;
   // After hard rounding: sweeps of exact coordinate descent over the true loss, activation
   // included; 0 = none.
