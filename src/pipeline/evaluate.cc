@@ -165,14 +165,25 @@ bool ReachesOutput(const Graph& model, const CalibrationSet& data) {
 Evaluation EvaluateModel(const Graph& model, const Graph* reference, const CalibrationSet& data,
                          const std::vector<int64_t>* labels, int num_threads,
                          ProgressObserver* observer) {
+  QuantizedModel unquantized;
+  unquantized.graph = model;
+  return EvaluateModel(unquantized, reference, data, labels, num_threads, observer);
+}
+
+Evaluation EvaluateModel(const QuantizedModel& model, const Graph* reference,
+                         const CalibrationSet& data, const std::vector<int64_t>* labels,
+                         int num_threads, ProgressObserver* observer) {
   const int64_t num_samples = data.num_samples();
   if (labels != nullptr && static_cast<int64_t>(labels->size()) != num_samples) {
     throw Error(ErrorCode::kMalformed, "found " + std::to_string(labels->size()) + " labels for " +
                                            std::to_string(num_samples) + " samples");
   }
-  if (model.outputs.empty()) throw Error(ErrorCode::kUnsupported, "the model has no output");
-  const std::string& output = model.outputs.front();
-  const Executor executor(model);
+  if (model.graph.outputs.empty()) {
+    throw Error(ErrorCode::kUnsupported, "the model has no output");
+  }
+  const std::string& output = model.graph.outputs.front();
+  Executor executor(model.Dequantized());
+  HookActivations(model.activations, executor);
   const ExecutionPlan plan = PlanToOutput(executor, data, output);
   std::unique_ptr<Executor> reference_executor;
   ExecutionPlan reference_plan;

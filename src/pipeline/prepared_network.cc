@@ -244,6 +244,13 @@ TensorMap GivenTensors(const CalibrationSet& samples, const std::vector<std::str
   return values;
 }
 
+void HookActivations(const std::map<std::string, ActivationGrid>& activations,
+                     Executor& executor) {
+  for (const auto& [name, grid] : activations) {
+    executor.SetHook(name, [grid](const Tensor& x) { return grid.QuantizeDequantize(x); });
+  }
+}
+
 PreparedNetwork PrepareNetwork(Graph graph, const CalibrationSet& samples,
                                const QuantizeOptions& options) {
   ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());

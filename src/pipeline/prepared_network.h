@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "adaround/graph/graph.h"
+#include "adaround/model/quantized_model.h"
 #include "adaround/pipeline/calibration_set.h"
 #include "adaround/pipeline/quantize.h"
 #include "adaround/runtime/executor.h"
@@ -62,5 +63,8 @@ PreparedNetwork PrepareNetwork(Graph graph, const CalibrationSet& samples,
 // All given tensors of one sample, as the plan needs them.
 TensorMap GivenTensors(const CalibrationSet& samples, const std::vector<std::string>& needed,
                        int64_t sample, bool quantized);
+
+// Puts every tensor named in `activations` on its grid as the executor runs.
+void HookActivations(const std::map<std::string, ActivationGrid>& activations, Executor& executor);
 
 }  // namespace adaround

@@ -75,6 +75,10 @@ void Executor::SetInitializer(const std::string& name, Tensor value) {
   }
 }
 
+void Executor::SetHook(const std::string& tensor, Hook hook) {
+  hooks_[tensor] = std::move(hook);
+}
+
 ExecutionPlan Executor::Plan(const std::set<std::string>& available,
                              const std::set<std::string>& wanted) const {
   ExecutionPlan plan;
@@ -146,8 +150,10 @@ void Executor::FindLastUses(ExecutionPlan& plan) const {
 
 TensorMap Executor::Run(const ExecutionPlan& plan, TensorMap values,
                         const Observer& observer) const {
-  if (observer) {
-    for (const std::string& name : plan.needed) observer(name, values.at(name));
+  for (const std::string& name : plan.needed) {
+    Tensor& value = values.at(name);
+    if (const auto hook = hooks_.find(name); hook != hooks_.end()) value = hook->second(value);
+    if (observer) observer(name, value);
   }
   for (size_t i = 0; i < plan.nodes.size(); ++i) {
     const Node& node = graph_.nodes[plan.nodes[i]];
@@ -170,7 +176,11 @@ TensorMap Executor::Run(const ExecutionPlan& plan, TensorMap values,
       if (node.outputs[o].empty()) continue;
       // A tensor that was given stays as given, also where its node runs for another output.
       const auto [entry, inserted] = values.try_emplace(node.outputs[o], std::move(outputs[o]));
-      if (inserted && observer) observer(entry->first, entry->second);
+      if (!inserted) continue;
+      if (const auto hook = hooks_.find(entry->first); hook != hooks_.end()) {
+        entry->second = hook->second(entry->second);
+      }
+      if (observer) observer(entry->first, entry->second);
     }
     for (const std::string& name : plan.last_used[i]) values.erase(name);
   }

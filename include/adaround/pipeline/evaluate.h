@@ -8,6 +8,7 @@
 
 #include "adaround/base/progress.h"
 #include "adaround/graph/graph.h"
+#include "adaround/model/quantized_model.h"
 #include "adaround/pipeline/calibration_set.h"
 
 namespace adaround {
@@ -47,5 +48,9 @@ bool ReachesOutput(const Graph& model, const CalibrationSet& data);
 Evaluation EvaluateModel(const Graph& model, const Graph* reference, const CalibrationSet& data,
                          const std::vector<int64_t>* labels, int num_threads,
                          ProgressObserver* observer = nullptr);
+// The same of a quantized model: weights and biases dequantized, activations on their grids.
+Evaluation EvaluateModel(const QuantizedModel& model, const Graph* reference,
+                         const CalibrationSet& data, const std::vector<int64_t>* labels,
+                         int num_threads, ProgressObserver* observer = nullptr);
 
 }  // namespace adaround

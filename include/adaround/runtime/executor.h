@@ -40,6 +40,12 @@ class Executor {
   // REQUIRES: the initializer exists with the same dtype and shape.
   void SetInitializer(const std::string& name, Tensor value);
 
+  // From now on every reader of `tensor`, observers and the caller included, sees hook(value)
+  // instead of the value that is given or computed. Initializers are not hooked.
+  // Threads: may not overlap with Run(); the hook itself is called concurrently.
+  using Hook = std::function<Tensor(const Tensor& value)>;
+  void SetHook(const std::string& tensor, Hook hook);
+
   // What computes `wanted` from `available`, and no more. Tensors in `available` are taken as given
   // even where a node makes them: what only feeds that node does not run.
   // Throws Error(kUnsupported), listing every node that would be needed and has no kernel;
@@ -69,6 +75,7 @@ class Executor {
   void FindLastUses(ExecutionPlan& plan) const;
 
   Graph graph_;
+  std::map<std::string, Hook> hooks_;
   std::vector<std::unique_ptr<NodeState>> states_;
   std::map<std::string, size_t> producers_;
   std::map<std::string, std::vector<size_t>> consumers_;

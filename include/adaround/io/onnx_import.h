@@ -1,0 +1,32 @@
+// Reads ONNX models: opset 6 to 21, through the protobuf messages alone.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "adaround/graph/graph.h"
+
+namespace adaround {
+
+// A model as the file holds it.
+struct OnnxModel {
+  // Validated and sorted. Initializers and Constant tensors in any legal storage, external files
+  // included; float16, bfloat16 and float64 become float32; 4-bit integers become int8 and uint8.
+  // Operators of other domains are named "DOMAIN::OP". Each input's `preprocess` comes from the
+  // metadata that WriteOnnx leaves.
+  Graph graph;
+  std::map<std::string, std::string> metadata;  // metadata_props
+  // Holds integer arithmetic or a (Dynamic)QuantizeLinear or DequantizeLinear node.
+  bool is_quantized = false;
+  // Written by WriteQuantizedOnnx: its metadata says so.
+  bool is_own_export = false;
+};
+
+// Throws Error(kIo); Error(kMalformed) for damaged messages, external data that leaves the model's
+// folder or is reached through a link, names that clash or are missing, cycles; Error(kUnsupported)
+// for opsets outside kMinOpset ... kMaxOpset (model_json.h), sparse or string tensors, model-local
+// functions. Operators are not checked: the executor knows which it has.
+OnnxModel ReadOnnxModel(const std::filesystem::path& path);
+
+}  // namespace adaround
