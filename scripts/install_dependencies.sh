@@ -9,9 +9,11 @@ packages=(
   # find_package(dnnl) fails without the OpenCL loader, find_package(libzip) without the tools.
   libdnnl-dev ocl-icd-opencl-dev
   libzip-dev zipcmp zipmerge ziptool
+  libjpeg-dev libpng-dev
+  libonnx-dev libprotobuf-dev protobuf-compiler
   libgtest-dev
-  # ONNX's own operator cases and the reader that converts them: tests only.
-  libonnx-testdata python3-onnx python3-numpy
+  # Tests only: ONNX's own cases, and the framework that other expectations come from.
+  libonnx-testdata python3-onnx python3-numpy python3-torchvision libopenblas0-pthread
 )
 
 missing=()
