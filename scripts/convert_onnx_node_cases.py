@@ -25,10 +25,10 @@ CASES = pathlib.Path("/usr/share/libonnx-testdata/data/node")
 
 OPERATORS = set(
     """Abs Add And ArgMax AveragePool BatchNormalization Cast Ceil Clip Concat Constant
-    ConstantOfShape Conv ConvTranspose DepthToSpace Div Dropout Elu Equal Erf Exp Expand Flatten
+    ConstantOfShape Conv ConvTranspose DepthToSpace DequantizeLinear Div Dropout Elu Equal Erf Exp Expand Flatten
     Floor Gather Gelu Gemm GlobalAveragePool GlobalMaxPool Greater HardSigmoid HardSwish Identity
     InstanceNormalization LayerNormalization LeakyRelu Less Log LogSoftmax MatMul Max MaxPool Min
-    Mul Neg Not Or PRelu Pad Pow Range Reciprocal ReduceMax ReduceMean ReduceSum Relu Reshape Resize
+    Mul Neg Not Or PRelu Pad Pow QuantizeLinear Range Reciprocal ReduceMax ReduceMean ReduceSum Relu Reshape Resize
     Shape Sigmoid Size Slice Softmax Softplus SpaceToDepth Split Sqrt Squeeze Sub Tanh Tile
     Transpose Unsqueeze Where""".split()
 )
