@@ -24,7 +24,7 @@ T Wrapping(T a, T b, Function f) {
 template <typename Function>
 KernelFunction ArithmeticKernel(const KernelSpec& spec, Function f) {
   CheckArity(spec.node, 2, 2);
-  return [f](const KernelInputs& inputs) -> std::vector<Tensor> {
+  return WithNarrowIntegers([f](const KernelInputs& inputs) -> std::vector<Tensor> {
     const Tensor& a = *inputs[0];
     const Tensor& b = *inputs[1];
     CheckSameDType(a, b);
@@ -34,7 +34,7 @@ KernelFunction ArithmeticKernel(const KernelSpec& spec, Function f) {
       outputs.push_back(ApplyBinary<T, T>(a, b, [f](T x, T y) { return f(x, y); }));
     });
     return outputs;
-  };
+  });
 }
 
 // Towards zero for integers; the smallest integer over -1 wraps to itself.
@@ -78,7 +78,7 @@ KernelFunction VariadicKernel(const KernelSpec& spec, Function f) {
   for (const std::string& input : spec.node.inputs) {
     if (input.empty()) Malformed("an input is left out");
   }
-  return [f](const KernelInputs& inputs) -> std::vector<Tensor> {
+  return WithNarrowIntegers([f](const KernelInputs& inputs) -> std::vector<Tensor> {
     Tensor result = *inputs[0];
     VisitArithmetic(result.dtype(), "input", [&](auto zero) {
       using T = decltype(zero);
@@ -88,6 +88,56 @@ KernelFunction VariadicKernel(const KernelSpec& spec, Function f) {
       }
     });
     return {result};
+  });
+}
+
+// The remainder with the divisor's sign or, as C's, with the dividend's.
+template <typename T>
+T Remainder(T a, T b, bool sign_of_dividend) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return std::fmod(a, b);
+  } else {
+    if (b == 0) Malformed("remainder of a division by zero");
+    if (b == -1) return 0;  // the smallest integer's quotient would overflow
+    const T rest = a % b;
+    return !sign_of_dividend && rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+  }
+}
+
+// An integer to a power that is none, truncated like every conversion to integers.
+template <typename T>
+Tensor RaiseInteger(const Tensor& base, const Tensor& exponent) {
+  const double limit = std::ldexp(1.0, std::numeric_limits<T>::digits);
+  return ConvertTo(
+      ApplyBinary<double, double>(ConvertTo(base, DType::kFloat64),
+                                  ConvertTo(exponent, DType::kFloat64),
+                                  [limit](double x, double y) {
+                                    const double power = std::pow(x, y);
+                                    // Written so that NaN is refused too.
+                                    if (!(power >= -limit && power < limit)) {
+                                      Malformed("a power of an integer leaves its dtype");
+                                    }
+                                    return power;
+                                  }),
+      DTypeOf<T>());
+}
+
+KernelFunction SumKernel(const KernelSpec& spec, bool mean) {
+  CheckArity(spec.node, 1, std::numeric_limits<size_t>::max());
+  for (const std::string& input : spec.node.inputs) {
+    if (input.empty()) Malformed("an input is left out");
+  }
+  const float count = static_cast<float>(spec.node.inputs.size());
+  return [mean, count](const KernelInputs& inputs) -> std::vector<Tensor> {
+    Tensor result = *inputs[0];
+    CheckFloat(result, "input");
+    for (size_t i = 1; i < inputs.size(); ++i) {
+      CheckFloat(*inputs[i], "input");
+      result = ApplyBinary<float, float>(result, *inputs[i], [](float x, float y) { return x + y; });
+    }
+    if (!mean) return {result};
+    return {ApplyBinary<float, float>(result, Tensor::Scalar(count),
+                                      [](float x, float n) { return x / n; })};
   };
 }
 
@@ -136,10 +186,14 @@ KernelFunction CreatePow(const KernelSpec& spec) {
     std::vector<Tensor> outputs;
     VisitArithmetic(base.dtype(), "base", [&](auto zero) {
       using T = decltype(zero);
-      if constexpr (!std::is_floating_point_v<T>) {
-        CheckDType(exponent, base.dtype(), "exponent of an integer base");
-        outputs.push_back(
-            ApplyBinary<T, T>(base, exponent, [](T x, T y) { return IntegerPower(x, y); }));
+      if constexpr (std::is_floating_point_v<T>) {
+        outputs.push_back(ApplyBinary<T, T>(base, ConvertTo(exponent, base.dtype()),
+                                            [](T x, T y) { return std::pow(x, y); }));
+      } else if (exponent.dtype() == DType::kFloat32 || exponent.dtype() == DType::kFloat64) {
+        outputs.push_back(RaiseInteger<T>(base, exponent));
+      } else {
+        outputs.push_back(ApplyBinary<T, T>(base, ConvertTo(exponent, base.dtype()),
+                                            [](T x, T y) { return IntegerPower(x, y); }));
       }
     });
     return outputs;
@@ -161,6 +215,33 @@ KernelFunction CreatePRelu(const KernelSpec& spec) {
                                       [](float v, float s) { return v < 0.0F ? s * v : v; })};
   };
 }
+
+// Before opset 7: one slope, or one for each channel.
+KernelFunction CreatePRelu6(const KernelSpec& spec) {
+  const KernelFunction kernel = CreatePRelu(spec);
+  return [kernel](const KernelInputs& inputs) -> std::vector<Tensor> {
+    const Tensor& x = *inputs[0];
+    const Tensor& slope = *inputs[1];
+    if (slope.num_elements() == 1 || slope.rank() != 1 || x.rank() < 2) return kernel(inputs);
+    Shape channels(x.shape().size() - 1, 1);
+    channels[0] = slope.num_elements();
+    const Tensor aligned = slope.Reshaped(channels);
+    return kernel({&x, &aligned});
+  };
+}
+
+KernelFunction CreateMod(const KernelSpec& spec) {
+  const bool sign_of_dividend = spec.node.GetInt("fmod", 0) != 0;
+  return ArithmeticKernel(spec, [sign_of_dividend](auto a, auto b) {
+    if (std::is_floating_point_v<decltype(a)> && !sign_of_dividend) {
+      Malformed("the remainder of floats needs attribute 'fmod' to be 1");
+    }
+    return Remainder(a, b, sign_of_dividend);
+  });
+}
+
+KernelFunction CreateSum(const KernelSpec& spec) { return SumKernel(spec, false); }
+KernelFunction CreateMean(const KernelSpec& spec) { return SumKernel(spec, true); }
 
 KernelFunction CreateMin(const KernelSpec& spec) {
   return VariadicKernel(spec, [](auto a, auto b) { return Smaller(a, b); });

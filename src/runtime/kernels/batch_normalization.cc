@@ -11,6 +11,8 @@ KernelFunction CreateBatchNormalization(const KernelSpec& spec) {
   if (spec.node.GetInt("training_mode", 0) != 0) {
     Unsupported("training_mode 1 is not supported; export the model for inference");
   }
+  // Of opsets before 9: statistics for each position, not for each channel.
+  if (spec.node.GetInt("spatial", 1) == 0) Unsupported("spatial 0 is not supported");
   const float epsilon = static_cast<float>(spec.node.GetFloat("epsilon", 1e-5));
   return [epsilon](const KernelInputs& inputs) -> std::vector<Tensor> {
     const Tensor& x = *inputs[0];
@@ -41,6 +43,14 @@ KernelFunction CreateBatchNormalization(const KernelSpec& spec) {
     }
     return {y};
   };
+}
+
+// Before opset 7 an attribute says whether the node is for inference.
+KernelFunction CreateBatchNormalization6(const KernelSpec& spec) {
+  if (spec.node.GetInt("is_test", 0) == 0) {
+    Unsupported("is_test 0 is not supported; export the model for inference");
+  }
+  return CreateBatchNormalization(spec);
 }
 
 }  // namespace adaround::kernels

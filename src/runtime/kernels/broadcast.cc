@@ -1,6 +1,7 @@
 #include "runtime/kernels/broadcast.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace adaround::kernels {
 
@@ -52,6 +53,34 @@ BroadcastPlan PlanBroadcast(const Shape& a, const Shape& b) {
     plan.b_strides = {1};
   }
   return plan;
+}
+
+KernelFunction WithLegacyBroadcast(const Node& node, KernelFunction kernel) {
+  const bool broadcasts = node.GetInt("broadcast", 0) != 0;
+  std::optional<int64_t> stated_axis;
+  if (node.HasAttribute("axis")) stated_axis = node.GetInt("axis", 0);
+  return [=](const KernelInputs& inputs) -> std::vector<Tensor> {
+    const Tensor& a = *inputs[0];
+    const Tensor& b = *inputs[1];
+    if (a.shape() == b.shape()) return kernel(inputs);
+    if (!broadcasts) {
+      Malformed("shapes " + ShapeToString(a.shape()) + " and " + ShapeToString(b.shape()) +
+                " differ and attribute 'broadcast' is not 1");
+    }
+    Shape shape;
+    if (b.num_elements() != 1) {
+      const int64_t axis =
+          stated_axis ? NormalizeAxis(*stated_axis, a.rank()) : a.rank() - b.rank();
+      shape = b.shape();
+      for (int64_t d = axis + b.rank(); d < a.rank(); ++d) shape.push_back(1);
+      if (axis < 0 || axis + b.rank() > a.rank() || BroadcastShape(a.shape(), shape) != a.shape()) {
+        Malformed("shape " + ShapeToString(b.shape()) + " does not broadcast to " +
+                  ShapeToString(a.shape()) + " from axis " + std::to_string(axis) + " on");
+      }
+    }
+    const Tensor aligned = b.Reshaped(shape);
+    return kernel({&a, &aligned});
+  };
 }
 
 }  // namespace adaround::kernels

@@ -12,6 +12,11 @@ Shape BroadcastShape(const Shape& a, const Shape& b);
 // REQUIRES: BroadcastShape(shape, target) == target.
 Shape BroadcastStrides(const Shape& shape, const Shape& target);
 
+// Operators of two tensors before opset 7: without the attribute `broadcast` their shapes must be
+// equal; with it, the second has one element, or its axes are those of the first from `axis` on
+// (without `axis`: the last ones). The result is the kernel's on shapes that broadcast alike.
+KernelFunction WithLegacyBroadcast(const Node& node, KernelFunction kernel);
+
 // The loops that walk an output and two broadcast inputs, neighbouring axes merged where both
 // inputs allow it. At least one loop; the last is the innermost.
 struct BroadcastPlan {

@@ -35,7 +35,7 @@ Tensor Clip(const Tensor& x, T low, T high) {
 // From opset 11: the bounds are inputs.
 KernelFunction CreateClip(const KernelSpec& spec) {
   CheckArity(spec.node, 1, 3);
-  return [](const KernelInputs& inputs) -> std::vector<Tensor> {
+  return WithNarrowIntegers([](const KernelInputs& inputs) -> std::vector<Tensor> {
     const Tensor& x = *inputs[0];
     std::vector<Tensor> outputs;
     VisitArithmetic(x.dtype(), "input", [&](auto zero) {
@@ -48,6 +48,18 @@ KernelFunction CreateClip(const KernelSpec& spec) {
                                 BoundOr<T>(OptionalInput(inputs, 2), highest, "upper bound")));
     });
     return outputs;
+  });
+}
+
+// Before opset 11: the bounds are attributes.
+KernelFunction CreateClip6(const KernelSpec& spec) {
+  CheckArity(spec.node, 1, 1);
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const float low = static_cast<float>(spec.node.GetFloat("min", -kInfinity));
+  const float high = static_cast<float>(spec.node.GetFloat("max", kInfinity));
+  return [low, high](const KernelInputs& inputs) -> std::vector<Tensor> {
+    CheckFloat(*inputs[0], "input");
+    return {Clip<float>(*inputs[0], low, high)};
   };
 }
 

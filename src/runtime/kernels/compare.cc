@@ -1,4 +1,6 @@
 // Comparisons and logic: results are bool.
+#include <cmath>
+
 #include "runtime/kernels/broadcast.h"
 #include "runtime/kernels/kernels.h"
 
@@ -8,7 +10,7 @@ namespace {
 template <typename Function>
 KernelFunction CompareKernel(const KernelSpec& spec, Function f) {
   CheckArity(spec.node, 2, 2);
-  return [f](const KernelInputs& inputs) -> std::vector<Tensor> {
+  return WithNarrowIntegers([f](const KernelInputs& inputs) -> std::vector<Tensor> {
     const Tensor& a = *inputs[0];
     const Tensor& b = *inputs[1];
     CheckSameDType(a, b);
@@ -21,7 +23,7 @@ KernelFunction CompareKernel(const KernelSpec& spec, Function f) {
       outputs.push_back(ApplyBinary<T, bool>(a, b, [f](T x, T y) { return f(x, y); }));
     });
     return outputs;
-  };
+  });
 }
 
 template <typename Function>
@@ -31,6 +33,25 @@ KernelFunction LogicKernel(const KernelSpec& spec, Function f) {
     CheckDType(*inputs[0], DType::kBool, "input");
     CheckDType(*inputs[1], DType::kBool, "input");
     return {ApplyBinary<bool, bool>(*inputs[0], *inputs[1], f)};
+  };
+}
+
+// test(value) of each float.
+template <typename Test>
+KernelFunction TestKernel(const KernelSpec& spec, Test test) {
+  CheckArity(spec.node, 1, 1);
+  return [test](const KernelInputs& inputs) -> std::vector<Tensor> {
+    const Tensor& x = *inputs[0];
+    if (x.dtype() != DType::kFloat32 && x.dtype() != DType::kFloat64) {
+      UnsupportedDType(x.dtype(), "input");
+    }
+    Tensor y = NewOutput(DType::kBool, x.shape());
+    bool* out = y.mutable_data<bool>();
+    VisitArithmetic(x.dtype(), "input", [&](auto zero) {
+      const auto* in = x.data<decltype(zero)>();
+      for (int64_t i = 0; i < x.num_elements(); ++i) out[i] = test(static_cast<double>(in[i]));
+    });
+    return {y};
   };
 }
 
@@ -45,11 +66,33 @@ KernelFunction CreateLess(const KernelSpec& spec) {
 KernelFunction CreateGreater(const KernelSpec& spec) {
   return CompareKernel(spec, [](auto a, auto b) { return a > b; });
 }
+KernelFunction CreateLessOrEqual(const KernelSpec& spec) {
+  return CompareKernel(spec, [](auto a, auto b) { return a <= b; });
+}
+KernelFunction CreateGreaterOrEqual(const KernelSpec& spec) {
+  return CompareKernel(spec, [](auto a, auto b) { return a >= b; });
+}
 KernelFunction CreateAnd(const KernelSpec& spec) {
   return LogicKernel(spec, [](bool a, bool b) { return a && b; });
 }
 KernelFunction CreateOr(const KernelSpec& spec) {
   return LogicKernel(spec, [](bool a, bool b) { return a || b; });
+}
+
+KernelFunction CreateXor(const KernelSpec& spec) {
+  return LogicKernel(spec, [](bool a, bool b) { return a != b; });
+}
+
+KernelFunction CreateIsNaN(const KernelSpec& spec) {
+  return TestKernel(spec, [](double x) { return std::isnan(x); });
+}
+
+KernelFunction CreateIsInf(const KernelSpec& spec) {
+  const bool negative = spec.node.GetInt("detect_negative", 1) != 0;
+  const bool positive = spec.node.GetInt("detect_positive", 1) != 0;
+  return TestKernel(spec, [negative, positive](double x) {
+    return std::isinf(x) && (x < 0.0 ? negative : positive);
+  });
 }
 
 KernelFunction CreateNot(const KernelSpec& spec) {

@@ -115,6 +115,27 @@ double ReadScalar(const Tensor& tensor, std::string_view what) {
   return ConvertTo(tensor, DType::kFloat64).data<double>()[0];
 }
 
+KernelFunction WithNarrowIntegers(KernelFunction kernel) {
+  return [kernel = std::move(kernel)](const KernelInputs& inputs) -> std::vector<Tensor> {
+    const DType dtype = inputs[0]->dtype();
+    const bool narrow = dtype == DType::kInt8 || dtype == DType::kUInt8 ||
+                        dtype == DType::kInt16 || dtype == DType::kUInt16 ||
+                        dtype == DType::kUInt32;
+    if (!narrow) return kernel(inputs);
+    std::vector<Tensor> wide;
+    wide.reserve(inputs.size());
+    KernelInputs wide_inputs = inputs;
+    for (const Tensor*& input : wide_inputs) {
+      if (input == nullptr || input->dtype() != dtype) continue;
+      wide.push_back(ConvertTo(*input, DType::kInt64));
+      input = &wide.back();
+    }
+    std::vector<Tensor> outputs = kernel(wide_inputs);
+    if (outputs[0].dtype() == DType::kInt64) outputs[0] = ConvertTo(outputs[0], dtype);
+    return outputs;
+  };
+}
+
 int64_t ProductOf(const Shape& shape, int64_t begin, int64_t end) {
   int64_t product = 1;
   for (int64_t i = begin; i < end; ++i) product *= shape[static_cast<size_t>(i)];

@@ -61,12 +61,19 @@ int64_t ProductOf(const Shape& shape, int64_t begin, int64_t end);
 void CheckOneOf(const std::string& value, std::initializer_list<std::string_view> allowed,
                 std::string_view what);
 
-// Calls visit(T{}) with the C++ type that stores the dtype, among float and the signed integers
+// The same operator for integers of 8 and 16 bits and for uint32: those inputs are widened to int64,
+// and a result in int64 is narrowed to the first input's dtype again, where it wraps around as the
+// narrow integers would have. Other inputs pass as they are.
+// REQUIRES: the operator's arithmetic wraps around (or never leaves the range of its inputs).
+KernelFunction WithNarrowIntegers(KernelFunction kernel);
+
+// Calls visit(T{}) with the C++ type that stores the dtype, among floats and the signed integers
 // that ONNX uses for shapes.
 template <typename Visit>
 void VisitArithmetic(DType dtype, std::string_view what, Visit visit) {
   switch (dtype) {
     case DType::kFloat32: return visit(float{});
+    case DType::kFloat64: return visit(double{});
     case DType::kInt64: return visit(int64_t{});
     case DType::kInt32: return visit(int32_t{});
     default: UnsupportedDType(dtype, what);

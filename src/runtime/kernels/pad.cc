@@ -132,6 +132,18 @@ PadMode ParseMode(const std::string& text, int64_t opset) {
 
 }  // namespace
 
+// Before opset 11: pads and the constant are attributes.
+KernelFunction CreatePad2(const KernelSpec& spec) {
+  CheckArity(spec.node, 1, 1);
+  const PadMode mode = ParseMode(spec.node.GetString("mode", "constant"), spec.opset);
+  const std::vector<int64_t> pads = spec.node.GetInts("pads", {});
+  const Tensor value = Tensor::Scalar(static_cast<float>(spec.node.GetFloat("value", 0.0)));
+  return [mode, pads, value](const KernelInputs& inputs) -> std::vector<Tensor> {
+    CheckFloat(*inputs[0], "input");
+    return {Pad(*inputs[0], SpreadPads(pads, nullptr, inputs[0]->rank()), mode, &value)};
+  };
+}
+
 // From opset 11: pads are an input; from 18 the axes too.
 KernelFunction CreatePad(const KernelSpec& spec) {
   constexpr int64_t kFirstWithAxes = 18;

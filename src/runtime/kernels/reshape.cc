@@ -122,6 +122,25 @@ KernelFunction CreateUnsqueeze(const KernelSpec& spec) {
   };
 }
 
+// Before opset 13: axes are an attribute.
+KernelFunction CreateSqueeze1(const KernelSpec& spec) {
+  CheckArity(spec.node, 1, 1);
+  std::optional<std::vector<int64_t>> axes;
+  if (spec.node.HasAttribute("axes")) axes = spec.node.GetInts("axes", {});
+  return [axes](const KernelInputs& inputs) -> std::vector<Tensor> {
+    return {Squeeze(*inputs[0], axes)};
+  };
+}
+
+KernelFunction CreateUnsqueeze1(const KernelSpec& spec) {
+  CheckArity(spec.node, 1, 1);
+  if (!spec.node.HasAttribute("axes")) Malformed("attribute 'axes' is missing");
+  const std::vector<int64_t> axes = spec.node.GetInts("axes", {});
+  return [axes](const KernelInputs& inputs) -> std::vector<Tensor> {
+    return {Unsqueeze(*inputs[0], axes)};
+  };
+}
+
 KernelFunction CreateIdentity(const KernelSpec& spec) { return PassThrough(spec, 1); }
 
 // Inference: nothing is dropped, and the mask, where the node names it, is all true.
@@ -142,6 +161,14 @@ KernelFunction CreateDropout(const KernelSpec& spec) {
     }
     return outputs;
   };
+}
+
+// Before opset 7 an attribute says whether the node is for inference.
+KernelFunction CreateDropout6(const KernelSpec& spec) {
+  if (spec.node.GetInt("is_test", 0) == 0) {
+    Unsupported("is_test 0 is not supported; export the model for inference");
+  }
+  return CreateDropout(spec);
 }
 
 }  // namespace adaround::kernels

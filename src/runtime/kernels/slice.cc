@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 
 #include "base/checked_math.h"
 #include "runtime/kernels/kernels.h"
@@ -56,7 +57,25 @@ Tensor Slice(const Tensor& x, const std::vector<int64_t>& starts, const std::vec
   return y;
 }
 
+std::vector<int64_t> LeadingAxes(size_t count) {
+  std::vector<int64_t> axes(count);
+  std::iota(axes.begin(), axes.end(), 0);
+  return axes;
+}
+
 }  // namespace
+
+// Before opset 10: starts, ends and axes are attributes.
+KernelFunction CreateSlice1(const KernelSpec& spec) {
+  CheckArity(spec.node, 1, 1);
+  const std::vector<int64_t> starts = spec.node.GetInts("starts", {});
+  const std::vector<int64_t> ends = spec.node.GetInts("ends", {});
+  const std::vector<int64_t> axes = spec.node.GetInts("axes", LeadingAxes(starts.size()));
+  const std::vector<int64_t> steps(starts.size(), 1);
+  return [=](const KernelInputs& inputs) -> std::vector<Tensor> {
+    return {Slice(*inputs[0], starts, ends, axes, steps)};
+  };
+}
 
 // From opset 10: starts, ends, axes and steps are inputs.
 KernelFunction CreateSlice(const KernelSpec& spec) {
@@ -64,8 +83,7 @@ KernelFunction CreateSlice(const KernelSpec& spec) {
   return [](const KernelInputs& inputs) -> std::vector<Tensor> {
     const std::vector<int64_t> starts = ReadInts(*inputs[1], "starts");
     const std::vector<int64_t> ends = ReadInts(*inputs[2], "ends");
-    std::vector<int64_t> axes(starts.size());
-    for (size_t i = 0; i < axes.size(); ++i) axes[i] = static_cast<int64_t>(i);
+    std::vector<int64_t> axes = LeadingAxes(starts.size());
     std::vector<int64_t> steps(starts.size(), 1);
     if (const Tensor* given = OptionalInput(inputs, 3)) axes = ReadInts(*given, "axes");
     if (const Tensor* given = OptionalInput(inputs, 4)) steps = ReadInts(*given, "steps");

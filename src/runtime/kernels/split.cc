@@ -31,11 +31,15 @@ std::vector<Tensor> Split(const Tensor& x, int64_t axis, const std::vector<int64
   return outputs;
 }
 
-KernelFunction CreateSplitKernel(const KernelSpec& spec, bool may_be_uneven) {
-  CheckInputCount(spec.node, 1, 2);
+// Lengths may come from an attribute (before opset 13) or an input; without any, the parts are equal.
+KernelFunction CreateSplitKernel(const KernelSpec& spec, bool may_be_uneven,
+                                 bool lengths_are_input) {
+  CheckInputCount(spec.node, 1, lengths_are_input ? 2 : 1);
   const int64_t num_outputs = static_cast<int64_t>(spec.node.outputs.size());
   if (num_outputs < 1) Malformed("names no output");
   const int64_t stated_axis = spec.node.GetInt("axis", 0);
+  const std::vector<int64_t> stated_lengths =
+      lengths_are_input ? std::vector<int64_t>() : spec.node.GetInts("split", {});
   const int64_t stated_count = spec.node.GetInt("num_outputs", num_outputs);
   if (may_be_uneven && stated_count != num_outputs) {
     Malformed("attribute 'num_outputs' is " + std::to_string(stated_count) + ", the node names " +
@@ -44,8 +48,10 @@ KernelFunction CreateSplitKernel(const KernelSpec& spec, bool may_be_uneven) {
   return [=](const KernelInputs& inputs) -> std::vector<Tensor> {
     const Tensor& x = *inputs[0];
     const int64_t axis = NormalizeAxis(stated_axis, x.rank());
-    if (const Tensor* given = OptionalInput(inputs, 1)) {
-      const std::vector<int64_t> lengths = ReadInts(*given, "split");
+    const Tensor* given = OptionalInput(inputs, 1);
+    if (given != nullptr || !stated_lengths.empty()) {
+      const std::vector<int64_t> lengths =
+          given != nullptr ? ReadInts(*given, "split") : stated_lengths;
       if (static_cast<int64_t>(lengths.size()) != num_outputs) {
         Malformed("split has " + std::to_string(lengths.size()) + " entries, the node names " +
                   std::to_string(num_outputs) + " outputs");
@@ -67,7 +73,10 @@ KernelFunction CreateSplitKernel(const KernelSpec& spec, bool may_be_uneven) {
 
 }  // namespace
 
-KernelFunction CreateSplit(const KernelSpec& spec) { return CreateSplitKernel(spec, false); }
-KernelFunction CreateSplit18(const KernelSpec& spec) { return CreateSplitKernel(spec, true); }
+KernelFunction CreateSplit2(const KernelSpec& spec) {
+  return CreateSplitKernel(spec, false, false);
+}
+KernelFunction CreateSplit(const KernelSpec& spec) { return CreateSplitKernel(spec, false, true); }
+KernelFunction CreateSplit18(const KernelSpec& spec) { return CreateSplitKernel(spec, true, true); }
 
 }  // namespace adaround::kernels

@@ -1,4 +1,5 @@
 // Functions of one float tensor, element by element.
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -47,7 +48,7 @@ KernelFunction ElementKernel(const KernelSpec& spec, Function f) {
 template <typename Function>
 KernelFunction SignedKernel(const KernelSpec& spec, Function f) {
   CheckArity(spec.node, 1, 1);
-  return [f](const KernelInputs& inputs) -> std::vector<Tensor> {
+  return WithNarrowIntegers([f](const KernelInputs& inputs) -> std::vector<Tensor> {
     const Tensor& x = *inputs[0];
     Tensor y = NewOutput(x.dtype(), x.shape());
     VisitArithmetic(x.dtype(), "input", [&](auto zero) {
@@ -56,6 +57,21 @@ KernelFunction SignedKernel(const KernelSpec& spec, Function f) {
       T* out = y.mutable_data<T>();
       for (int64_t i = 0; i < x.num_elements(); ++i) out[i] = f(in[i]);
     });
+    return {y};
+  });
+}
+
+// For float64 too, which sizes are computed in; `f` takes and gives either type.
+template <typename Function>
+KernelFunction FloatingKernel(const KernelSpec& spec, Function f) {
+  const KernelFunction single = ElementKernel(spec, f);
+  return [single, f](const KernelInputs& inputs) -> std::vector<Tensor> {
+    const Tensor& x = *inputs[0];
+    if (x.dtype() != DType::kFloat64) return single(inputs);
+    Tensor y = NewOutput(DType::kFloat64, x.shape());
+    for (int64_t i = 0; i < x.num_elements(); ++i) {
+      y.mutable_data<double>()[i] = f(x.data<double>()[i]);
+    }
     return {y};
   };
 }
@@ -68,6 +84,11 @@ T Negate(T x) {
   } else {
     return static_cast<T>(std::make_unsigned_t<T>{0} - static_cast<std::make_unsigned_t<T>>(x));
   }
+}
+
+// log(1 + exp(x)) without overflow.
+float Softplus(float x) {
+  return (x > 0.0F ? x : 0.0F) + std::log1p(std::exp(-std::fabs(x)));
 }
 
 float FloatAttribute(const KernelSpec& spec, const char* name, double fallback) {
@@ -132,15 +153,50 @@ KernelFunction CreateGelu(const KernelSpec& spec) {
   });
 }
 
+// x tanh(softplus(x))
+KernelFunction CreateMish(const KernelSpec& spec) {
+  return ElementKernel(spec, [](float x) { return x * std::tanh(Softplus(x)); });
+}
+
+KernelFunction CreateSelu(const KernelSpec& spec) {
+  const float alpha = FloatAttribute(spec, "alpha", 1.67326319217681884765625);
+  const float gamma = FloatAttribute(spec, "gamma", 1.05070102214813232421875);
+  return ElementKernel(spec, [alpha, gamma](float x) {
+    return gamma * (x > 0.0F ? x : alpha * std::expm1(x));
+  });
+}
+
+KernelFunction CreateCelu(const KernelSpec& spec) {
+  const float alpha = FloatAttribute(spec, "alpha", 1.0);
+  if (alpha == 0.0F) Malformed("attribute 'alpha' is 0");
+  return ElementKernel(spec, [alpha](float x) {
+    return (x > 0.0F ? x : 0.0F) + std::min(0.0F, alpha * std::expm1(x / alpha));
+  });
+}
+
+KernelFunction CreateThresholdedRelu(const KernelSpec& spec) {
+  const float alpha = FloatAttribute(spec, "alpha", 1.0);
+  return ElementKernel(spec, [alpha](float x) { return x > alpha ? x : 0.0F; });
+}
+
+KernelFunction CreateShrink(const KernelSpec& spec) {
+  const float lambda = FloatAttribute(spec, "lambd", 0.5);
+  const float bias = FloatAttribute(spec, "bias", 0.0);
+  return ElementKernel(spec, [lambda, bias](float x) {
+    return x < -lambda ? x + bias : (x > lambda ? x - bias : 0.0F);
+  });
+}
+
+KernelFunction CreateSoftsign(const KernelSpec& spec) {
+  return ElementKernel(spec, [](float x) { return x / (1.0F + std::fabs(x)); });
+}
+
 KernelFunction CreateErf(const KernelSpec& spec) {
   return ElementKernel(spec, [](float x) { return std::erf(x); });
 }
 
-// log(1 + exp(x)) without overflow.
 KernelFunction CreateSoftplus(const KernelSpec& spec) {
-  return ElementKernel(spec, [](float x) {
-    return (x > 0.0F ? x : 0.0F) + std::log1p(std::exp(-std::fabs(x)));
-  });
+  return ElementKernel(spec, [](float x) { return Softplus(x); });
 }
 
 KernelFunction CreateExp(const KernelSpec& spec) {
@@ -152,19 +208,32 @@ KernelFunction CreateLog(const KernelSpec& spec) {
 }
 
 KernelFunction CreateSqrt(const KernelSpec& spec) {
-  return ElementKernel(spec, [](float x) { return std::sqrt(x); });
+  return FloatingKernel(spec, [](auto x) { return std::sqrt(x); });
 }
 
 KernelFunction CreateReciprocal(const KernelSpec& spec) {
-  return ElementKernel(spec, [](float x) { return 1.0F / x; });
+  return FloatingKernel(spec, [](auto x) { return decltype(x){1} / x; });
 }
 
 KernelFunction CreateFloor(const KernelSpec& spec) {
-  return ElementKernel(spec, [](float x) { return std::floor(x); });
+  return FloatingKernel(spec, [](auto x) { return std::floor(x); });
 }
 
 KernelFunction CreateCeil(const KernelSpec& spec) {
-  return ElementKernel(spec, [](float x) { return std::ceil(x); });
+  return FloatingKernel(spec, [](auto x) { return std::ceil(x); });
+}
+
+// Half to even: the rounding mode that programs start with.
+KernelFunction CreateRound(const KernelSpec& spec) {
+  return FloatingKernel(spec, [](auto x) { return std::nearbyint(x); });
+}
+
+KernelFunction CreateSign(const KernelSpec& spec) {
+  return SignedKernel(spec, [](auto x) {
+    using T = decltype(x);
+    // NaN stays, as in numpy.
+    return x > T{0} ? T{1} : (x < T{0} ? static_cast<T>(-1) : (x == T{0} ? T{0} : x));
+  });
 }
 
 KernelFunction CreateAbs(const KernelSpec& spec) {
@@ -176,6 +245,40 @@ KernelFunction CreateAbs(const KernelSpec& spec) {
 
 KernelFunction CreateNeg(const KernelSpec& spec) {
   return SignedKernel(spec, [](auto x) { return Negate(x); });
+}
+
+KernelFunction CreateAcos(const KernelSpec& spec) {
+  return FloatingKernel(spec, [](auto x) { return std::acos(x); });
+}
+KernelFunction CreateAcosh(const KernelSpec& spec) {
+  return FloatingKernel(spec, [](auto x) { return std::acosh(x); });
+}
+KernelFunction CreateAsin(const KernelSpec& spec) {
+  return FloatingKernel(spec, [](auto x) { return std::asin(x); });
+}
+KernelFunction CreateAsinh(const KernelSpec& spec) {
+  return FloatingKernel(spec, [](auto x) { return std::asinh(x); });
+}
+KernelFunction CreateAtan(const KernelSpec& spec) {
+  return FloatingKernel(spec, [](auto x) { return std::atan(x); });
+}
+KernelFunction CreateAtanh(const KernelSpec& spec) {
+  return FloatingKernel(spec, [](auto x) { return std::atanh(x); });
+}
+KernelFunction CreateCos(const KernelSpec& spec) {
+  return FloatingKernel(spec, [](auto x) { return std::cos(x); });
+}
+KernelFunction CreateCosh(const KernelSpec& spec) {
+  return FloatingKernel(spec, [](auto x) { return std::cosh(x); });
+}
+KernelFunction CreateSin(const KernelSpec& spec) {
+  return FloatingKernel(spec, [](auto x) { return std::sin(x); });
+}
+KernelFunction CreateSinh(const KernelSpec& spec) {
+  return FloatingKernel(spec, [](auto x) { return std::sinh(x); });
+}
+KernelFunction CreateTan(const KernelSpec& spec) {
+  return FloatingKernel(spec, [](auto x) { return std::tan(x); });
 }
 
 }  // namespace adaround::kernels
