@@ -11,6 +11,7 @@ namespace adaround::cli {
 namespace {
 
 constexpr const char* kScheme = "Scheme";
+constexpr const char* kActivations = "Activations";
 constexpr const char* kOptimizer = "Optimizer";
 constexpr const char* kLayers = "Layers";
 constexpr const char* kRun = "Run";
@@ -73,6 +74,7 @@ int64_t ParseBytes(const std::string& text) {
 
 void QuantizeBinding::AddAll() {
   AddScheme();
+  AddActivations();
   AddOptimizer();
   AddLayers();
   AddRun();
@@ -114,9 +116,47 @@ void QuantizeBinding::AddScheme() {
   overlays_.push_back([estimator, estimator_option](QuantizeOptions& options) {
     if (estimator_option->count() > 0) options.range_estimator = ParseRangeEstimator(*estimator);
   });
+  app_.add_flag("--narrow-range")
+      ->description("symmetric integers from -2^(b-1)+1 (accelerators)")
+      ->group(kScheme);
+  app_.add_flag("--power-of-two-scales")
+      ->description("scales that hardware applies by shifts (accelerators)")
+      ->group(kScheme);
+  overlays_.push_back([this](QuantizeOptions& options) {
+    if (app_.count("--narrow-range") > 0) options.narrow_range = true;
+    if (app_.count("--power-of-two-scales") > 0) options.power_of_two_scales = true;
+  });
   Bind<std::string>("--method", "how weights are rounded", kScheme,
                     [](QuantizeOptions& o) -> std::string& { return o.method; })
       ->check(CLI::IsMember({"adaround", "nearest"}));
+}
+
+void QuantizeBinding::AddActivations() {
+  auto bits = std::make_shared<int>(0);
+  CLI::Option* bits_option =
+      app_.add_option("--act-bits", *bits,
+                      "bits per activation that layers read, 2 to 8 (default: left in float)")
+          ->group(kActivations);
+  overlays_.push_back([bits, bits_option](QuantizeOptions& options) {
+    if (bits_option->count() > 0) options.act_bits = *bits;
+  });
+  auto estimator = std::make_shared<std::string>(
+      std::string(ActivationEstimatorName(QuantizeOptions{}.act_range_estimator)));
+  CLI::Option* estimator_option =
+      app_.add_option("--act-range-estimator", *estimator, "how an activation's range is chosen")
+          ->check(CLI::IsMember(ActivationEstimatorNames()))
+          ->capture_default_str()
+          ->needs(bits_option)
+          ->group(kActivations);
+  overlays_.push_back([estimator, estimator_option](QuantizeOptions& options) {
+    if (estimator_option->count() > 0) {
+      options.act_range_estimator = ParseActivationEstimator(*estimator);
+    }
+  });
+  Bind<double>("--act-percentile",
+               "percent of the values inside the range, with --act-range-estimator percentile",
+               kActivations, [](QuantizeOptions& o) -> double& { return o.act_percentile; })
+      ->needs(bits_option);
 }
 
 void QuantizeBinding::AddOptimizer() {

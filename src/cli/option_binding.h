@@ -37,6 +37,7 @@ class QuantizeBinding {
   }
 
   void AddScheme();
+  void AddActivations();
   void AddOptimizer();
   void AddLayers();
   void AddRun();

@@ -59,7 +59,7 @@ void ProgressDisplay::OnLayer(const LayerReport& layer, int64_t done, int64_t to
                               double fraction) {
   const std::lock_guard<std::mutex> lock(mutex_);
   fraction_ = fraction;
-  std::string line = LayerLine(MakeLayerRow(layer), done, total);
+  std::string line = LayerLine(layer, done, total);
   const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
   if (done < total && fraction > 0.0) {
     line += "  (about " + FormatSeconds(elapsed * (1.0 - fraction) / fraction) + " left)";

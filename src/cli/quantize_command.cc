@@ -83,6 +83,8 @@ std::map<std::string, std::string> Provenance(const QuantizeArguments& arguments
       {"include", TextOf(options.include)},
       {"exclude", TextOf(options.exclude)},
       {"layer_bits", TextOf(layer_bits)},
+      {"narrow_range", options.narrow_range ? "true" : "false"},
+      {"power_of_two_scales", options.power_of_two_scales ? "true" : "false"},
       {"seed", std::to_string(options.seed)},
       {"search_columns", std::to_string(options.search_columns)},
       {"held_out_columns", std::to_string(options.held_out_columns)},
@@ -91,6 +93,13 @@ std::map<std::string, std::string> Provenance(const QuantizeArguments& arguments
   };
   if (options.granularity == Granularity::kPerGroup) {
     provenance["group_size"] = std::to_string(options.group_size);
+  }
+  if (options.act_bits) {
+    provenance["act_bits"] = std::to_string(*options.act_bits);
+    provenance["act_range_estimator"] = ActivationEstimatorName(options.act_range_estimator);
+    if (options.act_range_estimator == ActivationEstimator::kPercentile) {
+      provenance["act_percentile"] = TextOf(options.act_percentile);
+    }
   }
   if (options.method == "adaround") {
     const AdaRoundOptions& adaround = options.adaround;
@@ -154,9 +163,13 @@ void PrintPrediction(const QuantizePrediction& prediction, const CalibrationSet&
 }
 
 void FillReport(const QuantizeResult& result, RunReport& report) {
-  for (const LayerReport& layer : result.layers) report.layers.push_back(MakeLayerRow(layer));
-  for (const LeftLayer& left : result.left) {
-    report.left.push_back({left.name, left.op, left.reason});
+  report.layers = result.layers;
+  report.left = result.left;
+  report.float_biases = result.float_biases;
+  for (const auto& [name, grid] : result.model.activations) {
+    const double scale = grid.scale;
+    report.activations.push_back(
+        {name, grid.bit_width, -scale * grid.zero_point, scale * (grid.q_max() - grid.zero_point)});
   }
   report.num_samples = result.num_samples;
   report.num_held_out_samples = result.num_held_out_samples;
@@ -231,11 +244,11 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   FillReport(result, report);
 
   // Measured with the integers that were written, read back.
-  const Graph written = ReadQuantizedModel(directory.partial()).Dequantized();
+  const QuantizedModel written = ReadQuantizedModel(directory.partial());
   const bool with_baseline = !arguments.baseline.empty();
   const CalibrationSet& measured_on = data ? *data : samples;
   const std::vector<int64_t>* wanted = labels.empty() ? nullptr : &labels;
-  if (data || ReachesOutput(written, samples)) {
+  if (data || ReachesOutput(graph, samples)) {
     const Evaluation evaluation =
         EvaluateModel(written, &graph, measured_on, wanted, options.num_threads, &display);
     report.evaluated_on = data ? "test samples" : "calibration samples";
@@ -243,7 +256,7 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
     if (evaluation.reference_accuracy) report.networks.push_back(MakeReferenceRow(evaluation));
     if (with_baseline) {
       report.networks.push_back(MakeNetworkRow(
-          "nearest", EvaluateModel(result.nearest.Dequantized(), &graph, measured_on, wanted,
+          "nearest", EvaluateModel(result.nearest, &graph, measured_on, wanted,
                                    options.num_threads, &display)));
     }
     report.networks.push_back(MakeNetworkRow(options.method, evaluation));

@@ -4,12 +4,10 @@
 #include <string>
 
 #include "adaround/pipeline/evaluate.h"
-#include "adaround/pipeline/quantize.h"
 #include "adaround/report/run_report.h"
 
 namespace adaround::cli {
 
-LayerRow MakeLayerRow(const LayerReport& layer);
 NetworkRow MakeNetworkRow(const std::string& name, const Evaluation& evaluation);
 // The reference's own row: accuracy alone.
 NetworkRow MakeReferenceRow(const Evaluation& evaluation);

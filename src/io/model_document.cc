@@ -299,7 +299,7 @@ ModelDocument OpenModelDocument(const std::filesystem::path& path) {
                                        "; use a newer adaround");
   }
   root.CheckKeys({"format", "version", "opset", "inputs", "outputs", "nodes", "weights"},
-                 {"quantization", "provenance"});
+                 {"quantization", "activations", "biases", "provenance"});
   return document;
 }
 

@@ -212,6 +212,73 @@ class QuantizedReader {
   std::set<std::string>* used_entries_;
 };
 
+// A scale is written with the digits that bring the same float back.
+Json ActivationToJson(const ActivationGrid& grid) {
+  return {{"bit_width", grid.bit_width},
+          {"scale", static_cast<double>(grid.scale)},
+          {"zero_point", grid.zero_point}};
+}
+
+ActivationGrid ReadActivation(const JsonView& view) {
+  view.CheckKeys({"bit_width", "scale", "zero_point"}, {});
+  ActivationGrid grid;
+  grid.bit_width = static_cast<int>(view.At("bit_width").AsInt(kMinBitWidth, kMaxBitWidth));
+  grid.scale = static_cast<float>(view.At("scale").AsNumber());
+  grid.zero_point = static_cast<int32_t>(view.At("zero_point").AsInt(0, grid.q_max()));
+  const std::vector<std::string> violations = grid.Validate();
+  if (!violations.empty()) view.FailMalformed(violations.front());
+  return grid;
+}
+
+// The entry of the weights file that `view` names, with its type and rank checked.
+Tensor ReadListEntry(const JsonView& view, DType dtype, const SafetensorsFile& weights,
+                     std::set<std::string>* used_entries) {
+  const std::string name = view.AsString();
+  const auto found = weights.entries().find(name);
+  if (found == weights.entries().end()) {
+    view.FailMalformed("there is no tensor " + Quoted(name) + " in the weights file");
+  }
+  if (found->second.dtype != dtype || found->second.shape.size() != 1 ||
+      found->second.shape[0] == 0) {
+    view.FailMalformed("tensor " + Quoted(name) + " is " +
+                       std::string(DTypeName(found->second.dtype)) + " " +
+                       ShapeToString(found->second.shape) + ", wanted a list of " +
+                       std::string(DTypeName(dtype)));
+  }
+  if (!used_entries->insert(name).second) {
+    view.FailMalformed("tensor " + Quoted(name) + " of the weights file is used twice");
+  }
+  return weights.Read(name);
+}
+
+QuantizedBias ReadBias(const JsonView& view, const SafetensorsFile& weights,
+                       std::set<std::string>* used_entries) {
+  view.CheckKeys({"integers", "scale"}, {});
+  const Tensor integers =
+      ReadListEntry(view.At("integers"), DType::kInt32, weights, used_entries);
+  const Tensor scale = ReadListEntry(view.At("scale"), DType::kFloat32, weights, used_entries);
+  QuantizedBias bias;
+  bias.integers.assign(integers.data<int32_t>(),
+                       integers.data<int32_t>() + integers.num_elements());
+  bias.scale.assign(scale.data<float>(), scale.data<float>() + scale.num_elements());
+  const std::vector<std::string> violations = bias.Validate();
+  if (!violations.empty()) view.FailMalformed(violations.front());
+  return bias;
+}
+
+// A grid on a tensor that the graph does not have would be passed over in silence.
+void CheckActivationNames(const JsonView& root, const QuantizedModel& model) {
+  const auto producers = model.graph.Producers();
+  for (const auto& [name, grid] : model.activations) {
+    const bool is_input =
+        std::any_of(model.graph.inputs.begin(), model.graph.inputs.end(),
+                    [&](const GraphInput& input) { return input.name == name; });
+    if (!is_input && !producers.contains(name)) {
+      root.At("activations").FailMalformed("the graph has no tensor " + Quoted(name));
+    }
+  }
+}
+
 QuantizedModel ReadQuantized(const ModelDocument& document) {
   const JsonView root(document.json, document.file);
   if (!document.IsQuantized()) {
@@ -230,6 +297,21 @@ QuantizedModel ReadQuantized(const ModelDocument& document) {
     model.weights.emplace(name, QuantizedReader(quantization.At(name), weights, &entries).Read());
     names.insert(name);
   }
+  if (root.Has("biases")) {
+    const JsonView biases = root.At("biases");
+    biases.CheckObject();
+    for (const auto& [name, unused] : biases.value().items()) {
+      if (!names.insert(name).second) biases.FailMalformed(Quoted(name) + " is a weight too");
+      model.biases.emplace(name, ReadBias(biases.At(name), weights, &entries));
+    }
+  }
+  if (root.Has("activations")) {
+    const JsonView activations = root.At("activations");
+    activations.CheckObject();
+    for (const auto& [name, unused] : activations.value().items()) {
+      model.activations.emplace(name, ReadActivation(activations.At(name)));
+    }
+  }
   if (root.Has("provenance")) {
     const JsonView provenance = root.At("provenance");
     provenance.CheckObject();
@@ -239,6 +321,7 @@ QuantizedModel ReadQuantized(const ModelDocument& document) {
   }
   model.graph = ReadGraph(document, weights, entries);
   ValidateAndSort(document, names, &model.graph);
+  CheckActivationNames(root, model);
   return model;
 }
 
@@ -261,13 +344,40 @@ void WriteQuantizedModel(const std::filesystem::path& directory, const Quantized
     }
     ThrowIfAny(ErrorCode::kInvalidArgument, violations);
   }
+  for (const auto& [name, bias] : model.biases) {
+    std::vector<std::string> violations = bias.Validate();
+    if (!entries.emplace(name, Tensor()).second) {
+      violations.push_back("is also another tensor of the model");
+    }
+    for (std::string& violation : violations) {
+      violation = file + ": bias " + Quoted(name) + ": " + violation;
+    }
+    ThrowIfAny(ErrorCode::kInvalidArgument, violations);
+  }
   Json document = GraphToJson(model.graph, file, &entries);
   Json quantization = Json::object();
   for (const auto& [name, tensor] : model.weights) {
     quantization[name] = QuantizedToJson(name, tensor, &entries);
   }
+  Json biases = Json::object();
+  for (const auto& [name, bias] : model.biases) {
+    const std::string integers = FreeName(entries, name + ".integers");
+    entries.emplace(integers, Tensor::FromVector<int32_t>(
+                                  {static_cast<int64_t>(bias.integers.size())}, bias.integers));
+    const std::string scale = FreeName(entries, name + ".scale");
+    entries.emplace(scale, Tensor::FromVector<float>({static_cast<int64_t>(bias.scale.size())},
+                                                     bias.scale));
+    biases[name] = {{"integers", integers}, {"scale", scale}};
+  }
   for (const auto& [name, tensor] : model.weights) entries.erase(name);
+  for (const auto& [name, bias] : model.biases) entries.erase(name);
   document["quantization"] = std::move(quantization);
+  if (!model.biases.empty()) document["biases"] = std::move(biases);
+  if (!model.activations.empty()) {
+    Json activations = Json::object();
+    for (const auto& [name, grid] : model.activations) activations[name] = ActivationToJson(grid);
+    document["activations"] = std::move(activations);
+  }
   document["provenance"] = Json::object();
   for (const auto& [key, value] : model.provenance) document["provenance"][key] = value;
   std::map<std::string, std::string> metadata = model.provenance;

@@ -1,6 +1,5 @@
 #include "adaround/model/quantized_model.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "adaround/base/error.h"
@@ -60,34 +59,19 @@ int64_t QuantizedTensor::PackedBytes() const {
          (has_zero_points ? num_scales : 0);
 }
 
-std::vector<std::string> ActivationGrid::Validate() const {
+std::vector<std::string> QuantizedBias::Validate() const {
   std::vector<std::string> violations;
-  if (bit_width < kMinBitWidth || bit_width > kMaxBitWidth) {
-    violations.push_back("bit width " + std::to_string(bit_width) + " is outside " +
-                         std::to_string(kMinBitWidth) + " to " + std::to_string(kMaxBitWidth));
-    return violations;
+  if (integers.empty()) violations.push_back("holds no integers");
+  if (scale.size() != 1 && scale.size() != integers.size()) {
+    violations.push_back("found " + std::to_string(scale.size()) + " scales for " +
+                         std::to_string(integers.size()) + " integers, wanted as many or 1");
   }
-  if (!std::isnormal(scale) || scale < 0.0F) {
-    violations.push_back("scale " + std::to_string(scale) + " is not a normal positive number");
-  }
-  if (zero_point < 0 || zero_point > q_max()) {
-    violations.push_back("zero point " + std::to_string(zero_point) + " is outside 0 to " +
-                         std::to_string(q_max()));
+  for (const float value : scale) {
+    if (std::isnormal(value) && value > 0.0F) continue;
+    violations.push_back("scale " + std::to_string(value) + " is not a normal positive number");
+    break;
   }
   return violations;
-}
-
-Tensor ActivationGrid::QuantizeDequantize(const Tensor& x) const {
-  Tensor result(DType::kFloat32, x.shape());
-  const float* in = x.data<float>();
-  float* out = result.mutable_data<float>();
-  const auto low = static_cast<float>(-zero_point);
-  const auto high = static_cast<float>(q_max() - zero_point);
-  for (int64_t i = 0; i < x.num_elements(); ++i) {
-    // The zero point is whole: rounding and clipping before or after it is added is the same.
-    out[i] = scale * std::clamp(std::nearbyint(in[i] / scale), low, high);
-  }
-  return result;
 }
 
 Tensor QuantizedBias::Dequantize() const {

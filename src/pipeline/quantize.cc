@@ -10,7 +10,10 @@
 
 #include "adaround/base/error.h"
 #include "base/parallel_for.h"
+#include "pipeline/activation_calibration.h"
+#include "pipeline/activation_points.h"
 #include "pipeline/activation_store.h"
+#include "pipeline/bias_quantization.h"
 #include "pipeline/layer_capture.h"
 #include "pipeline/prepared_network.h"
 #include "quant/range_estimator.h"
@@ -30,7 +33,8 @@ ChannelLayout LayoutOf(const LinearLayer& layer) {
 }
 
 QuantGrid GridOf(const ChosenLayer& layer, const QuantizeOptions& options) {
-  return MakeGrid(layer.bits, options.symmetric, options.granularity, options.group_size);
+  return MakeGrid(layer.bits, options.symmetric, options.granularity, options.group_size,
+                  options.narrow_range);
 }
 
 int64_t MachineBytes() {
@@ -129,6 +133,7 @@ class NetworkQuantizer {
       result_.model.graph.initializers.erase(layer.linear.weight);
       result_.nearest.graph.initializers.erase(layer.linear.weight);
     }
+    if (options_.act_bits) QuantizeActivations();
     for (size_t s = 0; s + 1 < segments_.boundaries.size(); ++s) {
       RunSegment(segments_.boundaries[s], segments_.boundaries[s + 1]);
     }
@@ -146,6 +151,22 @@ class NetworkQuantizer {
     if (observer_ != nullptr && observer_->ShouldStop()) {
       throw Error(ErrorCode::kCancelled, "stopped on request");
     }
+  }
+
+  void QuantizeActivations() {
+    const Clock::time_point start = Clock::now();
+    ActivationRangeOptions range;
+    range.estimator = options_.act_range_estimator;
+    range.bit_width = *options_.act_bits;
+    range.percentile = options_.act_percentile;
+    range.power_of_two_scales = options_.power_of_two_scales;
+    activations_ =
+        CalibrateActivations(float_executor_, samples_, FindActivationPoints(network_.graph), range,
+                             options_.num_threads, observer_);
+    HookActivations(activations_, quantized_executor_);
+    result_.model.activations = activations_;
+    result_.nearest.activations = activations_;
+    result_.forward_seconds += SecondsSince(start);
   }
 
   // Layers of the segment that are optimized, wave by wave.
@@ -327,7 +348,7 @@ class NetworkQuantizer {
                                               std::vector<double>& errors) {
       errors = RowErrors(linear, thin, rounded, options_.num_threads);
     };
-    EstimateRange(options_.range_estimator,
+    EstimateRange({options_.range_estimator, options_.power_of_two_scales},
                   {problem.weights.data(), layer.linear.num_rows, layer.linear.row_length},
                   output_error, options_.num_threads, problem.grid);
     return problem;
@@ -404,6 +425,7 @@ class NetworkQuantizer {
       result_.model.weights[weight] = Store(layer, positions, problem.grid, solved.integers);
       result_.nearest.weights[weight] = Store(layer, positions, problem.grid, nearest.integers);
       quantized_executor_.SetInitializer(weight, result_.model.weights[weight].Dequantize());
+      if (options_.act_bits) QuantizeBiases(index);
     } catch (const Error& error) {
       throw error.WithContext("layer '" + Printable(layer.linear.name) + "'");
     }
@@ -415,6 +437,29 @@ class NetworkQuantizer {
     if (observer_ != nullptr) {
       observer_->OnLayer(report, static_cast<int64_t>(result_.layers.size()), num_layers_,
                          static_cast<double>(weights_done_) / static_cast<double>(num_weights_));
+    }
+  }
+
+  // Of the layer and of all that share its weight.
+  void QuantizeBiases(size_t first) {
+    const QuantGrid& grid = result_.model.weights.at(network_.layers[first].linear.weight).grid;
+    for (const ChosenLayer& layer : network_.layers) {
+      if (layer.first_with_weight != first || layer.linear.bias.empty()) continue;
+      const BiasQuantization quantized =
+          QuantizeBias(network_.graph, layer.linear, grid, activations_);
+      if (!quantized.bias) {
+        result_.float_biases.push_back({layer.linear.name, network_.graph.nodes[layer.linear.node].op,
+                                        quantized.left_because});
+        continue;
+      }
+      const std::string& name = layer.linear.bias;
+      quantized_executor_.SetInitializer(
+          name, quantized.bias->Dequantize().Reshaped(
+                    network_.graph.initializers.at(name).shape()));
+      for (QuantizedModel* model : {&result_.model, &result_.nearest}) {
+        model->biases[name] = *quantized.bias;
+        model->graph.initializers.erase(name);
+      }
     }
   }
 
@@ -441,6 +486,7 @@ class NetworkQuantizer {
   ActivationStore store_;
   Executor float_executor_;
   Executor quantized_executor_;
+  std::map<std::string, ActivationGrid> activations_;
   std::vector<std::unique_ptr<LayerCapture>> captures_;
   std::map<size_t, size_t> layer_at_node_;
   int64_t num_layers_ = 0;   // that are optimized
@@ -489,6 +535,10 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
   const SegmentPlan plan =
       PlanSegments(network.planned, network.live_bytes, samples.num_samples(), budget);
   prediction.forward_macs = plan.cost * samples.num_samples();
+  if (options.act_bits) {
+    const int64_t passes = NeedsHistogram(options.act_range_estimator) ? 2 : 1;
+    prediction.forward_macs += passes * network.macs_per_sample * samples.num_samples();
+  }
   int64_t stored = 0;
   for (size_t s = 0; s + 1 < plan.boundaries.size(); ++s) {
     stored = std::max(stored, 2 * samples.num_samples() *

@@ -65,6 +65,12 @@ std::vector<std::string> QuantizeOptions::Validate() const {
     require(in_range(width), "layer-bits '" + Printable(pattern) + "' asks for " +
                                  std::to_string(width) + " bits, must be 2 to 8");
   }
+  require(symmetric || !narrow_range, "narrow-range needs a symmetric grid");
+  if (act_bits) {
+    require(in_range(*act_bits),
+            "act-bits is " + std::to_string(*act_bits) + ", must be 2 to 8");
+  }
+  require(act_percentile >= 50 && act_percentile <= 100, "act-percentile must be 50 to 100");
   require(group_size >= 1 && group_size <= (1 << 30), "group-size must be 1 to 2^30");
   require(search_columns >= 1, "search-columns must be at least 1");
   require(held_out_columns >= 1, "held-out-columns must be at least 1");

@@ -96,12 +96,15 @@ std::vector<std::string> QuantGrid::Validate(int64_t rows, int64_t row_length) c
   return violations;
 }
 
-QuantGrid MakeGrid(int bit_width, bool symmetric, Granularity granularity, int64_t group_size) {
+QuantGrid MakeGrid(int bit_width, bool symmetric, Granularity granularity, int64_t group_size,
+                   bool narrow_range) {
   ADAROUND_CHECK(bit_width >= kMinBitWidth && bit_width <= kMaxBitWidth);
+  ADAROUND_CHECK(symmetric || !narrow_range);
   QuantGrid grid;
   grid.bit_width = bit_width;
   grid.q_min = symmetric ? -(1 << (bit_width - 1)) : 0;
   grid.q_max = grid.q_min + (1 << bit_width) - 1;
+  if (narrow_range) ++grid.q_min;
   grid.granularity = granularity;
   grid.group_size = granularity == Granularity::kPerGroup ? group_size : 0;
   return grid;

@@ -7,6 +7,7 @@
 #include "adaround/base/error.h"
 #include "base/checked_math.h"
 #include "base/parallel_for.h"
+#include "quant/power_of_two.h"
 
 namespace adaround {
 namespace {
@@ -41,19 +42,23 @@ Interval RangeOf(const float* weights, int64_t count) {
 }
 
 // The grid that covers `range`; symmetric grids (zero point fixed at 0) cover its larger side.
-ScaleAndZero Cover(const Interval& range, const QuantGrid& grid) {
+ScaleAndZero Cover(const Interval& range, const QuantGrid& grid, bool power_of_two_scale) {
   if (range.low == 0.0 && range.high == 0.0) return {1.0F, std::clamp(0, grid.q_min, grid.q_max)};
   double scale = 0.0;
   int32_t zero_point = 0;
   if (grid.q_min < 0) {
     scale = std::max(range.high / grid.q_max, range.low / grid.q_min);
+    if (power_of_two_scale) scale = NextPowerOfTwo(scale);
   } else {
     scale = (range.high - range.low) / (grid.q_max - grid.q_min);
+    if (power_of_two_scale) scale = NextPowerOfTwo(scale);
     const double zero = grid.q_min - range.low / scale;
     zero_point = std::clamp(static_cast<int32_t>(std::lround(zero)), grid.q_min, grid.q_max);
   }
-  scale = std::clamp(scale, static_cast<double>(std::numeric_limits<float>::min()),
-                     static_cast<double>(std::numeric_limits<float>::max()));
+  const double largest = power_of_two_scale
+                             ? kLargestPowerOfTwo
+                             : static_cast<double>(std::numeric_limits<float>::max());
+  scale = std::clamp(scale, static_cast<double>(std::numeric_limits<float>::min()), largest);
   return {static_cast<float>(scale), zero_point};
 }
 
@@ -90,8 +95,8 @@ double SquaredError(const float* weights, int64_t count, const ScaleAndZero& at,
 
 class MseSearch {
  public:
-  MseSearch(const float* weights, int64_t count, const QuantGrid& grid)
-      : weights_(weights), count_(count), grid_(grid) {}
+  MseSearch(const float* weights, int64_t count, const QuantGrid& grid, bool power_of_two_scale)
+      : weights_(weights), count_(count), grid_(grid), power_of_two_scale_(power_of_two_scale) {}
 
   ScaleAndZero Run(const Interval& range) {
     Interval best = range;
@@ -112,7 +117,7 @@ class MseSearch {
         });
       }
     }
-    return Cover(best, grid_);
+    return Cover(best, grid_, power_of_two_scale_);
   }
 
  private:
@@ -123,7 +128,7 @@ class MseSearch {
   }
 
   double ErrorOf(const Interval& range) const {
-    return SquaredError(weights_, count_, Cover(range, grid_), grid_);
+    return SquaredError(weights_, count_, Cover(range, grid_, power_of_two_scale_), grid_);
   }
 
   bool Try(const Interval& range, Interval& best) {
@@ -137,6 +142,7 @@ class MseSearch {
   const float* weights_;
   int64_t count_;
   const QuantGrid& grid_;
+  bool power_of_two_scale_;
   double best_error_ = 0.0;
 };
 
@@ -172,7 +178,8 @@ void Store(size_t unit, const ScaleAndZero& value, QuantGrid& grid) {
 // Every unit of a row (every row, per tensor) shrinks by the same factor; the factor is scanned for
 // all rows at once, each keeping its own best.
 void SearchByOutput(const WeightMatrix& weights, const std::vector<Unit>& units,
-                    const RowErrorFunction& output_error, QuantGrid& grid) {
+                    const RowErrorFunction& output_error, bool power_of_two_scales,
+                    QuantGrid& grid) {
   const bool per_tensor = grid.granularity == Granularity::kPerTensor;
   const auto num_choices = static_cast<size_t>(per_tensor ? 1 : weights.rows);
   std::vector<double> best_factor(num_choices, 1.0);
@@ -186,7 +193,7 @@ void SearchByOutput(const WeightMatrix& weights, const std::vector<Unit>& units,
   const auto apply = [&] {
     for (size_t u = 0; u < units.size(); ++u) {
       const double f = factor[per_tensor ? 0 : static_cast<size_t>(units[u].first_row)];
-      Store(u, Cover({ranges[u].low * f, ranges[u].high * f}, grid), grid);
+      Store(u, Cover({ranges[u].low * f, ranges[u].high * f}, grid, power_of_two_scales), grid);
     }
   };
   const auto evaluate = [&] {
@@ -234,13 +241,14 @@ constexpr EstimatorName kEstimatorNames[] = {
 
 }  // namespace
 
-void EstimateRange(RangeEstimator estimator, const WeightMatrix& weights,
+void EstimateRange(const RangeOptions& options, const WeightMatrix& weights,
                    const RowErrorFunction& output_error, int num_threads, QuantGrid& grid) {
   const std::vector<Unit> units = UnitsOf(weights, grid);
   grid.scale.assign(units.size(), 1.0F);
   grid.zero_point.assign(units.size(), 0);
-  if (estimator == RangeEstimator::kOutputMse) {
-    SearchByOutput(weights, units, output_error, grid);
+  const bool power_of_two = options.power_of_two_scales;
+  if (options.estimator == RangeEstimator::kOutputMse) {
+    SearchByOutput(weights, units, output_error, power_of_two, grid);
     return;
   }
   constexpr int64_t kUnitsPerTask = 16;
@@ -252,9 +260,9 @@ void EstimateRange(RangeEstimator estimator, const WeightMatrix& weights,
       const Interval range = RangeOf(unit.weights, unit.count);
       const bool flat = range.low == 0.0 && range.high == 0.0;
       Store(static_cast<size_t>(u),
-            estimator == RangeEstimator::kMinMax || flat
-                ? Cover(range, grid)
-                : MseSearch(unit.weights, unit.count, grid).Run(range),
+            options.estimator == RangeEstimator::kMinMax || flat
+                ? Cover(range, grid, power_of_two)
+                : MseSearch(unit.weights, unit.count, grid, power_of_two).Run(range),
             grid);
     }
   });

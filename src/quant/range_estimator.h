@@ -26,7 +26,7 @@ using RowErrorFunction =
 // kOutputMse judges candidates by `output_error`, the others ignore it (it may be empty).
 // A range of zeros gets scale 1; a scale too small for a normal float32 is lifted to the smallest.
 // REQUIRES: finite weights; for kOutputMse a callable output_error.
-void EstimateRange(RangeEstimator estimator, const WeightMatrix& weights,
+void EstimateRange(const RangeOptions& options, const WeightMatrix& weights,
                    const RowErrorFunction& output_error, int num_threads, QuantGrid& grid);
 
 // Rounds each weight to the nearest point of its grid (ties away from zero).

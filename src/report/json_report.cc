@@ -13,7 +13,7 @@ Json Number(const std::optional<double>& value) {
   return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
 }
 
-Json ToJson(const LayerRow& layer) {
+Json ToJson(const LayerReport& layer) {
   return {
       {"name", layer.name},
       {"op", layer.op},
@@ -38,6 +38,10 @@ Json ToJson(const LayerRow& layer) {
       {"num_changed", layer.num_changed},
       {"seconds", layer.seconds},
   };
+}
+
+Json ToJson(const LeftLayer& left) {
+  return {{"name", left.name}, {"op", left.op}, {"reason", left.reason}};
 }
 
 Json ToJson(const NetworkRow& network) {
@@ -67,11 +71,15 @@ std::string ToJson(const RunReport& report) {
       {"networks", Json::array()},
       {"layers", Json::array()},
       {"left", Json::array()},
+      {"activations", Json::array()},
+      {"float_biases", Json::array()},
       {"num_samples", report.num_samples},
       {"num_held_out_samples", report.num_held_out_samples},
       {"num_folded_batch_norms", report.num_folded_batch_norms},
       {"float_bytes", report.float_bytes},
       {"quantized_bytes", report.quantized_bytes},
+      {"model_file_bytes", report.model_file_bytes},
+      {"file_bytes", report.file_bytes},
       {"macs_per_sample", report.macs_per_sample},
       {"forward_macs", report.forward_macs},
       {"forward_passes", report.macs_per_sample > 0 && report.num_samples > 0
@@ -90,10 +98,13 @@ std::string ToJson(const RunReport& report) {
       {"warnings", report.warnings},
   };
   for (const NetworkRow& network : report.networks) json["networks"].push_back(ToJson(network));
-  for (const LayerRow& layer : report.layers) json["layers"].push_back(ToJson(layer));
-  for (const LeftRow& left : report.left) {
-    json["left"].push_back({{"name", left.name}, {"op", left.op}, {"reason", left.reason}});
+  for (const LayerReport& layer : report.layers) json["layers"].push_back(ToJson(layer));
+  for (const LeftLayer& left : report.left) json["left"].push_back(ToJson(left));
+  for (const ActivationRow& row : report.activations) {
+    json["activations"].push_back(
+        {{"tensor", row.tensor}, {"bit_width", row.bits}, {"low", row.low}, {"high", row.high}});
   }
+  for (const LeftLayer& left : report.float_biases) json["float_biases"].push_back(ToJson(left));
   return json.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 

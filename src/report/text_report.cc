@@ -36,7 +36,7 @@ std::string FormatSeconds(double seconds) {
   return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
 }
 
-std::string LayerLine(const LayerRow& layer, int64_t done, int64_t total) {
+std::string LayerLine(const LayerReport& layer, int64_t done, int64_t total) {
   const int width = static_cast<int>(std::to_string(total).size());
   std::string line = fmt::format("[{:>{}}/{}] {}  {}x{}  nearest {:.4g} -> {:.4g}  ({})  {}", done,
                                  width, total, Printable(layer.name), layer.num_rows,
@@ -67,12 +67,12 @@ std::string ToText(const RunReport& report, bool with_baseline) {
   std::string text;
   if (with_baseline) {
     size_t width = 5;
-    for (const LayerRow& layer : report.layers) {
+    for (const LayerReport& layer : report.layers) {
       width = std::max(width, std::min<size_t>(48, Printable(layer.name).size()));
     }
     text += fmt::format("{:<{}}  {:>4}  {:>10}  {:>10}  {:>7}\n", "layer", width, "bits", "nearest",
                         report.method, "ratio");
-    for (const LayerRow& layer : report.layers) {
+    for (const LayerReport& layer : report.layers) {
       if (layer.shares_weight) {
         text += fmt::format("{:<{}}  {:>4}  shares its weight with an earlier layer\n",
                             Printable(layer.name, 48), width, layer.bits);
@@ -91,7 +91,7 @@ std::string ToText(const RunReport& report, bool with_baseline) {
   int64_t num_fell_back = 0;
   int64_t num_above = 0;
   int64_t num_short = 0;
-  for (const LayerRow& layer : report.layers) {
+  for (const LayerReport& layer : report.layers) {
     num_fell_back += layer.fell_back ? 1 : 0;
     num_above += !layer.fell_back && layer.error > layer.nearest_error ? 1 : 0;
     num_short += layer.short_last_group ? 1 : 0;
@@ -102,14 +102,29 @@ std::string ToText(const RunReport& report, bool with_baseline) {
   if (num_above > 0) text += fmt::format(", {} above nearest", num_above);
   if (num_short > 0) text += fmt::format(", {} with a shorter last group", num_short);
   text += "\n";
-  for (const LeftRow& left : report.left) {
+  for (const LeftLayer& left : report.left) {
     text += fmt::format("  left: {} ({}): {}\n", Printable(left.name), left.op,
+                        Printable(left.reason));
+  }
+  if (!report.activations.empty()) {
+    text += fmt::format("activations: {} tensors at {} bits\n", report.activations.size(),
+                        report.activations.front().bits);
+  }
+  for (const LeftLayer& left : report.float_biases) {
+    text += fmt::format("  float bias: {} ({}): {}\n", Printable(left.name), left.op,
                         Printable(left.reason));
   }
   text += fmt::format("weights: {} -> {} ({:.1f}x smaller)\n", FormatBytes(report.float_bytes),
                       FormatBytes(report.quantized_bytes),
                       static_cast<double>(report.float_bytes) /
                           static_cast<double>(std::max<int64_t>(1, report.quantized_bytes)));
+  for (const auto& [name, bytes] : report.file_bytes) {
+    text += fmt::format("file: {}  {} ({:.1f}x smaller than the float model's {})\n",
+                        Printable(name), FormatBytes(bytes),
+                        static_cast<double>(report.model_file_bytes) /
+                            static_cast<double>(std::max<int64_t>(1, bytes)),
+                        FormatBytes(report.model_file_bytes));
+  }
   text += fmt::format("time: {} (rounding {}, forward passes {}), peak memory {}\n",
                       FormatSeconds(report.total_seconds), FormatSeconds(report.solve_seconds),
                       FormatSeconds(report.forward_seconds),

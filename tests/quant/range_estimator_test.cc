@@ -56,7 +56,7 @@ std::vector<double> UnitErrors(const WeightMatrix& weights, const QuantGrid& gri
 
 QuantGrid Estimated(RangeEstimator estimator, const WeightMatrix& weights, QuantGrid grid,
                     const RowErrorFunction& output_error = {}) {
-  EstimateRange(estimator, weights, output_error, 1, grid);
+  EstimateRange({estimator}, weights, output_error, 1, grid);
   const auto no_violations = std::vector<std::string>();
   EXPECT_EQ(grid.Validate(weights.rows, weights.row_length), no_violations);
   return grid;
@@ -229,8 +229,8 @@ TEST(RangeEstimator, ThreadsDoNotMatter) {
   for (const RangeEstimator estimator : {RangeEstimator::kMinMax, RangeEstimator::kMse}) {
     QuantGrid one = MakeGrid(4, false, Granularity::kPerGroup, 8);
     QuantGrid two = one;
-    EstimateRange(estimator, {values.data(), 70, 30}, {}, 1, one);
-    EstimateRange(estimator, {values.data(), 70, 30}, {}, 2, two);
+    EstimateRange({estimator}, {values.data(), 70, 30}, {}, 1, one);
+    EstimateRange({estimator}, {values.data(), 70, 30}, {}, 2, two);
     EXPECT_EQ(one.scale, two.scale);
     EXPECT_EQ(one.zero_point, two.zero_point);
   }

@@ -13,7 +13,7 @@ RunReport ExampleReport() {
   report.model = "model.json";
   report.method = "adaround";
   report.provenance = {{"seed", "42"}};
-  LayerRow layer;
+  LayerReport layer;
   layer.name = "conv\x1b[31m";
   layer.op = "Conv";
   layer.num_rows = 64;
@@ -78,7 +78,7 @@ TEST(TextReport, EscapesNamesAndShowsWhatMatters) {
 }
 
 TEST(TextReport, LayerLineTellsPlaceSizeAndGain) {
-  LayerRow layer = ExampleReport().layers[0];
+  LayerReport layer = ExampleReport().layers[0];
   const std::string line = LayerLine(layer, 7, 21);
   for (const char* fragment : {"[ 7/21]", "64x576", "0.05", "0.01", "(5.0x)"}) {
     EXPECT_NE(line.find(fragment), std::string::npos) << line;

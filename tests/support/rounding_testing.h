@@ -81,7 +81,7 @@ struct ExampleProblem {
         MakeGrid(shape.bit_width, shape.symmetric, shape.granularity, shape.group_size);
     problem.activation = shape.activation;
     problem.samples = &samples;
-    EstimateRange(RangeEstimator::kMinMax, {problem.weights.data(), samples.num_rows, length}, {},
+    EstimateRange({RangeEstimator::kMinMax}, {problem.weights.data(), samples.num_rows, length}, {},
                   1, problem.grid);
   }
 

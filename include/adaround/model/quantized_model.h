@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "adaround/graph/graph.h"
+#include "adaround/quant/activation_grid.h"
 #include "adaround/quant/quant_grid.h"
 
 namespace adaround {
@@ -26,27 +27,13 @@ struct QuantizedTensor {
   int64_t PackedBytes() const;
 };
 
-// The grid of an activation tensor: one scale and zero point for all of it, unsigned integers.
-//   q = clip(round_half_to_even(x / scale) + zero_point, 0, 2^bit_width - 1)
-// Zero lies on the grid: 0 <= zero_point < 2^bit_width.
-struct ActivationGrid {
-  int bit_width = 8;
-  float scale = 1.0F;  // > 0, finite, normal
-  int32_t zero_point = 0;
-
-  int32_t q_max() const { return (1 << bit_width) - 1; }
-  // Every violation; empty = sound.
-  std::vector<std::string> Validate() const;
-  // scale * (q - zero_point) of each element, as QuantizeLinear and DequantizeLinear make it.
-  // REQUIRES: float32.
-  Tensor QuantizeDequantize(const Tensor& x) const;
-};
-
 // A layer's bias as integers of scale s_x * s_w, which integer kernels add to their accumulators.
 struct QuantizedBias {
   std::vector<int32_t> integers;  // one per output channel
   std::vector<float> scale;       // likewise; one for all where the weight has one scale
 
+  // Every violation; empty = sound.
+  std::vector<std::string> Validate() const;
   Tensor Dequantize() const;  // float32 [integers.size()]
 };
 

@@ -12,6 +12,7 @@
 #include "adaround/model/quantized_model.h"
 #include "adaround/pipeline/calibration_set.h"
 #include "adaround/quant/range_options.h"
+#include "adaround/report/layer_report.h"
 #include "adaround/rounding/rounding_options.h"
 
 namespace adaround {
@@ -23,6 +24,16 @@ struct QuantizeOptions {
   Granularity granularity = Granularity::kPerChannel;
   int64_t group_size = 128;  // weights per scale where the granularity is per group; >= 1
   RangeEstimator range_estimator = RangeEstimator::kMse;
+  // For accelerators: integers from -2^(b-1)+1 (symmetric grids only); scales that are powers of two,
+  // those of activations too.
+  bool narrow_range = false;
+  bool power_of_two_scales = false;
+  // Bits of the activations that layers read, 2 ... 8; nothing leaves them in float. Each tensor has
+  // one unsigned grid, chosen from float activations before any layer is searched: x_hat is what
+  // the quantized network's layers really read.
+  std::optional<int> act_bits;
+  ActivationEstimator act_range_estimator = ActivationEstimator::kMinMax;
+  double act_percentile = 99.99;  // percent kept between the ends by kPercentile; 50 ... 100
   // "adaround" or "nearest".
   std::string method = "adaround";
   AdaRoundOptions adaround;
@@ -60,47 +71,13 @@ struct QuantizeOptions {
 void ApplyPreset(const std::string& preset, QuantizeOptions& options);
 std::vector<std::string> PresetNames();
 
-struct LayerReport {
-  std::string name;
-  std::string op;
-  std::string weight;      // the initializer; several layers may share one
-  std::string activation;  // in the loss
-  int64_t num_rows = 0;
-  int64_t row_length = 0;
-  int64_t num_groups = 1;
-  int bits = 0;
-  int64_t num_search_columns = 0;
-  int64_t num_held_out_columns = 0;
-  // Mean squared error of the activation's output per element, over the held-out columns (over the
-  // search's own where nothing is held out): hard integers, x_hat as input.
-  double nearest_error = 0.0;
-  double error = 0.0;
-  // The search's result before falling back to nearest.
-  double search_error = 0.0;
-  bool fell_back = false;
-  // Quantized together with an earlier layer that reads the same weight, on that layer's inputs.
-  bool shares_weight = false;
-  std::string strategy;
-  int64_t iterations = 0;
-  int64_t num_undecided = 0;
-  int64_t num_descent_flips = 0;
-  int64_t num_nearest_rows = 0;
-  int64_t num_changed = 0;  // weights that are not rounded to nearest
-  bool short_last_group = false;
-  double seconds = 0.0;
-};
-
-struct LeftLayer {
-  std::string name;
-  std::string op;
-  std::string reason;
-};
-
 struct QuantizeResult {
   QuantizedModel model;    // provenance still empty
   QuantizedModel nearest;  // the same grids, every weight rounded to nearest
   std::vector<LayerReport> layers;
   std::vector<LeftLayer> left;
+  // Layers whose activations are quantized but whose bias stays in float: name and why.
+  std::vector<LeftLayer> float_biases;
   int64_t num_folded_batch_norms = 0;
   int64_t num_samples = 0;
   int64_t num_held_out_samples = 0;

@@ -56,8 +56,10 @@ struct QuantGrid {
   std::vector<std::string> Validate(int64_t rows, int64_t row_length) const;
 };
 
-// The integer range of a grid without scales: symmetric -2^(b-1) ... 2^(b-1)-1, or 0 ... 2^b-1.
-// REQUIRES: kMinBitWidth <= bit_width <= kMaxBitWidth.
-QuantGrid MakeGrid(int bit_width, bool symmetric, Granularity granularity, int64_t group_size);
+// The integer range of a grid without scales: symmetric -2^(b-1) ... 2^(b-1)-1 (from -2^(b-1)+1 in
+// the narrow range, which some accelerators want), or 0 ... 2^b-1.
+// REQUIRES: kMinBitWidth <= bit_width <= kMaxBitWidth; a narrow range is symmetric.
+QuantGrid MakeGrid(int bit_width, bool symmetric, Granularity granularity, int64_t group_size,
+                   bool narrow_range = false);
 
 }  // namespace adaround

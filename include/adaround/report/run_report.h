@@ -7,37 +7,16 @@
 #include <string>
 #include <vector>
 
+#include "adaround/report/layer_report.h"
+
 namespace adaround {
 
-struct LayerRow {
-  std::string name;
-  std::string op;
-  std::string activation;
-  int64_t num_rows = 0;
-  int64_t row_length = 0;
-  int64_t num_groups = 1;
+// A quantized activation tensor.
+struct ActivationRow {
+  std::string tensor;
   int bits = 0;
-  double nearest_error = 0.0;
-  double error = 0.0;
-  double search_error = 0.0;
-  bool fell_back = false;
-  bool shares_weight = false;
-  bool short_last_group = false;
-  std::string strategy;
-  int64_t iterations = 0;
-  int64_t num_search_columns = 0;
-  int64_t num_held_out_columns = 0;
-  int64_t num_undecided = 0;
-  int64_t num_descent_flips = 0;
-  int64_t num_nearest_rows = 0;
-  int64_t num_changed = 0;
-  double seconds = 0.0;
-};
-
-struct LeftRow {
-  std::string name;
-  std::string op;
-  std::string reason;
+  double low = 0.0;  // smallest and largest value on the grid
+  double high = 0.0;
 };
 
 // One network's measurements on one set of samples.
@@ -55,8 +34,10 @@ struct RunReport {
   std::string output;  // path of OUT
   std::string method;
   std::map<std::string, std::string> provenance;
-  std::vector<LayerRow> layers;
-  std::vector<LeftRow> left;
+  std::vector<LayerReport> layers;
+  std::vector<LeftLayer> left;
+  std::vector<ActivationRow> activations;
+  std::vector<LeftLayer> float_biases;  // beside quantized activations
   std::string evaluated_on;  // what the rows of `networks` were measured on
   int64_t num_evaluated = 0;
   std::vector<NetworkRow> networks;
@@ -65,6 +46,8 @@ struct RunReport {
   int64_t num_folded_batch_norms = 0;
   int64_t float_bytes = 0;      // of the quantized weights, as float32
   int64_t quantized_bytes = 0;  // of the same, packed, with scales
+  int64_t model_file_bytes = 0;                // of the float model's files
+  std::map<std::string, int64_t> file_bytes;  // of the files written, by name
   int64_t macs_per_sample = 0;
   int64_t forward_macs = 0;
   int64_t num_segments = 0;
@@ -89,7 +72,7 @@ std::string NetworkTable(const std::vector<NetworkRow>& networks, int64_t num_ev
                          const std::string& evaluated_on);
 
 // "[ 7/21] layer2.0.conv1  64x576  nearest 0.0538 -> 0.0094  (5.7x)  3.1 s"
-std::string LayerLine(const LayerRow& layer, int64_t done, int64_t total);
+std::string LayerLine(const LayerReport& layer, int64_t done, int64_t total);
 
 // "1.5 MiB"
 std::string FormatBytes(int64_t bytes);
