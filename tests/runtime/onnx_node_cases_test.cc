@@ -38,6 +38,8 @@ constexpr Refusal kRefused[] = {
     // No conversion to 16-bit floats.
     {"test_cast_DOUBLE_to_FLOAT16", ErrorCode::kUnsupported},
     {"test_cast_FLOAT_to_FLOAT16", ErrorCode::kUnsupported},
+    {"test_castlike_DOUBLE_to_FLOAT16", ErrorCode::kUnsupported},
+    {"test_castlike_FLOAT_to_FLOAT16", ErrorCode::kUnsupported},
     {"test_castlike_DOUBLE_to_FLOAT16_expanded", ErrorCode::kUnsupported},
     {"test_castlike_FLOAT_to_FLOAT16_expanded", ErrorCode::kUnsupported},
     // Inference only.
@@ -122,12 +124,14 @@ std::string Compare(const Tensor& found, const Tensor& wanted) {
   if (found.shape() != wanted.shape()) {
     return "shape " + ShapeToString(found.shape()) + ", wanted " + ShapeToString(wanted.shape());
   }
-  if (wanted.dtype() != DType::kFloat32) {
+  if (wanted.dtype() != DType::kFloat32 && wanted.dtype() != DType::kFloat64) {
     return std::memcmp(found.raw(), wanted.raw(), wanted.num_bytes()) == 0 ? "" : "other elements";
   }
+  const Tensor wide_found = ConvertTo(found, DType::kFloat64);
+  const Tensor wide_wanted = ConvertTo(wanted, DType::kFloat64);
   for (int64_t i = 0; i < wanted.num_elements(); ++i) {
-    const double f = static_cast<double>(found.data<float>()[i]);
-    const double w = static_cast<double>(wanted.data<float>()[i]);
+    const double f = wide_found.data<double>()[i];
+    const double w = wide_wanted.data<double>()[i];
     if (!IsClose(f, w)) {
       return "element " + std::to_string(i) + " is " + std::to_string(f) + ", wanted " +
              std::to_string(w);

@@ -133,7 +133,8 @@ KernelFunction SumKernel(const KernelSpec& spec, bool mean) {
     CheckFloat(result, "input");
     for (size_t i = 1; i < inputs.size(); ++i) {
       CheckFloat(*inputs[i], "input");
-      result = ApplyBinary<float, float>(result, *inputs[i], [](float x, float y) { return x + y; });
+      result =
+          ApplyBinary<float, float>(result, *inputs[i], [](float x, float y) { return x + y; });
     }
     if (!mean) return {result};
     return {ApplyBinary<float, float>(result, Tensor::Scalar(count),

@@ -7,7 +7,7 @@
 #include <variant>
 
 #include "runtime/kernels/kernels.h"
-#include "runtime/kernels/kernel_util.h"
+#include "runtime/kernels/onnx_dtype.h"
 
 namespace adaround::kernels {
 namespace {
@@ -37,25 +37,6 @@ Tensor ConstantValue(const Node& node) {
     return ConvertTo(wide, DType::kFloat32);
   }
   Unsupported("none of the attributes value, value_float, value_int, value_ints, value_floats");
-}
-
-// ONNX's TensorProto.DataType.
-DType DTypeFromOnnx(int64_t code) {
-  switch (code) {
-    case 1: return DType::kFloat32;
-    case 2: return DType::kUInt8;
-    case 3: return DType::kInt8;
-    case 4: return DType::kUInt16;
-    case 5: return DType::kInt16;
-    case 6: return DType::kInt32;
-    case 7: return DType::kInt64;
-    case 9: return DType::kBool;
-    case 11: return DType::kFloat64;
-    case 12: return DType::kUInt32;
-    case 13: return DType::kUInt64;
-    default:
-      Unsupported("conversion to ONNX data type " + std::to_string(code) + " is not supported");
-  }
 }
 
 // Conversions of floats to integers that cannot hold them are undefined in C++.
@@ -108,6 +89,24 @@ Tensor Range(const Tensor& start_tensor, const Tensor& limit_tensor, const Tenso
 }
 
 }  // namespace
+
+DType DTypeFromOnnx(int64_t code) {
+  switch (code) {
+    case 1: return DType::kFloat32;
+    case 2: return DType::kUInt8;
+    case 3: return DType::kInt8;
+    case 4: return DType::kUInt16;
+    case 5: return DType::kInt16;
+    case 6: return DType::kInt32;
+    case 7: return DType::kInt64;
+    case 9: return DType::kBool;
+    case 11: return DType::kFloat64;
+    case 12: return DType::kUInt32;
+    case 13: return DType::kUInt64;
+    default:
+      Unsupported("conversion to ONNX data type " + std::to_string(code) + " is not supported");
+  }
+}
 
 KernelFunction CreateConstant(const KernelSpec& spec) {
   CheckArity(spec.node, 0, 0);
@@ -182,6 +181,15 @@ KernelFunction CreateCast(const KernelSpec& spec) {
   return [to](const KernelInputs& inputs) -> std::vector<Tensor> {
     CheckFits(*inputs[0], to);
     return {ConvertTo(*inputs[0], to)};
+  };
+}
+
+// The second input gives the dtype alone.
+KernelFunction CreateCastLike(const KernelSpec& spec) {
+  CheckArity(spec.node, 2, 2);
+  return [](const KernelInputs& inputs) -> std::vector<Tensor> {
+    CheckFits(*inputs[0], inputs[1]->dtype());
+    return {ConvertTo(*inputs[0], inputs[1]->dtype())};
   };
 }
 

@@ -107,6 +107,21 @@ std::vector<int64_t> ReadInts(const Tensor& tensor, std::string_view what) {
   return ToInt64Vector(tensor);
 }
 
+std::vector<int64_t> ReadIndices(const Tensor& tensor, int64_t extent) {
+  if (tensor.dtype() != DType::kInt64 && tensor.dtype() != DType::kInt32) {
+    UnsupportedDType(tensor.dtype(), "indices");
+  }
+  std::vector<int64_t> indices = ToInt64Vector(tensor);
+  for (int64_t& index : indices) {
+    if (index < -extent || index >= extent) {
+      Malformed("index " + std::to_string(index) + " is outside an axis of " +
+                std::to_string(extent) + " elements");
+    }
+    if (index < 0) index += extent;
+  }
+  return indices;
+}
+
 double ReadScalar(const Tensor& tensor, std::string_view what) {
   if (tensor.num_elements() != 1) {
     Malformed(std::string(what) + " has shape " + ShapeToString(tensor.shape()) +

@@ -44,6 +44,10 @@ Tensor NewOutput(DType dtype, Shape shape);
 // For outputs that share a buffer: the same checks on the shape.
 void CheckOutputShape(const Shape& shape);
 
+// The values of an int32 or int64 input of any shape, each an index into an axis of `extent`
+// elements, counted from the end where negative. Throws Error(kMalformed) for one outside.
+std::vector<int64_t> ReadIndices(const Tensor& tensor, int64_t extent);
+
 // -rank <= axis < rank, counted from the end where negative.
 int64_t NormalizeAxis(int64_t axis, int64_t rank);
 // As above for a list, sorted; refuses an axis named twice.
@@ -61,9 +65,9 @@ int64_t ProductOf(const Shape& shape, int64_t begin, int64_t end);
 void CheckOneOf(const std::string& value, std::initializer_list<std::string_view> allowed,
                 std::string_view what);
 
-// The same operator for integers of 8 and 16 bits and for uint32: those inputs are widened to int64,
-// and a result in int64 is narrowed to the first input's dtype again, where it wraps around as the
-// narrow integers would have. Other inputs pass as they are.
+// The same operator for integers of 8 and 16 bits and for uint32: those inputs are widened to
+// int64, and a result in int64 is narrowed to the first input's dtype again, where it wraps around
+// as the narrow integers would have. Other inputs pass as they are.
 // REQUIRES: the operator's arithmetic wraps around (or never leaves the range of its inputs).
 KernelFunction WithNarrowIntegers(KernelFunction kernel);
 

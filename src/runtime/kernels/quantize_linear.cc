@@ -281,10 +281,8 @@ KernelFunction CreateQuantizeLinear(const KernelSpec& spec) {
         UnsupportedDType(dtype, "zero point");
       } else {
         using Limits = std::numeric_limits<T>;
-        const IntegerRange range =
-            stated && stated->range
-                ? *stated->range
-                : IntegerRange{static_cast<float>(Limits::min()), static_cast<float>(Limits::max())};
+        IntegerRange range{static_cast<float>(Limits::min()), static_cast<float>(Limits::max())};
+        if (stated && stated->range) range = *stated->range;
         outputs.push_back(Quantize<T>(layout, x, scale, zero_point, range));
       }
     });

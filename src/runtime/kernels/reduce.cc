@@ -1,5 +1,6 @@
 // Reductions over axes, and ArgMax.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "runtime/kernels/kernels.h"
@@ -8,6 +9,9 @@
 
 namespace adaround::kernels {
 namespace {
+
+constexpr int64_t kAxesInputOfReduceSum = 13;
+constexpr int64_t kAxesInputOfOthers = 18;
 
 struct ReduceAttributes {
   bool keep_dims;
@@ -56,7 +60,8 @@ KernelFunction ReduceKernel(const KernelSpec& spec, int64_t first_with_input, bo
   attributes.empty_means_none =
       axes_are_input && spec.node.GetInt("noop_with_empty_axes", 0) != 0;
   if (!axes_are_input) attributes.axes = spec.node.GetInts("axes", {});
-  return [attributes, needs_elements, reduce](const KernelInputs& inputs) -> std::vector<Tensor> {
+  const auto kernel = [attributes, needs_elements,
+                       reduce](const KernelInputs& inputs) -> std::vector<Tensor> {
     const Tensor& x = *inputs[0];
     std::vector<int64_t> axes = attributes.axes;
     if (const Tensor* given = OptionalInput(inputs, 1)) axes = ReadInts(*given, "axes");
@@ -80,6 +85,30 @@ KernelFunction ReduceKernel(const KernelSpec& spec, int64_t first_with_input, bo
     });
     return {y};
   };
+  return WithNarrowIntegers(kernel);
+}
+
+// For reductions whose sums are rounded to the dtype once, from double.
+template <typename Reduce>
+KernelFunction RealReduceKernel(const KernelSpec& spec, Reduce reduce) {
+  return ReduceKernel(spec, kAxesInputOfOthers, false, [reduce](const auto* values, int64_t count) {
+    using T = std::decay_t<decltype(*values)>;
+    const double result = reduce(values, count);
+    if constexpr (!std::is_floating_point_v<T>) {
+      const double limit = std::ldexp(1.0, std::numeric_limits<T>::digits);
+      // Written so that NaN is refused too.
+      if (!(result >= -limit && result < limit)) Malformed("the result leaves its dtype");
+    }
+    return static_cast<T>(result);
+  });
+}
+
+// f(value) summed over all values, in double.
+template <typename T, typename Function>
+double SumOver(const T* values, int64_t count, Function f) {
+  double sum = 0.0;
+  for (int64_t i = 0; i < count; ++i) sum += f(static_cast<double>(values[i]));
+  return sum;
 }
 
 // Floats are summed in double, integers wrap around.
@@ -95,9 +124,6 @@ auto Sum(const T* values, int64_t count) {
     return static_cast<T>(sum);
   }
 }
-
-constexpr int64_t kAxesInputOfReduceSum = 13;
-constexpr int64_t kAxesInputOfOthers = 18;
 
 }  // namespace
 
@@ -121,7 +147,73 @@ KernelFunction CreateReduceMax(const KernelSpec& spec) {
   });
 }
 
-KernelFunction CreateArgMax(const KernelSpec& spec) {
+KernelFunction CreateReduceMin(const KernelSpec& spec) {
+  return ReduceKernel(spec, kAxesInputOfOthers, true, [](const auto* values, int64_t count) {
+    return *std::min_element(values, values + count);
+  });
+}
+
+// Integers wrap around.
+KernelFunction CreateReduceProd(const KernelSpec& spec) {
+  return ReduceKernel(spec, kAxesInputOfOthers, false, [](const auto* values, int64_t count) {
+    using T = std::decay_t<decltype(*values)>;
+    if constexpr (std::is_floating_point_v<T>) {
+      double product = 1.0;
+      for (int64_t i = 0; i < count; ++i) product *= static_cast<double>(values[i]);
+      return static_cast<T>(product);
+    } else {
+      std::make_unsigned_t<T> product = 1;
+      for (int64_t i = 0; i < count; ++i) {
+        product *= static_cast<std::make_unsigned_t<T>>(values[i]);
+      }
+      return static_cast<T>(product);
+    }
+  });
+}
+
+KernelFunction CreateReduceL1(const KernelSpec& spec) {
+  return RealReduceKernel(spec, [](const auto* values, int64_t count) {
+    return SumOver(values, count, [](double x) { return std::abs(x); });
+  });
+}
+
+KernelFunction CreateReduceL2(const KernelSpec& spec) {
+  return RealReduceKernel(spec, [](const auto* values, int64_t count) {
+    return std::sqrt(SumOver(values, count, [](double x) { return x * x; }));
+  });
+}
+
+KernelFunction CreateReduceSumSquare(const KernelSpec& spec) {
+  return RealReduceKernel(spec, [](const auto* values, int64_t count) {
+    return SumOver(values, count, [](double x) { return x * x; });
+  });
+}
+
+KernelFunction CreateReduceLogSum(const KernelSpec& spec) {
+  return RealReduceKernel(spec, [](const auto* values, int64_t count) {
+    return std::log(SumOver(values, count, [](double x) { return x; }));
+  });
+}
+
+KernelFunction CreateReduceLogSumExp(const KernelSpec& spec) {
+  return RealReduceKernel(spec, [](const auto* values, int64_t count) {
+    double largest = -std::numeric_limits<double>::infinity();
+    for (int64_t i = 0; i < count; ++i) {
+      largest = std::max(largest, static_cast<double>(values[i]));
+    }
+    // Infinities are their own result; the difference below would be NaN.
+    if (std::isinf(largest)) return largest;
+    const double sum =
+        SumOver(values, count, [largest](double x) { return std::exp(x - largest); });
+    return largest + std::log(sum);
+  });
+}
+
+namespace {
+
+// better(a, b): a is chosen rather than b; among equals the first or, if asked for, the last.
+template <typename Better>
+KernelFunction ArgKernel(const KernelSpec& spec, Better better) {
   CheckArity(spec.node, 1, 1);
   const int64_t stated_axis = spec.node.GetInt("axis", 0);
   const bool keep_dims = spec.node.GetInt("keepdims", 1) != 0;
@@ -139,13 +231,22 @@ KernelFunction CreateArgMax(const KernelSpec& spec) {
         const T* values = arrangement.moved.template data<T>() + i * run;
         int64_t best = 0;
         for (int64_t k = 1; k < run; ++k) {
-          if (values[k] > values[best] || (select_last && values[k] == values[best])) best = k;
+          if (better(values[k], values[best]) || (select_last && values[k] == values[best])) best = k;
         }
         y.mutable_data<int64_t>()[i] = best;
       }
     });
     return {y};
   };
+}
+
+}  // namespace
+
+KernelFunction CreateArgMax(const KernelSpec& spec) {
+  return ArgKernel(spec, [](auto a, auto b) { return a > b; });
+}
+KernelFunction CreateArgMin(const KernelSpec& spec) {
+  return ArgKernel(spec, [](auto a, auto b) { return a < b; });
 }
 
 }  // namespace adaround::kernels

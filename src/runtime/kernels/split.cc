@@ -31,7 +31,7 @@ std::vector<Tensor> Split(const Tensor& x, int64_t axis, const std::vector<int64
   return outputs;
 }
 
-// Lengths may come from an attribute (before opset 13) or an input; without any, the parts are equal.
+// Lengths come from an attribute (before opset 13) or an input; without any, the parts are equal.
 KernelFunction CreateSplitKernel(const KernelSpec& spec, bool may_be_uneven,
                                  bool lengths_are_input) {
   CheckInputCount(spec.node, 1, lengths_are_input ? 2 : 1);
