@@ -248,21 +248,22 @@ nlohmann::ordered_json InputToJson(const GraphInput& input) {
     }
   }
   Json json{{"name", input.name}, {"shape", shape}, {"dtype", DTypeName(input.dtype)}};
-  if (input.preprocess) {
-    const Preprocess& from = *input.preprocess;
-    Json to{{"scale", from.scale}};
-    to["mean"] = from.mean;
-    to["std"] = from.std;
-    if (from.resize) to["resize"] = *from.resize;
-    if (from.crop) to["crop"] = *from.crop;
-    if (from.interpolation) to["interpolation"] = *from.interpolation;
-    if (from.channel_order) to["channel_order"] = *from.channel_order;
-    json["preprocess"] = std::move(to);
-  }
+  if (input.preprocess) json["preprocess"] = PreprocessToJson(*input.preprocess);
   return json;
 }
 
 }  // namespace
+
+nlohmann::ordered_json PreprocessToJson(const Preprocess& preprocess) {
+  nlohmann::ordered_json json{{"scale", preprocess.scale}};
+  json["mean"] = preprocess.mean;
+  json["std"] = preprocess.std;
+  if (preprocess.resize) json["resize"] = *preprocess.resize;
+  if (preprocess.crop) json["crop"] = *preprocess.crop;
+  if (preprocess.interpolation) json["interpolation"] = *preprocess.interpolation;
+  if (preprocess.channel_order) json["channel_order"] = *preprocess.channel_order;
+  return json;
+}
 
 ModelDocument OpenModelDocument(const std::filesystem::path& path) {
   std::error_code error;

@@ -46,6 +46,9 @@ Graph ReadFloatModel(const ModelDocument& document);
 nlohmann::ordered_json GraphToJson(const Graph& graph, const std::string& file,
                                    std::map<std::string, Tensor>* tensors);
 
+// An input's `preprocess` as the document holds it.
+nlohmann::ordered_json PreprocessToJson(const Preprocess& preprocess);
+
 // `name`, or name + "." + the first number that makes it free in `tensors`.
 std::string FreeName(const std::map<std::string, Tensor>& tensors, const std::string& name);
 
