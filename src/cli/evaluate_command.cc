@@ -13,6 +13,7 @@
 #include "adaround/io/quantized_model_io.h"
 #include "adaround/pipeline/evaluate.h"
 #include "cli/commands.h"
+#include "cli/image_options.h"
 #include "cli/model_digest.h"
 #include "cli/output_checks.h"
 #include "cli/progress_display.h"
@@ -28,6 +29,7 @@ struct EvaluateArguments {
   std::string data;
   std::string labels;
   std::string reference;
+  ImageOptions images;
   CommonOptions common;
 };
 
@@ -56,27 +58,33 @@ std::optional<std::string> RecordedReference(const fs::path& model, const Quanti
 
 void PrintText(const Evaluation& evaluation, const std::string& name) {
   std::vector<NetworkRow> rows;
-  if (evaluation.reference_accuracy) rows.push_back(MakeReferenceRow(evaluation));
+  if (const auto reference = MakeReferenceRow(evaluation)) rows.push_back(*reference);
   rows.push_back(MakeNetworkRow(name, evaluation));
   std::cout << NetworkTable(rows, evaluation.num_samples, "samples");
 }
 
+using Json = nlohmann::ordered_json;
+
+// A measure that was taken; JSON has no infinity: null where the two are equal.
+void Put(const std::string& key, const std::optional<double>& value, Json& json) {
+  if (value) json[key] = *value;
+}
+
 void PrintJson(const Evaluation& evaluation) {
-  nlohmann::ordered_json json = {{"num_samples", evaluation.num_samples},
-                                 {"num_classes", evaluation.num_classes}};
-  if (evaluation.accuracy) {
-    json["top1"] = evaluation.accuracy->top1;
-    json["top5"] = evaluation.accuracy->top5;
-  }
-  if (evaluation.distance) {
-    // JSON has no infinity: null where the two are equal.
-    json["sqnr_db"] = evaluation.distance->sqnr_db;
-    json["agreement"] = evaluation.distance->agreement;
-    json["kl_divergence"] = evaluation.distance->kl_divergence;
-  }
-  if (evaluation.reference_accuracy) {
-    json["reference_top1"] = evaluation.reference_accuracy->top1;
-    json["reference_top5"] = evaluation.reference_accuracy->top5;
+  Json json = {{"num_samples", evaluation.num_samples}, {"num_classes", evaluation.num_classes}};
+  const NetworkRow row = MakeNetworkRow("", evaluation);
+  Put("top1", row.top1, json);
+  Put("top5", row.top5, json);
+  Put("miou", row.miou, json);
+  Put("pixel_accuracy", row.pixel_accuracy, json);
+  Put("sqnr_db", row.sqnr_db, json);
+  Put("agreement", row.agreement, json);
+  Put("kl_divergence", row.kl_divergence, json);
+  if (const auto reference = MakeReferenceRow(evaluation)) {
+    Put("reference_top1", reference->top1, json);
+    Put("reference_top5", reference->top5, json);
+    Put("reference_miou", reference->miou, json);
+    Put("reference_pixel_accuracy", reference->pixel_accuracy, json);
   }
   std::cout << json.dump(2) << "\n";
 }
@@ -87,7 +95,8 @@ void RunEvaluate(const EvaluateArguments& arguments) {
   SetUpLog(arguments.common.log);
   const ModelFile file = ReadModelFile(arguments.model);
   const auto* quantized = std::get_if<QuantizedModel>(&file);
-  const Graph graph = quantized != nullptr ? quantized->Dequantized() : std::get<Graph>(file);
+  Graph graph = quantized != nullptr ? quantized->Dequantized() : std::get<Graph>(file);
+  ApplyImageOptions(arguments.images, graph);
 
   std::optional<std::string> reference_path;
   if (!arguments.reference.empty()) {
@@ -97,20 +106,19 @@ void RunEvaluate(const EvaluateArguments& arguments) {
   }
   std::optional<Graph> reference;
   if (reference_path) reference = ReadModelJson(*reference_path);
-  if (!reference && arguments.labels.empty()) {
+  const std::optional<Labels> labels = ReadLabels(arguments.labels, arguments.data, graph);
+  if (!reference && !labels) {
     throw Error(ErrorCode::kInvalidArgument,
                 "nothing to measure: give --labels FILE, --reference MODEL, or both");
   }
 
-  const CalibrationSet data(OpenCalibrationFiles(arguments.data), graph);
-  std::vector<int64_t> labels;
-  if (!arguments.labels.empty()) labels = ReadLabels(arguments.labels);
+  const CalibrationSet data(OpenCalibrationFiles(arguments.data, graph), graph);
   ProgressDisplay display;
   const Evaluation evaluation =
-      EvaluateModel(graph, reference ? &*reference : nullptr, data,
-                    arguments.labels.empty() ? nullptr : &labels, arguments.common.NumThreads(),
-                    &display);
+      EvaluateModel(graph, reference ? &*reference : nullptr, data, labels ? &*labels : nullptr,
+                    arguments.common.NumThreads(), &display);
   SetLiveLine("");
+  for (const std::string& note : evaluation.notes) LogWarning(note);
   if (arguments.common.json) {
     PrintJson(evaluation);
   } else {
@@ -127,15 +135,19 @@ void AddEvaluateCommand(CLI::App& app) {
   command->add_option("model", arguments->model, "folder that `quantize` wrote, or a float model")
       ->required()
       ->type_name("OUT|MODEL");
-  command->add_option("--data", arguments->data, "samples: a folder of .npy files, .npz, .safetensors")
+  command->add_option("--data", arguments->data, 
+                      "samples: a folder of .npy files or of JPEG and PNG pictures (or one sub-folder "
+                      "of them per class), .npz, .safetensors")
       ->required()
       ->type_name("PATH");
-  command->add_option("--labels", arguments->labels, "their classes: .npy, .csv or .txt")
-      ->type_name("FILE");
+  command->add_option("--labels", arguments->labels, 
+                      "their classes: .npy, .csv or .txt; or a folder of label images")
+      ->type_name("FILE|DIR");
   command
       ->add_option("--reference", arguments->reference,
                    "float model to compare with (default: the one recorded in OUT)")
       ->type_name("MODEL");
+  AddImageOptions(*command, arguments->images);
   AddCommonOptions(*command, arguments->common);
   command->callback([arguments] { RunEvaluate(*arguments); });
 }

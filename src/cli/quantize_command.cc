@@ -208,7 +208,7 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   CheckOutputFile("--report", arguments.report, read_or_made, arguments.force);
 
   const Graph graph = ReadModelJson(arguments.model);
-  const CalibrationSet samples(OpenCalibrationFiles(arguments.calib), graph,
+  const CalibrationSet samples(OpenCalibrationFiles(arguments.calib, graph), graph,
                                arguments.calib_samples);
   if (arguments.dry_run) {
     PrintPrediction(PredictQuantization(graph, samples, options), samples);
@@ -216,16 +216,11 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   }
   // What will be measured is checked before the work begins.
   std::unique_ptr<CalibrationSet> data;
-  std::vector<int64_t> labels;
+  std::optional<Labels> labels;
   if (!arguments.data.empty()) {
-    data = std::make_unique<CalibrationSet>(OpenCalibrationFiles(arguments.data), graph);
-    if (!arguments.labels.empty()) labels = ReadLabels(arguments.labels);
-    if (!arguments.labels.empty() && static_cast<int64_t>(labels.size()) != data->num_samples()) {
-      throw Error(ErrorCode::kMalformed,
-                  Printable(arguments.labels) + " holds " + std::to_string(labels.size()) +
-                      " labels, " + Printable(arguments.data) + " " +
-                      std::to_string(data->num_samples()) + " samples");
-    }
+    data = std::make_unique<CalibrationSet>(OpenCalibrationFiles(arguments.data, graph), graph);
+    labels = ReadLabels(arguments.labels, arguments.data, graph);
+    if (labels) CheckLabels(graph, *data, *labels);
   }
   OutputDirectory directory(output, arguments.force);
   options.spill_directory = directory.partial();
@@ -247,13 +242,14 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   const QuantizedModel written = ReadQuantizedModel(directory.partial());
   const bool with_baseline = !arguments.baseline.empty();
   const CalibrationSet& measured_on = data ? *data : samples;
-  const std::vector<int64_t>* wanted = labels.empty() ? nullptr : &labels;
+  const Labels* wanted = labels ? &*labels : nullptr;
   if (data || ReachesOutput(graph, samples)) {
     const Evaluation evaluation =
         EvaluateModel(written, &graph, measured_on, wanted, options.num_threads, &display);
     report.evaluated_on = data ? "test samples" : "calibration samples";
     report.num_evaluated = evaluation.num_samples;
-    if (evaluation.reference_accuracy) report.networks.push_back(MakeReferenceRow(evaluation));
+    if (const auto row = MakeReferenceRow(evaluation)) report.networks.push_back(*row);
+    for (const std::string& note : evaluation.notes) LogWarning(note);
     if (with_baseline) {
       report.networks.push_back(MakeNetworkRow(
           "nearest", EvaluateModel(result.nearest, &graph, measured_on, wanted,

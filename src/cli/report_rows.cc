@@ -1,14 +1,26 @@
 #include "cli/report_rows.h"
 
 namespace adaround::cli {
+namespace {
+
+void SetAccuracy(const std::optional<Accuracy>& accuracy,
+                 const std::optional<Segmentation>& segmentation, NetworkRow& row) {
+  if (accuracy) {
+    row.top1 = accuracy->top1;
+    row.top5 = accuracy->top5;
+  }
+  if (segmentation) {
+    row.miou = segmentation->miou;
+    row.pixel_accuracy = segmentation->pixel_accuracy;
+  }
+}
+
+}  // namespace
 
 NetworkRow MakeNetworkRow(const std::string& name, const Evaluation& evaluation) {
   NetworkRow row;
   row.name = name;
-  if (evaluation.accuracy) {
-    row.top1 = evaluation.accuracy->top1;
-    row.top5 = evaluation.accuracy->top5;
-  }
+  SetAccuracy(evaluation.accuracy, evaluation.segmentation, row);
   if (evaluation.distance) {
     row.sqnr_db = evaluation.distance->sqnr_db;
     row.agreement = evaluation.distance->agreement;
@@ -17,13 +29,11 @@ NetworkRow MakeNetworkRow(const std::string& name, const Evaluation& evaluation)
   return row;
 }
 
-NetworkRow MakeReferenceRow(const Evaluation& evaluation) {
+std::optional<NetworkRow> MakeReferenceRow(const Evaluation& evaluation) {
+  if (!evaluation.reference_accuracy && !evaluation.reference_segmentation) return std::nullopt;
   NetworkRow row;
   row.name = "float";
-  if (evaluation.reference_accuracy) {
-    row.top1 = evaluation.reference_accuracy->top1;
-    row.top5 = evaluation.reference_accuracy->top5;
-  }
+  SetAccuracy(evaluation.reference_accuracy, evaluation.reference_segmentation, row);
   return row;
 }
 

@@ -8,6 +8,7 @@
 
 #include "adaround/io/sha256.h"
 #include "io/file_error.h"
+#include "io/image_folder.h"
 
 namespace adaround {
 namespace {
@@ -17,23 +18,10 @@ constexpr size_t kMaxFiles = 65'536;
 
 using Arrays = std::map<std::string, std::unique_ptr<ArraySource>>;
 
-std::string LowerCaseExtension(const std::filesystem::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; });
-  return extension;
-}
-
-bool IsImage(const std::filesystem::path& path) {
-  const std::string extension = LowerCaseExtension(path);
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
-}
-
 // The .npy files of a folder in order of their names.
 std::vector<std::filesystem::path> ListArrayFiles(const std::filesystem::path& folder) {
   const std::string name = Printable(folder.string(), 4096);
   std::vector<std::filesystem::path> files;
-  bool has_images = false;
   std::error_code error;
   std::filesystem::directory_iterator entry(folder, error);
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
@@ -43,19 +31,12 @@ std::vector<std::filesystem::path> ListArrayFiles(const std::filesystem::path& f
     if (files.size() > kMaxFiles) {
       ThrowMalformed(name, "holds more than " + std::to_string(kMaxFiles) + " .npy files");
     }
-    has_images = has_images || IsImage(path);
   }
   if (error) throw Error(ErrorCode::kIo, name + ": cannot be listed: " + error.message());
-  if (files.empty() && has_images) {
-    ThrowUnsupported(name,
-                     "is a folder of images, which this version does not decode; resize and crop "
-                     "them into one uint8 array [samples, channels, height, width] and save it "
-                     "with numpy.save as INPUT.npy, INPUT being the network's input");
-  }
   if (files.empty()) {
     ThrowMalformed(name,
-                   "holds no .npy files; save one array per tensor as NAME.npy, samples "
-                   "along axis 0");
+                   "holds neither .npy files nor JPEG or PNG pictures; save one array per tensor as "
+                   "NAME.npy, samples along axis 0, or give a folder of pictures");
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -139,15 +120,28 @@ bool IsFolder(const std::filesystem::path& path) {
 
 }  // namespace
 
-std::vector<CalibrationTensor> OpenCalibrationFiles(const std::filesystem::path& path) {
+std::vector<CalibrationTensor> OpenCalibrationFiles(const std::filesystem::path& path,
+                                                    const Graph& graph) {
+  const std::string name = Printable(path.string(), 4096);
   Arrays x;
   Arrays x_hat;
   if (IsFolder(path)) {
+    ImageListing images = ListImages(path);
+    if (!images.files.empty()) {
+      const ImageRecipe recipe = RecipeFor(graph, name);
+      std::vector<CalibrationTensor> tensors(1);
+      tensors[0].name = recipe.input;
+      tensors[0].x = OpenImages(name, std::move(images), recipe);
+      tensors[0].from_images = true;
+      return tensors;
+    }
     for (const std::filesystem::path& file : ListArrayFiles(path)) AddArrayFile(file, &x, &x_hat);
   } else if (path.extension() == ".npy") {
     AddArrayFile(path, &x, &x_hat);
+  } else if (HasImageExtension(path)) {
+    ThrowUnsupported(name, "is one picture; give the folder that holds all samples");
   } else {
-    AddArrays(OpenArrays(path), Printable(path.string(), 4096), &x, &x_hat);
+    AddArrays(OpenArrays(path), name, &x, &x_hat);
   }
   return Combine(std::move(x), std::move(x_hat));
 }
@@ -155,8 +149,13 @@ std::vector<CalibrationTensor> OpenCalibrationFiles(const std::filesystem::path&
 std::string CalibrationDigest(const std::filesystem::path& path) {
   if (!IsFolder(path)) return Sha256OfFile(path);
   std::string lines;
-  for (const std::filesystem::path& file : ListArrayFiles(path)) {
-    lines += file.filename().string() + "  " + Sha256OfFile(file) + "\n";
+  const auto add = [&lines](const std::string& name, const std::filesystem::path& file) {
+    lines += name + "  " + Sha256OfFile(file) + "\n";
+  };
+  const ImageListing images = ListImages(path);
+  for (const ImageFile& image : images.files) add(image.name, image.path);
+  if (images.files.empty()) {
+    for (const std::filesystem::path& file : ListArrayFiles(path)) add(file.filename(), file);
   }
   return Sha256OfBytes(lines);
 }

@@ -10,6 +10,7 @@
 #include "base/checked_math.h"
 #include "io/array_checks.h"
 #include "adaround/base/did_you_mean.h"
+#include "adaround/graph/image_layout.h"
 #include "io/file_error.h"
 #include "io/input_file.h"
 #include "io/strict_json.h"
@@ -120,7 +121,8 @@ GraphInput ParseInput(const JsonView& view) {
   if (!CheckedNumElements(known_extents)) shape.FailMalformed("its size overflows");
   if (view.Has("preprocess")) {
     std::optional<int64_t> channels;
-    if (rank > 1 && input.shape[1] >= 0) channels = input.shape[1];
+    const auto axis = static_cast<size_t>(ChannelAxis(input.shape));
+    if (rank > axis && input.shape[axis] >= 0) channels = input.shape[axis];
     input.preprocess = ParsePreprocess(view.At("preprocess"), channels);
   }
   return input;

@@ -4,8 +4,9 @@
 #include <cstring>
 #include <map>
 
-#include "adaround/base/error.h"
 #include "adaround/base/did_you_mean.h"
+#include "adaround/base/error.h"
+#include "adaround/graph/image_layout.h"
 
 namespace adaround {
 namespace {
@@ -43,20 +44,22 @@ void CheckShape(const ArraySource& array, const GraphInput& input) {
 // Arrays are taken as they are: they must be cropped already, and in the network's channel order.
 void CheckPixelLayout(const ArraySource& array, const Preprocess& preprocess) {
   const Shape& shape = array.shape();
-  const size_t rank = shape.size();
-  if (preprocess.crop && rank >= 4 &&
-      (shape[rank - 1] != *preprocess.crop || shape[rank - 2] != *preprocess.crop)) {
+  const size_t height_axis = ChannelAxis(shape) == 3 ? 1 : 2;
+  if (preprocess.crop && shape.size() == 4 &&
+      (shape[height_axis] != *preprocess.crop || shape[height_axis + 1] != *preprocess.crop)) {
     throw Error(ErrorCode::kMalformed, array.description() + " has shape " + ShapeToString(shape) +
                                            ", but the model's preprocess crops to " +
                                            std::to_string(*preprocess.crop) +
-                                           "; resize and crop the images before saving them");
+                                           "; resize and crop the images before saving them, or "
+                                           "give a folder of JPEG or PNG pictures");
   }
-  if (preprocess.channel_order && *preprocess.channel_order != "RGB") {
+  if (preprocess.channel_order && *preprocess.channel_order != "RGB" &&
+      *preprocess.channel_order != "rgb") {
     throw Error(ErrorCode::kUnsupported,
                 array.description() + ": preprocess asks for channel order '" +
                     Printable(*preprocess.channel_order) +
                     "', which is not applied to arrays; save them in the network's order and leave "
-                    "channel_order out");
+                    "channel_order out, or give a folder of JPEG or PNG pictures");
   }
 }
 
@@ -69,8 +72,12 @@ double PerChannel(const std::vector<double>& values, int64_t channel) {
 
 Tensor ApplyPreprocess(const Tensor& pixels, const Preprocess& preprocess) {
   Tensor result(DType::kFloat32, pixels.shape());
-  const int64_t channels = pixels.rank() > 1 ? pixels.dim(1) : 1;
-  const int64_t per_channel = channels == 0 ? 0 : pixels.num_elements() / channels;
+  const int64_t axis = ChannelAxis(pixels.shape());
+  const int64_t channels = pixels.rank() > axis ? pixels.dim(axis) : 1;
+  // Neighbours of one channel, and how often the channels come round.
+  int64_t run = 1;
+  for (int64_t i = axis + 1; i < pixels.rank(); ++i) run *= pixels.dim(i);
+  const int64_t num_rounds = pixels.num_elements() / std::max<int64_t>(1, channels * run);
   const uint8_t* in = pixels.data<uint8_t>();
   float* out = result.mutable_data<float>();
   for (int64_t c = 0; c < channels; ++c) {
@@ -79,7 +86,10 @@ Tensor ApplyPreprocess(const Tensor& pixels, const Preprocess& preprocess) {
       table[pixel] = static_cast<float>(
           (pixel * preprocess.scale - PerChannel(preprocess.mean, c)) / PerChannel(preprocess.std, c));
     }
-    for (int64_t i = c * per_channel; i < (c + 1) * per_channel; ++i) out[i] = table[in[i]];
+    for (int64_t round = 0; round < num_rounds; ++round) {
+      const int64_t begin = (round * channels + c) * run;
+      for (int64_t i = begin; i < begin + run; ++i) out[i] = table[in[i]];
+    }
   }
   return result;
 }
@@ -111,12 +121,15 @@ CalibrationSet::CalibrationSet(std::vector<CalibrationTensor> tensors, const Gra
                     array.description() + " holds 8-bit pixels, but " +
                         (input == nullptr ? "tensor" : "input") + " '" + Printable(tensor.name) +
                         "' has no preprocess that says how pixels become inputs; give float "
-                        "arrays, or add \"preprocess\" to the model's input");
+                        "arrays, or --scale, --mean and --std as the network was trained, or add "
+                        "\"preprocess\" to the model's input");
       }
       entry.is_image = true;
       entry.preprocess = *input->preprocess;
-      const auto channels = array.shape().size() > 1 ? static_cast<size_t>(array.shape()[1]) : 1;
-      CheckPixelLayout(array, entry.preprocess);
+      const auto axis = static_cast<size_t>(ChannelAxis(array.shape()));
+      const auto channels =
+          array.shape().size() > axis ? static_cast<size_t>(array.shape()[axis]) : 1;
+      if (!tensor.from_images) CheckPixelLayout(array, entry.preprocess);
       for (const auto* values : {&entry.preprocess.mean, &entry.preprocess.std}) {
         if (values->size() != 1 && values->size() != channels) {
           throw Error(ErrorCode::kMalformed,

@@ -5,22 +5,32 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <set>
 
 #include "adaround/base/error.h"
+#include "adaround/graph/image_layout.h"
 #include "adaround/runtime/executor.h"
 #include "base/parallel_for.h"
+#include "pipeline/network_output.h"
 #include "pipeline/prepared_network.h"
 
 namespace adaround {
 namespace {
 
-// What one sample contributes; summed in the order of samples, so that threads do not matter.
-struct SampleResult {
+// Class maps say no number of classes: what they and their labels may hold.
+constexpr int64_t kMaxClasses = 65'536;
+
+// Whether the true class of a sample is the first, or among the first five.
+struct Ranks {
   bool top1 = false;
   bool top5 = false;
-  bool reference_top1 = false;
-  bool reference_top5 = false;
+};
+
+// What one sample contributes; summed in the order of samples, so that threads do not matter.
+struct SampleResult {
+  Ranks ranks;
+  Ranks reference_ranks;
   double signal = 0.0;
   double noise = 0.0;
   double kl_divergence = 0.0;
@@ -28,100 +38,181 @@ struct SampleResult {
   int64_t num_positions = 0;
 };
 
-// The output seen as [classes, positions].
-struct Scores {
-  const float* values;
-  int64_t num_classes;
-  int64_t num_positions;
+// Pixels of each class. Sums of integers: the order of samples does not matter.
+class PixelCounts {
+ public:
+  void Add(const std::vector<int64_t>& predicted, const Tensor& labels) {
+    const int64_t* label = labels.data<int64_t>();
+    for (size_t i = 0; i < predicted.size(); ++i) {
+      if (label[i] == kIgnoredClass) continue;
+      const auto largest = static_cast<size_t>(std::max(label[i], predicted[i]));
+      if (largest >= counts_.size()) counts_.resize(largest + 1);
+      ++counts_[static_cast<size_t>(label[i])].labelled;
+      ++counts_[static_cast<size_t>(predicted[i])].predicted;
+      if (label[i] == predicted[i]) ++counts_[static_cast<size_t>(label[i])].both;
+    }
+  }
 
-  float At(int64_t c, int64_t position) const { return values[c * num_positions + position]; }
+  void Add(const PixelCounts& other) {
+    counts_.resize(std::max(counts_.size(), other.counts_.size()));
+    for (size_t c = 0; c < other.counts_.size(); ++c) {
+      counts_[c].labelled += other.counts_[c].labelled;
+      counts_[c].predicted += other.counts_[c].predicted;
+      counts_[c].both += other.counts_[c].both;
+    }
+  }
+
+  Segmentation Measure() const {
+    double sum = 0.0;
+    int64_t num_classes = 0;
+    int64_t num_right = 0;
+    int64_t num_pixels = 0;
+    for (const Count& count : counts_) {
+      num_right += count.both;
+      num_pixels += count.labelled;
+      const int64_t either = count.labelled + count.predicted - count.both;
+      if (either == 0) continue;
+      sum += static_cast<double>(count.both) / static_cast<double>(either);
+      ++num_classes;
+    }
+    if (num_pixels == 0) {
+      throw Error(ErrorCode::kMalformed, "every pixel of the label maps is ignored (" +
+                                             std::to_string(kIgnoredClass) +
+                                             "); there is nothing to measure");
+    }
+    return {100.0 * sum / static_cast<double>(num_classes),
+            100.0 * static_cast<double>(num_right) / static_cast<double>(num_pixels)};
+  }
+
+ private:
+  struct Count {
+    int64_t labelled = 0;
+    int64_t predicted = 0;
+    int64_t both = 0;
+  };
+  std::vector<Count> counts_;
 };
 
-Scores ScoresOf(const Tensor& output, const std::string& name) {
-  if (output.dtype() != DType::kFloat32 || output.rank() < 2 || output.dim(0) != 1 ||
-      output.dim(1) < 1 || output.num_elements() == 0) {
-    throw Error(ErrorCode::kUnsupported,
-                "output '" + Printable(name) + "' is " + std::string(DTypeName(output.dtype())) +
-                    " " + ShapeToString(output.shape()) +
-                    " for one sample; evaluation needs float32 scores [1, classes, ...]");
-  }
-  return {output.data<float>(), output.dim(1), output.num_elements() / output.dim(1)};
-}
-
-int64_t LargestClass(const Scores& scores, int64_t position) {
-  int64_t best = 0;
-  for (int64_t c = 1; c < scores.num_classes; ++c) {
-    if (scores.At(c, position) > scores.At(best, position)) best = c;
-  }
-  return best;
-}
-
 // How many classes score higher than `label`; equal scores count against it only from the left, as
-// the first of equals is the prediction. NaN scores never win.
-int64_t RankOf(const Scores& scores, int64_t label) {
-  const float own = scores.At(label, 0);
-  if (std::isnan(own)) return scores.num_classes;
+// the first of equals is the prediction.
+int64_t RankOf(const NetworkOutput& output, int64_t label) {
+  const float own = output.Score(label, 0);
   int64_t rank = 0;
-  for (int64_t c = 0; c < scores.num_classes; ++c) {
-    const float other = scores.At(c, 0);
+  for (int64_t c = 0; c < output.num_classes(); ++c) {
+    const float other = output.Score(c, 0);
     if (other > own || (other == own && c < label)) ++rank;
   }
   return rank;
 }
 
-double LogSumExp(const Scores& scores, int64_t position) {
-  float largest = scores.At(0, position);
-  for (int64_t c = 1; c < scores.num_classes; ++c) {
-    largest = std::max(largest, scores.At(c, position));
+Ranks RanksOf(const NetworkOutput& output, int64_t label) {
+  if (!output.has_scores()) return {output.ClassAt(0) == label, false};
+  const int64_t rank = RankOf(output, label);
+  return {rank < 1, rank < 5};
+}
+
+double LogSumExp(const NetworkOutput& output, int64_t position) {
+  float largest = output.Score(0, position);
+  for (int64_t c = 1; c < output.num_classes(); ++c) {
+    largest = std::max(largest, output.Score(c, position));
   }
   double sum = 0.0;
-  for (int64_t c = 0; c < scores.num_classes; ++c) {
-    sum += std::exp(static_cast<double>(scores.At(c, position)) - static_cast<double>(largest));
+  for (int64_t c = 0; c < output.num_classes(); ++c) {
+    sum += std::exp(static_cast<double>(output.Score(c, position)) - static_cast<double>(largest));
   }
   return static_cast<double>(largest) + std::log(sum);
 }
 
-void AddDistance(const Scores& output, const Scores& reference, SampleResult& result) {
-  result.num_positions = output.num_positions;
-  for (int64_t i = 0; i < output.num_classes * output.num_positions; ++i) {
-    const double wanted = reference.values[i];
-    const double difference = static_cast<double>(output.values[i]) - wanted;
-    result.signal += wanted * wanted;
-    result.noise += difference * difference;
-  }
-  for (int64_t position = 0; position < output.num_positions; ++position) {
-    if (LargestClass(output, position) == LargestClass(reference, position)) ++result.num_agreeing;
+void AddDistance(const NetworkOutput& output, const NetworkOutput& reference,
+                 SampleResult& result) {
+  result.num_positions = output.num_positions();
+  for (int64_t position = 0; position < output.num_positions(); ++position) {
+    if (output.ClassAt(position) == reference.ClassAt(position)) ++result.num_agreeing;
+    if (!output.has_scores()) continue;
     const double output_norm = LogSumExp(output, position);
     const double reference_norm = LogSumExp(reference, position);
-    for (int64_t c = 0; c < output.num_classes; ++c) {
-      const double log_wanted = static_cast<double>(reference.At(c, position)) - reference_norm;
-      const double log_found = static_cast<double>(output.At(c, position)) - output_norm;
+    for (int64_t c = 0; c < output.num_classes(); ++c) {
+      const double wanted = reference.Score(c, position);
+      const double found = output.Score(c, position);
+      result.signal += wanted * wanted;
+      result.noise += (found - wanted) * (found - wanted);
+      const double log_wanted = wanted - reference_norm;
+      const double log_found = found - output_norm;
       result.kl_divergence += std::exp(log_wanted) * (log_wanted - log_found);
     }
   }
 }
 
-void CheckLabel(int64_t label, const Scores& scores, int64_t sample) {
-  if (scores.num_positions != 1) {
+void CheckClass(int64_t label, const NetworkOutput& output, const std::string& where) {
+  const int64_t num_classes = output.has_scores() ? output.num_classes() : kMaxClasses;
+  if (label >= 0 && label < num_classes) return;
+  throw Error(ErrorCode::kMalformed, "label " + std::to_string(label) + " of " + where +
+                                         " is outside the " + std::to_string(num_classes) +
+                                         " classes");
+}
+
+// Why labels of sub-folders say nothing about this output; "" where they do.
+std::string MisfitOfFolders(const Labels& labels, const NetworkOutput& output) {
+  if (output.num_positions() != 1) {
+    return "the sub-folders of the data were not taken for classes: the network's output is not one "
+           "class per sample";
+  }
+  if (labels.num_placed_folders && output.has_scores() &&
+      *labels.num_placed_folders != output.num_classes()) {
+    return "the sub-folders of the data were not taken for classes: there are " +
+           std::to_string(*labels.num_placed_folders) + " for " +
+           std::to_string(output.num_classes()) +
+           " classes; name them by class index, or give --labels FILE";
+  }
+  return "";
+}
+
+void CheckSampleLabels(const Labels& labels, const NetworkOutput& output) {
+  if (output.num_positions() == 1) return;
+  throw Error(ErrorCode::kUnsupported,
+              "the output has " + std::to_string(output.num_positions()) +
+                  " positions per sample; one class per sample fits outputs [samples, classes] "
+                  "only; give label maps: a folder of PNG files, or .npy [samples, height, width]" +
+                  (labels.from_folders ? ", not sub-folders" : ""));
+}
+
+// The label map of a sample, once it is found to fit.
+Tensor FittingMap(const LabelMaps& maps, int64_t sample, const NetworkOutput& output) {
+  if (output.height() == 0) {
     throw Error(ErrorCode::kUnsupported,
-                "the output has " + std::to_string(scores.num_positions) +
-                    " positions per sample; class labels fit outputs [samples, classes] only");
+                "the labels are maps, but the network's output is one of [1, classes] or the like; "
+                "maps fit outputs [samples, classes, height, width] or [samples, height, width]");
   }
-  if (label < 0 || label >= scores.num_classes) {
-    throw Error(ErrorCode::kMalformed, "label " + std::to_string(label) + " of sample " +
-                                           std::to_string(sample) + " is outside the " +
-                                           std::to_string(scores.num_classes) + " classes");
+  Tensor map = maps.Read(sample);
+  if (!output.has_scores() && (map.dim(0) != output.height() || map.dim(1) != output.width())) {
+    throw Error(ErrorCode::kUnsupported,
+                maps.Describe(sample) + ": has " + std::to_string(map.dim(1)) + "x" +
+                    std::to_string(map.dim(0)) + " pixels, the network's map of classes " +
+                    std::to_string(output.width()) + "x" + std::to_string(output.height()) +
+                    "; classes, unlike scores, cannot be interpolated: give labels of its extent");
   }
+  const int64_t* labels = map.data<int64_t>();
+  for (int64_t i = 0; i < map.num_elements(); ++i) {
+    if (labels[i] != kIgnoredClass) CheckClass(labels[i], output, maps.Describe(sample));
+  }
+  return map;
 }
 
-Accuracy MakeAccuracy(int64_t top1, int64_t top5, int64_t count) {
-  return {100.0 * static_cast<double>(top1) / static_cast<double>(count),
-          100.0 * static_cast<double>(top5) / static_cast<double>(count)};
+void AddPixels(const NetworkOutput& output, const Tensor& map, std::mutex& mutex,
+               PixelCounts& sum) {
+  const std::vector<int64_t> predicted = output.ClassMap(map.dim(0), map.dim(1));
+  for (const int64_t c : predicted) {
+    if (c < 0 || c >= kMaxClasses) {
+      throw Error(ErrorCode::kUnsupported, "the network's map holds class " + std::to_string(c) +
+                                               "; 0 to " + std::to_string(kMaxClasses - 1) +
+                                               " are counted");
+    }
+  }
+  PixelCounts counts;
+  counts.Add(predicted, map);
+  const std::lock_guard<std::mutex> lock(mutex);
+  sum.Add(counts);
 }
-
-}  // namespace
-
-namespace {
 
 // The whole network is measured: from its inputs where they are given, else around what cannot be
 // computed, but never by taking the output itself as given.
@@ -140,14 +231,56 @@ ExecutionPlan PlanToOutput(const Executor& executor, const CalibrationSet& data,
   }
 }
 
-void CheckFinite(const Scores& scores, const std::string& name, int64_t sample) {
-  for (int64_t i = 0; i < scores.num_classes * scores.num_positions; ++i) {
-    if (!std::isfinite(scores.values[i])) {
-      throw Error(ErrorCode::kNumerical, "output '" + Printable(name) +
-                                             "' is not finite for sample " +
-                                             std::to_string(sample));
-    }
+// A network with the way to its first output.
+class MeasuredNetwork {
+ public:
+  // `graph` has `output`; `is_quantized`: samples come from the quantized path.
+  MeasuredNetwork(const Graph& graph, const std::string& output, const CalibrationSet& data,
+                  bool is_quantized)
+      : executor_(graph), output_(output), data_(data), is_quantized_(is_quantized) {
+    plan_ = PlanToOutput(executor_, data, output);
+    channels_last_ = !graph.inputs.empty() && ChannelAxis(graph.inputs.front().shape) == 3;
   }
+
+  Executor& executor() { return executor_; }
+
+  Tensor Run(int64_t sample) const {
+    return executor_.Run(plan_, GivenTensors(data_, plan_.needed, sample, is_quantized_))
+        .at(output_);
+  }
+  NetworkOutput View(Tensor output, int64_t sample) const {
+    return NetworkOutput(std::move(output), channels_last_, output_, sample);
+  }
+
+ private:
+  Executor executor_;
+  std::string output_;
+  const CalibrationSet& data_;
+  ExecutionPlan plan_;
+  bool is_quantized_;
+  bool channels_last_ = false;
+};
+
+const std::string& FirstOutput(const Graph& graph) {
+  if (graph.outputs.empty()) throw Error(ErrorCode::kUnsupported, "the model has no output");
+  return graph.outputs.front();
+}
+
+void CheckCount(const Labels& labels, int64_t num_samples) {
+  if (labels.num_samples() == num_samples) return;
+  throw Error(ErrorCode::kMalformed, "found " + std::to_string(labels.num_samples()) +
+                                         " labels for " + std::to_string(num_samples) +
+                                         " samples");
+}
+
+Accuracy MakeAccuracy(int64_t top1, int64_t top5, int64_t count, bool has_scores) {
+  const auto percent = [count](int64_t part) {
+    return 100.0 * static_cast<double>(part) / static_cast<double>(count);
+  };
+  Accuracy accuracy;
+  accuracy.top1 = percent(top1);
+  if (has_scores) accuracy.top5 = percent(top5);
+  return accuracy;
 }
 
 }  // namespace
@@ -162,76 +295,95 @@ bool ReachesOutput(const Graph& model, const CalibrationSet& data) {
   }
 }
 
+void CheckLabels(const Graph& model, const CalibrationSet& data, const Labels& labels) {
+  CheckCount(labels, data.num_samples());
+  const MeasuredNetwork network(model, FirstOutput(model), data, false);
+  const NetworkOutput output = network.View(network.Run(0), 0);
+  if (labels.maps) {
+    FittingMap(*labels.maps, 0, output);
+    return;
+  }
+  if (labels.from_folders && !MisfitOfFolders(labels, output).empty()) return;
+  CheckSampleLabels(labels, output);
+  for (size_t i = 0; i < labels.classes.size(); ++i) {
+    CheckClass(labels.classes[i], output, "sample " + std::to_string(i));
+  }
+}
+
 Evaluation EvaluateModel(const Graph& model, const Graph* reference, const CalibrationSet& data,
-                         const std::vector<int64_t>* labels, int num_threads,
-                         ProgressObserver* observer) {
+                         const Labels* labels, int num_threads, ProgressObserver* observer) {
   QuantizedModel unquantized;
   unquantized.graph = model;
   return EvaluateModel(unquantized, reference, data, labels, num_threads, observer);
 }
 
 Evaluation EvaluateModel(const QuantizedModel& model, const Graph* reference,
-                         const CalibrationSet& data, const std::vector<int64_t>* labels,
-                         int num_threads, ProgressObserver* observer) {
+                         const CalibrationSet& data, const Labels* labels, int num_threads,
+                         ProgressObserver* observer) {
   const int64_t num_samples = data.num_samples();
-  if (labels != nullptr && static_cast<int64_t>(labels->size()) != num_samples) {
-    throw Error(ErrorCode::kMalformed, "found " + std::to_string(labels->size()) + " labels for " +
-                                           std::to_string(num_samples) + " samples");
-  }
-  if (model.graph.outputs.empty()) {
-    throw Error(ErrorCode::kUnsupported, "the model has no output");
-  }
-  const std::string& output = model.graph.outputs.front();
-  Executor executor(model.Dequantized());
-  HookActivations(model.activations, executor);
-  const ExecutionPlan plan = PlanToOutput(executor, data, output);
-  std::unique_ptr<Executor> reference_executor;
-  ExecutionPlan reference_plan;
+  if (labels != nullptr) CheckCount(*labels, num_samples);
+  const std::string& output_name = FirstOutput(model.graph);
+  MeasuredNetwork network(model.Dequantized(), output_name, data, true);
+  HookActivations(model.activations, network.executor());
+  std::unique_ptr<MeasuredNetwork> reference_network;
   if (reference != nullptr) {
-    if (std::find(reference->outputs.begin(), reference->outputs.end(), output) ==
+    if (std::find(reference->outputs.begin(), reference->outputs.end(), output_name) ==
         reference->outputs.end()) {
       throw Error(ErrorCode::kMalformed,
-                  "the reference model has no output '" + Printable(output) + "'");
+                  "the reference model has no output '" + Printable(output_name) + "'");
     }
-    reference_executor = std::make_unique<Executor>(*reference);
-    reference_plan = PlanToOutput(*reference_executor, data, output);
+    reference_network = std::make_unique<MeasuredNetwork>(*reference, output_name, data, false);
   }
 
   std::vector<SampleResult> results(static_cast<size_t>(num_samples));
   std::atomic<int64_t> num_done{0};
   std::atomic<int64_t> num_classes{0};
+  std::mutex mutex;  // guards what follows
+  PixelCounts pixels;
+  PixelCounts reference_pixels;
+  std::string misfit;
   ParallelFor(num_samples, num_threads, [&](int64_t sample) {
     if (observer != nullptr && observer->ShouldStop()) {
       throw Error(ErrorCode::kCancelled, "stopped on request");
     }
     SampleResult& result = results[static_cast<size_t>(sample)];
-    const TensorMap given = GivenTensors(data, plan.needed, sample, true);
-    const Tensor found = executor.Run(plan, given).at(output);
-    const Scores scores = ScoresOf(found, output);
-    CheckFinite(scores, output, sample);
-    num_classes = scores.num_classes;
-    const int64_t label = labels != nullptr ? (*labels)[static_cast<size_t>(sample)] : 0;
-    if (labels != nullptr) {
-      CheckLabel(label, scores, sample);
-      const int64_t rank = RankOf(scores, label);
-      result.top1 = rank < 1;
-      result.top5 = rank < 5;
-    }
-    if (reference_executor) {
-      const TensorMap float_given = GivenTensors(data, reference_plan.needed, sample, false);
-      const Tensor wanted = reference_executor->Run(reference_plan, float_given).at(output);
-      if (wanted.shape() != found.shape()) {
-        throw Error(ErrorCode::kMalformed,
-                    "the reference model's output has shape " + ShapeToString(wanted.shape()) +
-                        ", the model's " + ShapeToString(found.shape()));
+    const Tensor found = network.Run(sample);
+    const NetworkOutput output = network.View(found, sample);
+    num_classes = output.num_classes();
+    Tensor map;
+    bool has_class = false;
+    int64_t label = 0;
+    if (labels != nullptr && labels->maps) {
+      map = FittingMap(*labels->maps, sample, output);
+      AddPixels(output, map, mutex, pixels);
+    } else if (labels != nullptr) {
+      const std::string why =
+          labels->from_folders ? MisfitOfFolders(*labels, output) : std::string();
+      if (why.empty()) {
+        has_class = true;
+        label = labels->classes[static_cast<size_t>(sample)];
+        CheckSampleLabels(*labels, output);
+        CheckClass(label, output, "sample " + std::to_string(sample));
+        result.ranks = RanksOf(output, label);
+      } else {
+        const std::lock_guard<std::mutex> lock(mutex);
+        misfit = why;
       }
-      const Scores reference_scores = ScoresOf(wanted, output);
-      CheckFinite(reference_scores, output, sample);
-      AddDistance(scores, reference_scores, result);
-      if (labels != nullptr) {
-        const int64_t rank = RankOf(reference_scores, label);
-        result.reference_top1 = rank < 1;
-        result.reference_top5 = rank < 5;
+    }
+    if (reference_network) {
+      const Tensor wanted = reference_network->Run(sample);
+      if (wanted.shape() != found.shape() || wanted.dtype() != found.dtype()) {
+        throw Error(ErrorCode::kMalformed,
+                    "the reference model's output is " + std::string(DTypeName(wanted.dtype())) +
+                        " " + ShapeToString(wanted.shape()) + ", the model's " +
+                        std::string(DTypeName(found.dtype())) + " " +
+                        ShapeToString(found.shape()));
+      }
+      const NetworkOutput reference_output = network.View(wanted, sample);
+      AddDistance(output, reference_output, result);
+      if (has_class) result.reference_ranks = RanksOf(reference_output, label);
+      if (labels != nullptr && labels->maps) {
+        AddPixels(reference_output, map, mutex, reference_pixels);
       }
     }
     const int64_t done = ++num_done;
@@ -244,10 +396,10 @@ Evaluation EvaluateModel(const QuantizedModel& model, const Graph* reference,
   int64_t reference_top1 = 0;
   int64_t reference_top5 = 0;
   for (const SampleResult& result : results) {
-    top1 += result.top1 ? 1 : 0;
-    top5 += result.top5 ? 1 : 0;
-    reference_top1 += result.reference_top1 ? 1 : 0;
-    reference_top5 += result.reference_top5 ? 1 : 0;
+    top1 += result.ranks.top1 ? 1 : 0;
+    top5 += result.ranks.top5 ? 1 : 0;
+    reference_top1 += result.reference_ranks.top1 ? 1 : 0;
+    reference_top5 += result.reference_ranks.top5 ? 1 : 0;
     sum.signal += result.signal;
     sum.noise += result.noise;
     sum.kl_divergence += result.kl_divergence;
@@ -257,19 +409,32 @@ Evaluation EvaluateModel(const QuantizedModel& model, const Graph* reference,
   Evaluation evaluation;
   evaluation.num_samples = num_samples;
   evaluation.num_classes = num_classes;
-  if (labels != nullptr) {
-    evaluation.accuracy = MakeAccuracy(top1, top5, num_samples);
+  const bool has_scores = evaluation.num_classes > 0;
+  if (!misfit.empty()) {
+    evaluation.notes.push_back(misfit);
+  } else if (labels != nullptr && labels->maps) {
+    evaluation.segmentation = pixels.Measure();
+    if (reference != nullptr) evaluation.reference_segmentation = reference_pixels.Measure();
+  } else if (labels != nullptr) {
+    evaluation.accuracy = MakeAccuracy(top1, top5, num_samples, has_scores);
     if (reference != nullptr) {
-      evaluation.reference_accuracy = MakeAccuracy(reference_top1, reference_top5, num_samples);
+      evaluation.reference_accuracy =
+          MakeAccuracy(reference_top1, reference_top5, num_samples, has_scores);
     }
   }
   if (reference != nullptr) {
     const auto positions = static_cast<double>(sum.num_positions);
     Distance distance;
-    distance.sqnr_db = sum.noise == 0.0 ? std::numeric_limits<double>::infinity()
-                                        : 10.0 * std::log10(sum.signal / sum.noise);
     distance.agreement = 100.0 * static_cast<double>(sum.num_agreeing) / positions;
-    distance.kl_divergence = sum.kl_divergence / positions;
+    if (has_scores) {
+      distance.sqnr_db = sum.noise == 0.0 ? std::numeric_limits<double>::infinity()
+                                          : 10.0 * std::log10(sum.signal / sum.noise);
+      distance.kl_divergence = sum.kl_divergence / positions;
+    } else {
+      evaluation.notes.push_back(
+          "output '" + Printable(output_name) +
+          "' holds classes, not scores: SQNR and divergence cannot be measured");
+    }
     evaluation.distance = distance;
   }
   return evaluation;

@@ -49,6 +49,8 @@ Json ToJson(const NetworkRow& network) {
       {"name", network.name},
       {"top1", Number(network.top1)},
       {"top5", Number(network.top5)},
+      {"miou", Number(network.miou)},
+      {"pixel_accuracy", Number(network.pixel_accuracy)},
       {"sqnr_db", Number(network.sqnr_db)},
       {"agreement", Number(network.agreement)},
       {"kl_divergence", Number(network.kl_divergence)},

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "adaround/base/error.h"
@@ -52,13 +53,18 @@ std::string LayerLine(const LayerReport& layer, int64_t done, int64_t total) {
 
 std::string NetworkTable(const std::vector<NetworkRow>& networks, int64_t num_evaluated,
                          const std::string& evaluated_on) {
+  const bool has_maps = std::any_of(networks.begin(), networks.end(),
+                                    [](const NetworkRow& network) { return !!network.miou; });
   std::string text = fmt::format("on {} {}\n", num_evaluated, evaluated_on);
-  text += fmt::format("{:<12}  {:>8}  {:>8}  {:>9}  {:>9}  {:>9}\n", "network", "top-1 %",
-                      "top-5 %", "SQNR dB", "agree %", "KL");
+  text += fmt::format("{:<12}  {:>8}  {:>8}  {:>9}  {:>9}  {:>9}\n", "network",
+                      has_maps ? "mIoU %" : "top-1 %", has_maps ? "pixels %" : "top-5 %",
+                      "SQNR dB", "agree %", "KL");
   for (const NetworkRow& network : networks) {
     text += fmt::format("{:<12}  {:>8}  {:>8}  {:>9}  {:>9}  {:>9}\n", network.name,
-                        Cell(network.top1, 2), Cell(network.top5, 2), Cell(network.sqnr_db, 2),
-                        Cell(network.agreement, 2), Cell(network.kl_divergence, 4));
+                        Cell(has_maps ? network.miou : network.top1, 2),
+                        Cell(has_maps ? network.pixel_accuracy : network.top5, 2),
+                        Cell(network.sqnr_db, 2), Cell(network.agreement, 2),
+                        Cell(network.kl_divergence, 4));
   }
   return text;
 }

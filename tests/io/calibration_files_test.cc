@@ -25,7 +25,7 @@ Tensor Floats(int64_t samples, float first = 0) {
 
 void ExpectRefused(const std::filesystem::path& path, const std::vector<std::string>& fragments,
                    ErrorCode code = ErrorCode::kMalformed) {
-  ExpectError(code, fragments, [&] { OpenCalibrationFiles(path); });
+  ExpectError(code, fragments, [&] { OpenCalibrationFiles(path, Graph{}); });
 }
 
 TEST(CalibrationFiles, FolderPairsBothStreamsAndDecodesNames) {
@@ -38,7 +38,7 @@ TEST(CalibrationFiles, FolderPairsBothStreamsAndDecodesNames) {
   WriteBytes(folder / "README.txt", "notes");
   WriteBytes(folder / ".DS_Store", "x");
   WriteBytes(folder / "._input.npy", "resource fork");
-  const auto tensors = OpenCalibrationFiles(folder.path());
+  const auto tensors = OpenCalibrationFiles(folder.path(), Graph{});
   ASSERT_EQ(tensors.size(), 4u);
   EXPECT_EQ(tensors[0].name, ".hidden");
   EXPECT_EQ(tensors[1].name, "/layer1/Relu_output_0");
@@ -55,8 +55,8 @@ TEST(CalibrationFiles, TakesSingleFiles) {
   WriteNpy(folder / "input.npy", Floats(3));
   WriteSafetensors(folder / "a.safetensors",
                    {{"x", Floats(2)}, {"x.quantized", Floats(2)}, {"/y", Floats(2)}}, {});
-  EXPECT_EQ(OpenCalibrationFiles(folder / "input.npy").front().name, "input");
-  const auto tensors = OpenCalibrationFiles(folder / "a.safetensors");
+  EXPECT_EQ(OpenCalibrationFiles(folder / "input.npy", Graph{}).front().name, "input");
+  const auto tensors = OpenCalibrationFiles(folder / "a.safetensors", Graph{});
   ASSERT_EQ(tensors.size(), 2u);
   EXPECT_EQ(tensors[0].name, "/y");
   EXPECT_NE(tensors[1].x_hat, nullptr);
@@ -108,11 +108,13 @@ TEST(CalibrationFiles, RefusesArraysWithoutSamples) {
   ExpectRefused(folder.path(), {"a.npy", "is a scalar"});
 }
 
-TEST(CalibrationFiles, TellsImageFoldersFromEmptyOnes) {
+TEST(CalibrationFiles, RefusesEmptyFolders) {
   const ScratchFolder folder;
-  ExpectRefused(folder.path(), {"holds no .npy files"});
-  WriteBytes(folder / "0001.JPG", "x");
-  ExpectRefused(folder.path(), {"folder of images", "numpy.save"}, ErrorCode::kUnsupported);
+  ExpectRefused(folder.path(), {"holds neither .npy files nor JPEG or PNG"});
+  WriteBytes(folder / "notes.txt", "x");
+  WriteBytes(folder / ".hidden.png", "x");
+  std::filesystem::create_directory(folder / "empty");
+  ExpectRefused(folder.path(), {"holds neither .npy files nor JPEG or PNG"});
 }
 
 TEST(CalibrationFiles, RefusesOtherKindsOfFiles) {

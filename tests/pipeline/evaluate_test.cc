@@ -34,6 +34,12 @@ CalibrationSet Samples(const Graph& graph, Shape shape, const std::vector<float>
   return CalibrationSet(GivenList(Given("x", Floats(std::move(shape), values))), graph);
 }
 
+Labels Classes(std::vector<int64_t> classes) {
+  Labels labels;
+  labels.classes = std::move(classes);
+  return labels;
+}
+
 const std::vector<float> kScores = {
     0, 1, 2, 3, 4, 5, 6,    // class 6 leads, then 5, 4, 3, 2
     9, 1, 2, 3, 4, 5, 6,    // class 0 leads, then 6, 5, 4, 3
@@ -44,12 +50,13 @@ const std::vector<float> kScores = {
 TEST(EvaluateModel, CountsTop1AndTop5) {
   const Graph model = ShiftModel(std::vector<float>(7, 0.0F));
   const CalibrationSet samples = Samples(model, {4, 7}, kScores);
-  const auto accuracy = [&](const std::vector<int64_t>& labels) {
+  const auto accuracy = [&](std::vector<int64_t> classes) {
+    const Labels labels = Classes(std::move(classes));
     const Evaluation evaluation = EvaluateModel(model, nullptr, samples, &labels, 1);
     EXPECT_EQ(evaluation.num_samples, 4);
     EXPECT_EQ(evaluation.num_classes, 7);
     EXPECT_FALSE(evaluation.distance.has_value());
-    return std::pair(evaluation.accuracy->top1, evaluation.accuracy->top5);
+    return std::pair(evaluation.accuracy->top1, evaluation.accuracy->top5.value());
   };
   EXPECT_EQ(accuracy({6, 0, 0, 0}), std::pair(100.0, 100.0));
   EXPECT_EQ(accuracy({5, 6, 1, 1}), std::pair(0.0, 100.0));
@@ -63,7 +70,7 @@ TEST(EvaluateModel, CountsTop1AndTop5) {
 TEST(EvaluateModel, FewClassesAreAllInTheTop5) {
   const Graph model = ShiftModel({0, 0, 0});
   const CalibrationSet samples = Samples(model, {2, 3}, {1, 2, 3, 3, 2, 1});
-  const std::vector<int64_t> labels = {0, 0};
+  const Labels labels = Classes({0, 0});
   const Evaluation evaluation = EvaluateModel(model, nullptr, samples, &labels, 2);
   EXPECT_EQ(evaluation.accuracy->top1, 50.0);
   EXPECT_EQ(evaluation.accuracy->top5, 100.0);
@@ -102,10 +109,10 @@ TEST(EvaluateModel, DistanceMatchesNaiveNumbers) {
   }
   ASSERT_EQ(agreeing, 1);  // else the example proves little
   const CalibrationSet samples = Samples(model, {3, 3}, values);
-  const std::vector<int64_t> labels = {2, 0, 1};
+  const Labels labels = Classes({2, 0, 1});
   const Evaluation evaluation = EvaluateModel(model, &reference, samples, &labels, 1);
-  EXPECT_NEAR(evaluation.distance->sqnr_db, 10 * std::log10(signal / noise), 1e-5);
-  EXPECT_NEAR(evaluation.distance->kl_divergence, divergence, 1e-6);
+  EXPECT_NEAR(evaluation.distance->sqnr_db.value(), 10 * std::log10(signal / noise), 1e-5);
+  EXPECT_NEAR(evaluation.distance->kl_divergence.value(), divergence, 1e-6);
   EXPECT_NEAR(evaluation.distance->agreement, 100.0 / 3, 1e-9);
   EXPECT_EQ(evaluation.reference_accuracy->top1, 100.0);
   EXPECT_NEAR(evaluation.accuracy->top1, 100.0 / 3, 1e-9);
@@ -117,7 +124,7 @@ TEST(EvaluateModel, EqualNetworksAreAtNoDistance) {
   const Graph model = ShiftModel({1, 2, 3});
   const Evaluation evaluation = EvaluateModel(
       model, &model, Samples(model, {2, 3}, {1e30F, 0, 0, -1e3F, 1e3F, 0}), nullptr, 1);
-  EXPECT_TRUE(std::isinf(evaluation.distance->sqnr_db));
+  EXPECT_TRUE(std::isinf(evaluation.distance->sqnr_db.value()));
   EXPECT_EQ(evaluation.distance->agreement, 100.0);
   EXPECT_EQ(evaluation.distance->kl_divergence, 0.0);
 }
@@ -134,7 +141,8 @@ TEST(EvaluateModel, EveryPositionOfAMapCounts) {
 TEST(EvaluateModel, LabelsThatDoNotFitAreRefused) {
   const Graph model = ShiftModel({0, 0, 0});
   const CalibrationSet samples = Samples(model, {2, 3}, {1, 2, 3, 3, 2, 1});
-  const auto run = [&](const std::vector<int64_t>& labels) {
+  const auto run = [&](std::vector<int64_t> classes) {
+    const Labels labels = Classes(std::move(classes));
     EvaluateModel(model, nullptr, samples, &labels, 1);
   };
   ExpectErrorWith(ErrorCode::kMalformed, {"1", "2"}, [&] { run({0}); });
@@ -150,7 +158,7 @@ TEST(EvaluateModel, ModelsThatDoNotFitAreRefused) {
   const CalibrationSet samples = Samples(model, {2, 2}, {1, 2, 3, 3});
   ExpectErrorWith(ErrorCode::kMalformed, {"'logits'"},
                   [&] { EvaluateModel(model, &other, samples, nullptr, 1); });
-  const std::vector<int64_t> labels = {0};
+  const Labels labels = Classes({0});
   const Graph map = ShiftModel({0, 0}, {-1, 2, 3});
   ExpectErrorWith(ErrorCode::kUnsupported, {"3 positions"}, [&] {
     EvaluateModel(map, nullptr, Samples(map, {1, 2, 3}, {1, 3, 0, 0, 0, 1}), &labels, 1);

@@ -36,7 +36,7 @@ struct Node {
 };
 
 // How 8-bit pixels become the input's values: value = (pixel * scale - mean[c]) / std[c], with c
-// along axis 1. `mean` and `std` hold one value or one per channel.
+// along ChannelAxis (image_layout.h). `mean` and `std` hold one value or one per channel.
 struct Preprocess {
   double scale = 1.0;
   std::vector<double> mean = {0.0};

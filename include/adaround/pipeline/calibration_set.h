@@ -1,4 +1,4 @@
-// Samples for a graph: arrays on disk, checked against the graph and preprocessed.
+// Samples for a graph: arrays and pictures on disk, checked against the graph and preprocessed.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,7 @@ class CalibrationSet {
   std::vector<int64_t> indices_;
 };
 
-// (pixel * scale - mean[c]) / std[c] for pixels [1, C, ...] of type uint8.
+// (pixel * scale - mean[c]) / std[c] for pixels of type uint8, c along ChannelAxis().
 Tensor ApplyPreprocess(const Tensor& pixels, const Preprocess& preprocess);
 
 }  // namespace adaround

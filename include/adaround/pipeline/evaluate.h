@@ -8,49 +8,76 @@
 
 #include "adaround/base/progress.h"
 #include "adaround/graph/graph.h"
+#include "adaround/io/labels.h"
 #include "adaround/model/quantized_model.h"
 #include "adaround/pipeline/calibration_set.h"
 
 namespace adaround {
 
-// Of the first graph output, [1, C] or [1, C, positions...], with the C classes along axis 1.
+// Everything is measured on the first graph output, per sample:
+//   scores        float32 [1, C] or [1, C, positions...], the C classes along axis 1; [1, h, w, C]
+//                 where the first input's channels are last (ChannelAxis) as well
+//   classes       integers [1], [1, 1], [1, h, w], [1, 1, h, w] or [1, h, w, 1], as ArgMax gives
+//                 them: without scores there is no top-5, no SQNR and no divergence
+
+// Of one class per sample.
 struct Accuracy {
-  double top1 = 0.0;  // percent
-  double top5 = 0.0;  // percent; equals 100 where C <= 5
+  double top1 = 0.0;           // percent
+  std::optional<double> top5;  // percent; equals 100 where C <= 5; none without scores
+};
+
+// Of one class per pixel, over the pixels of all samples whose label is not kIgnoredClass.
+struct Segmentation {
+  // Percent: mean over the classes that occur in labels or predictions of
+  // TP / (TP + FP + FN), true positives, false positives and false negatives in pixels.
+  double miou = 0.0;
+  double pixel_accuracy = 0.0;  // percent
 };
 
 struct Distance {
   // 10 log10 of sum(reference^2) / sum((output - reference)^2), over all outputs of all samples;
-  // infinite where the two are equal.
-  double sqnr_db = 0.0;
-  // Percent of positions whose largest class is the same.
+  // infinite where the two are equal; none without scores.
+  std::optional<double> sqnr_db;
+  // Percent of positions whose class, or largest class, is the same.
   double agreement = 0.0;
-  // Mean over positions of KL(softmax(reference) || softmax(output)), nats.
-  double kl_divergence = 0.0;
+  // Mean over positions of KL(softmax(reference) || softmax(output)), nats; none without scores.
+  std::optional<double> kl_divergence;
 };
 
 struct Evaluation {
   int64_t num_samples = 0;
-  int64_t num_classes = 0;
-  std::optional<Accuracy> accuracy;   // with labels
-  std::optional<Distance> distance;   // with a reference
+  int64_t num_classes = 0;  // 0 without scores
+  std::optional<Accuracy> accuracy;          // with labels of samples
+  std::optional<Segmentation> segmentation;  // with label maps
+  std::optional<Distance> distance;          // with a reference
   // Of the reference itself, with labels and a reference.
   std::optional<Accuracy> reference_accuracy;
+  std::optional<Segmentation> reference_segmentation;
+  // For the user: why something was not measured.
+  std::vector<std::string> notes;
 };
 
 // Whether the given tensors suffice to compute the first graph output (activations captured for
 // single layers do not).
 bool ReachesOutput(const Graph& model, const CalibrationSet& data);
 
-// `labels` are class indices, one per sample; null = none. `reference` null = none.
-// Throws Error(kNumerical) where an output is not finite; Error(kMalformed): a label count that differs from the number of samples, a label outside
-// the classes, labels for an output that is not [1, C]; Error as Executor does.
+// Runs one sample, so that labels that do not fit are refused before hours of work.
+// Throws as EvaluateModel does, but for what only the other samples' label maps and outputs show.
+void CheckLabels(const Graph& model, const CalibrationSet& data, const Labels& labels);
+
+// `labels` null = none. `reference` null = none. Scores of a map are interpolated to the extent of
+// the label map (half-pixel coordinates) where the two differ.
+// Labels of sub-folders that do not fit the output are passed over, with a note.
+// Throws Error(kNumerical) where an output is not finite; Error(kMalformed): a label count that
+// differs from the number of samples, a label outside the classes, nothing but ignored pixels;
+// Error(kUnsupported): an output of another form than above, or labels of another form than the
+// output; Error as Executor does.
 Evaluation EvaluateModel(const Graph& model, const Graph* reference, const CalibrationSet& data,
-                         const std::vector<int64_t>* labels, int num_threads,
+                         const Labels* labels, int num_threads,
                          ProgressObserver* observer = nullptr);
 // The same of a quantized model: weights and biases dequantized, activations on their grids.
 Evaluation EvaluateModel(const QuantizedModel& model, const Graph* reference,
-                         const CalibrationSet& data, const std::vector<int64_t>* labels,
-                         int num_threads, ProgressObserver* observer = nullptr);
+                         const CalibrationSet& data, const Labels* labels, int num_threads,
+                         ProgressObserver* observer = nullptr);
 
 }  // namespace adaround

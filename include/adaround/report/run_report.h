@@ -24,6 +24,8 @@ struct NetworkRow {
   std::string name;  // "float", "nearest", "adaround"
   std::optional<double> top1;
   std::optional<double> top5;
+  std::optional<double> miou;  // percent, with label maps
+  std::optional<double> pixel_accuracy;
   std::optional<double> sqnr_db;
   std::optional<double> agreement;
   std::optional<double> kl_divergence;
@@ -67,7 +69,8 @@ std::string ToJson(const RunReport& report);
 // The final tables: networks side by side, layers left in float, bytes, times.
 std::string ToText(const RunReport& report, bool with_baseline);
 
-// The networks side by side, headed by what they were measured on.
+// The networks side by side, headed by what they were measured on: top-1 and top-5, or, where a row
+// has it, mIoU and pixel accuracy.
 std::string NetworkTable(const std::vector<NetworkRow>& networks, int64_t num_evaluated,
                          const std::string& evaluated_on);
 
