@@ -1,6 +1,8 @@
 #include "io/onnx_tensor.h"
 
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -179,7 +181,9 @@ Tensor WidenFloats(const Tensor& stored, const std::string& what) {
   for (int64_t i = 0; i < stored.num_elements(); ++i) {
     const double value = stored.data<double>()[i];
     if (std::isfinite(value) && std::isinf(result.data<float>()[i])) {
-      ThrowMalformed(what, "element " + std::to_string(i) + " is " + std::to_string(value) +
+      std::array<char, 32> text{};
+      std::snprintf(text.data(), text.size(), "%g", value);
+      ThrowMalformed(what, "element " + std::to_string(i) + " is " + text.data() +
                                ", which float32 does not hold");
     }
   }
