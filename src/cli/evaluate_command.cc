@@ -1,6 +1,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -9,12 +10,10 @@
 #include "adaround/base/error.h"
 #include "adaround/io/calibration_files.h"
 #include "adaround/io/labels.h"
-#include "adaround/io/model_json.h"
-#include "adaround/io/quantized_model_io.h"
+#include "adaround/io/model_file.h"
 #include "adaround/pipeline/evaluate.h"
 #include "cli/commands.h"
 #include "cli/image_options.h"
-#include "cli/model_digest.h"
 #include "cli/output_checks.h"
 #include "cli/progress_display.h"
 #include "cli/report_rows.h"
@@ -34,13 +33,14 @@ struct EvaluateArguments {
 };
 
 // The float model that OUT's report.json names, where it is still there and still the same.
-std::optional<std::string> RecordedReference(const fs::path& model, const QuantizedModel& quantized) {
+std::optional<std::string> RecordedReference(
+    const fs::path& model, const std::map<std::string, std::string>& provenance) {
   const fs::path folder = fs::is_directory(model) ? model : model.parent_path();
   std::ifstream stream(folder / "report.json", std::ios::binary);
   const nlohmann::json report = nlohmann::json::parse(stream, nullptr, false);
-  const auto recorded = quantized.provenance.find("model_sha256");
+  const auto recorded = provenance.find("model_sha256");
   if (!report.is_object() || !report.contains("model") || !report["model"].is_string() ||
-      recorded == quantized.provenance.end()) {
+      recorded == provenance.end()) {
     LogWarning("no report.json names the float model: accuracy alone; give --reference MODEL");
     return std::nullopt;
   }
@@ -95,17 +95,26 @@ void RunEvaluate(const EvaluateArguments& arguments) {
   SetUpLog(arguments.common.log);
   const ModelFile file = ReadModelFile(arguments.model);
   const auto* quantized = std::get_if<QuantizedModel>(&file);
-  Graph graph = quantized != nullptr ? quantized->Dequantized() : std::get<Graph>(file);
-  ApplyImageOptions(arguments.images, graph);
+  const auto* exported = std::get_if<QdqModel>(&file);
+  QuantizedModel model;
+  if (quantized != nullptr) {
+    model = *quantized;
+  } else {
+    model.graph = exported != nullptr ? exported->graph : std::get<Graph>(file);
+  }
+  ApplyImageOptions(arguments.images, model.graph);
+  const Graph& graph = model.graph;
 
   std::optional<std::string> reference_path;
   if (!arguments.reference.empty()) {
     reference_path = arguments.reference;
   } else if (quantized != nullptr) {
-    reference_path = RecordedReference(arguments.model, *quantized);
+    reference_path = RecordedReference(arguments.model, quantized->provenance);
+  } else if (exported != nullptr) {
+    reference_path = RecordedReference(arguments.model, exported->provenance);
   }
   std::optional<Graph> reference;
-  if (reference_path) reference = ReadModelJson(*reference_path);
+  if (reference_path) reference = ReadFloatModel(*reference_path);
   const std::optional<Labels> labels = ReadLabels(arguments.labels, arguments.data, graph);
   if (!reference && !labels) {
     throw Error(ErrorCode::kInvalidArgument,
@@ -115,14 +124,14 @@ void RunEvaluate(const EvaluateArguments& arguments) {
   const CalibrationSet data(OpenCalibrationFiles(arguments.data, graph), graph);
   ProgressDisplay display;
   const Evaluation evaluation =
-      EvaluateModel(graph, reference ? &*reference : nullptr, data, labels ? &*labels : nullptr,
+      EvaluateModel(model, reference ? &*reference : nullptr, data, labels ? &*labels : nullptr,
                     arguments.common.NumThreads(), &display);
   SetLiveLine("");
   for (const std::string& note : evaluation.notes) LogWarning(note);
   if (arguments.common.json) {
     PrintJson(evaluation);
   } else {
-    PrintText(evaluation, quantized != nullptr ? "quantized" : "model");
+    PrintText(evaluation, quantized != nullptr || exported != nullptr ? "quantized" : "model");
   }
 }
 

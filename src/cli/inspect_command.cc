@@ -7,7 +7,7 @@
 #include <variant>
 
 #include "adaround/base/error.h"
-#include "adaround/io/quantized_model_io.h"
+#include "adaround/io/model_file.h"
 #include "adaround/pipeline/inspect.h"
 #include "adaround/report/run_report.h"
 #include "cli/commands.h"
@@ -101,7 +101,9 @@ void RunInspect(const InspectArguments& arguments) {
   const ModelFile file = ReadModelFile(arguments.model);
   const auto* quantized = std::get_if<QuantizedModel>(&file);
   const Inspection inspection =
-      InspectModel(quantized != nullptr ? quantized->Dequantized() : std::get<Graph>(file));
+      InspectModel(quantized != nullptr                      ? quantized->Dequantized()
+                   : std::holds_alternative<QdqModel>(file) ? std::get<QdqModel>(file).graph
+                                                             : std::get<Graph>(file));
   if (arguments.common.json) {
     PrintJson(inspection);
   } else {

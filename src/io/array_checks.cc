@@ -45,6 +45,16 @@ void CheckFinite(const Tensor& tensor, const std::string& what, int64_t first_ro
   }
 }
 
+void CheckNoNaN(const Tensor& tensor, const std::string& what) {
+  if (tensor.dtype() != DType::kFloat32) return;
+  const float* values = tensor.data<float>();
+  for (int64_t i = 0; i < tensor.num_elements(); ++i) {
+    if (!std::isnan(values[i])) continue;
+    ThrowMalformed(what, "the value at " + IndexToString(tensor.shape(), i, 0) +
+                             " is NaN; correct it and write the file again");
+  }
+}
+
 Tensor ToFiniteFloat32(const Tensor& tensor, const std::string& what, int64_t first_row) {
   if (!IsFloat(tensor.dtype())) return tensor;
   Tensor result = ConvertTo(tensor, DType::kFloat32);

@@ -15,6 +15,9 @@ void CheckBooleans(const Tensor& tensor, const std::string& what);
 // dtypes pass. `first_row` is added to the index along axis 0.
 void CheckFinite(const Tensor& tensor, const std::string& what, int64_t first_row = 0);
 
+// As above for NaN alone: infinities pass, which serve as masks and bounds.
+void CheckNoNaN(const Tensor& tensor, const std::string& what);
+
 // float64, float16 and bfloat16 become float32, checked for NaN, infinity and overflow; float32 is
 // checked; all else is returned as it is.
 Tensor ToFiniteFloat32(const Tensor& tensor, const std::string& what, int64_t first_row = 0);

@@ -61,36 +61,6 @@ std::vector<double> ParsePerChannel(const JsonView& view, std::optional<int64_t>
   return values;
 }
 
-Preprocess ParsePreprocess(const JsonView& view, std::optional<int64_t> channels) {
-  view.CheckKeys({}, {"scale", "mean", "std", "resize", "crop", "interpolation", "channel_order"});
-  Preprocess preprocess;
-  if (view.Has("scale")) {
-    preprocess.scale = view.At("scale").AsNumber();
-    if (preprocess.scale == 0)
-      view.At("scale").FailMalformed("is 0: every pixel would be the same");
-  }
-  if (view.Has("mean")) preprocess.mean = ParsePerChannel(view.At("mean"), channels);
-  if (view.Has("std")) preprocess.std = ParsePerChannel(view.At("std"), channels);
-  for (const double value : preprocess.std) {
-    if (value == 0) view.At("std").FailMalformed("holds 0, which values are divided by");
-  }
-  if (preprocess.mean.size() != preprocess.std.size() && preprocess.mean.size() != 1 &&
-      preprocess.std.size() != 1) {
-    view.FailMalformed("mean has " + std::to_string(preprocess.mean.size()) + " values and std " +
-                       std::to_string(preprocess.std.size()) + "; give as many, or one");
-  }
-  if (view.Has("resize")) preprocess.resize = view.At("resize").AsInt(1, kMaxPixels);
-  if (view.Has("crop")) preprocess.crop = view.At("crop").AsInt(1, kMaxPixels);
-  if (view.Has("interpolation")) {
-    preprocess.interpolation =
-        ParseChoice(view.At("interpolation"), {"nearest", "bilinear", "bicubic"});
-  }
-  if (view.Has("channel_order")) {
-    preprocess.channel_order = ParseChoice(view.At("channel_order"), {"RGB", "BGR", "rgb", "bgr"});
-  }
-  return preprocess;
-}
-
 GraphInput ParseInput(const JsonView& view) {
   view.CheckKeys({"name", "shape", "dtype"}, {"preprocess"});
   GraphInput input;
@@ -267,6 +237,36 @@ nlohmann::ordered_json PreprocessToJson(const Preprocess& preprocess) {
   return json;
 }
 
+Preprocess ParsePreprocess(const JsonView& view, std::optional<int64_t> channels) {
+  view.CheckKeys({}, {"scale", "mean", "std", "resize", "crop", "interpolation", "channel_order"});
+  Preprocess preprocess;
+  if (view.Has("scale")) {
+    preprocess.scale = view.At("scale").AsNumber();
+    if (preprocess.scale == 0)
+      view.At("scale").FailMalformed("is 0: every pixel would be the same");
+  }
+  if (view.Has("mean")) preprocess.mean = ParsePerChannel(view.At("mean"), channels);
+  if (view.Has("std")) preprocess.std = ParsePerChannel(view.At("std"), channels);
+  for (const double value : preprocess.std) {
+    if (value == 0) view.At("std").FailMalformed("holds 0, which values are divided by");
+  }
+  if (preprocess.mean.size() != preprocess.std.size() && preprocess.mean.size() != 1 &&
+      preprocess.std.size() != 1) {
+    view.FailMalformed("mean has " + std::to_string(preprocess.mean.size()) + " values and std " +
+                       std::to_string(preprocess.std.size()) + "; give as many, or one");
+  }
+  if (view.Has("resize")) preprocess.resize = view.At("resize").AsInt(1, kMaxPixels);
+  if (view.Has("crop")) preprocess.crop = view.At("crop").AsInt(1, kMaxPixels);
+  if (view.Has("interpolation")) {
+    preprocess.interpolation =
+        ParseChoice(view.At("interpolation"), {"nearest", "bilinear", "bicubic"});
+  }
+  if (view.Has("channel_order")) {
+    preprocess.channel_order = ParseChoice(view.At("channel_order"), {"RGB", "BGR", "rgb", "bgr"});
+  }
+  return preprocess;
+}
+
 ModelDocument OpenModelDocument(const std::filesystem::path& path) {
   std::error_code error;
   const bool is_folder = std::filesystem::is_directory(path, error);
@@ -306,10 +306,14 @@ ModelDocument OpenModelDocument(const std::filesystem::path& path) {
   return document;
 }
 
-SafetensorsFile OpenWeights(const ModelDocument& document) {
+InputFile OpenWeightsFile(const ModelDocument& document) {
   const JsonView weights = JsonView(document.json, document.file).At("weights");
-  return SafetensorsFile(std::make_shared<const InputFile>(
-      InputFile::OpenBeneath(document.directory, weights.AsString(), document.file + ": weights")));
+  return InputFile::OpenBeneath(document.directory, weights.AsString(),
+                                document.file + ": weights");
+}
+
+SafetensorsFile OpenWeights(const ModelDocument& document) {
+  return SafetensorsFile(std::make_shared<const InputFile>(OpenWeightsFile(document)));
 }
 
 Graph ReadGraph(const ModelDocument& document, const SafetensorsFile& weights,
@@ -350,6 +354,19 @@ Graph ReadGraph(const ModelDocument& document, const SafetensorsFile& weights,
   return graph;
 }
 
+void ValidateAndSort(const std::string& file, Graph* graph) {
+  std::vector<std::string> violations = graph->Validate();
+  if (violations.size() > kMaxViolationsShown) {
+    const std::string rest =
+        "and " + std::to_string(violations.size() - kMaxViolationsShown) + " more";
+    violations.resize(kMaxViolationsShown);
+    violations.push_back(rest);
+  }
+  if (!violations.empty()) violations.front().insert(0, file + ": ");
+  ThrowIfAny(ErrorCode::kMalformed, violations);
+  graph->SortTopologically();
+}
+
 void ValidateAndSort(const ModelDocument& document, const std::set<std::string>& given,
                      Graph* graph) {
   for (const std::string& name : given) {
@@ -359,20 +376,11 @@ void ValidateAndSort(const ModelDocument& document, const std::set<std::string>&
                                         "file; keep one of them");
     }
   }
-  std::vector<std::string> violations = graph->Validate();
-  if (violations.size() > kMaxViolationsShown) {
-    const std::string rest =
-        "and " + std::to_string(violations.size() - kMaxViolationsShown) + " more";
-    violations.resize(kMaxViolationsShown);
-    violations.push_back(rest);
-  }
-  if (!violations.empty()) violations.front().insert(0, document.file + ": ");
-  ThrowIfAny(ErrorCode::kMalformed, violations);
+  ValidateAndSort(document.file, graph);
   for (const std::string& name : given) graph->initializers.erase(name);
-  graph->SortTopologically();
 }
 
-Graph ReadFloatModel(const ModelDocument& document) {
+Graph ReadFloatDocument(const ModelDocument& document) {
   if (document.IsQuantized()) {
     ThrowUnsupported(document.file,
                      "is already quantized; give the float model that it was made from");

@@ -4,11 +4,14 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "adaround/graph/graph.h"
 #include "adaround/io/safetensors.h"
+#include "io/input_file.h"
+#include "io/strict_json.h"
 
 namespace adaround {
 
@@ -24,7 +27,8 @@ struct ModelDocument {
 // `path` is the file or the folder that holds it.
 ModelDocument OpenModelDocument(const std::filesystem::path& path);
 
-// The file that the document names as its weights.
+// The file that the document names as its weights, which must lie inside its folder.
+InputFile OpenWeightsFile(const ModelDocument& document);
 SafetensorsFile OpenWeights(const ModelDocument& document);
 
 // The graph with its initializers: every entry of `weights` but those in `reserved` and those that
@@ -32,13 +36,20 @@ SafetensorsFile OpenWeights(const ModelDocument& document);
 Graph ReadGraph(const ModelDocument& document, const SafetensorsFile& weights,
                 const std::set<std::string>& reserved);
 
+// A `preprocess` object. `channels`: how many the input has, where that is known.
+Preprocess ParsePreprocess(const JsonView& view, std::optional<int64_t> channels);
+
+// Validates and sorts.
+// Throws Error(kMalformed), naming `file`, with the first violations.
+void ValidateAndSort(const std::string& file, Graph* graph);
+
 // Validates and sorts; the tensors in `given` count as initializers.
 // Throws Error(kMalformed) with the first violations.
 void ValidateAndSort(const ModelDocument& document, const std::set<std::string>& given,
                      Graph* graph);
 
 // The float model of the document, validated and sorted.
-Graph ReadFloatModel(const ModelDocument& document);
+Graph ReadFloatDocument(const ModelDocument& document);
 
 // The document of a graph. Tensors in attributes are added to `tensors`, which holds the
 // initializers already, under names that are free.

@@ -39,7 +39,7 @@ void WriteModelJson(const std::filesystem::path& directory, const Graph& graph) 
 }
 
 Graph ReadModelJson(const std::filesystem::path& path) {
-  return ReadFloatModel(OpenModelDocument(path));
+  return ReadFloatDocument(OpenModelDocument(path));
 }
 
 }  // namespace adaround

@@ -389,10 +389,4 @@ QuantizedModel ReadQuantizedModel(const std::filesystem::path& path) {
   return ReadQuantized(OpenModelDocument(path));
 }
 
-ModelFile ReadModelFile(const std::filesystem::path& path) {
-  const ModelDocument document = OpenModelDocument(path);
-  if (document.IsQuantized()) return ReadQuantized(document);
-  return ReadFloatModel(document);
-}
-
 }  // namespace adaround

@@ -54,7 +54,10 @@ std::string Sha256OfBytes(std::string_view bytes) {
 }
 
 std::string Sha256OfFile(const std::filesystem::path& path) {
-  const InputFile file(path);
+  return Sha256OfFile(InputFile(path));
+}
+
+std::string Sha256OfFile(const InputFile& file) {
   std::vector<char> chunk(static_cast<size_t>(std::min(kChunkBytes, file.size())));
   Hasher hasher;
   for (int64_t at = 0; at < file.size();) {

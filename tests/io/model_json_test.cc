@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "adaround/io/quantized_model_io.h"
+#include "adaround/io/model_file.h"
 #include "adaround/io/safetensors.h"
 #include "io/test_files.h"
 

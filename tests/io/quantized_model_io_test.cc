@@ -1,5 +1,7 @@
 #include "adaround/io/quantized_model_io.h"
 
+#include "adaround/io/model_file.h"
+
 #include "adaround/io/model_json.h"
 #include "adaround/io/safetensors.h"
 #include "io/test_files.h"

@@ -1,4 +1,4 @@
-// Quantized models on disk: what `quantize` writes, and the reader that takes either kind.
+// Quantized models on disk: what `quantize` writes.
 //
 // The folder holds model.json and weights.safetensors as for a float model (model_json.h), and
 // model.json has more keys:
@@ -13,7 +13,6 @@
 #pragma once
 
 #include <filesystem>
-#include <variant>
 
 #include "adaround/graph/graph.h"
 #include "adaround/model/quantized_model.h"
@@ -29,9 +28,5 @@ void WriteQuantizedModel(const std::filesystem::path& directory, const Quantized
 // Reads what WriteQuantizedModel wrote: `path` is the folder or the model.json in it.
 // Throws as ReadModelJson does; Error(kUnsupported) for a model that is not quantized.
 QuantizedModel ReadQuantizedModel(const std::filesystem::path& path);
-
-// Reads whichever of the two `path` holds.  Throws as the readers do.
-using ModelFile = std::variant<Graph, QuantizedModel>;
-ModelFile ReadModelFile(const std::filesystem::path& path);
 
 }  // namespace adaround

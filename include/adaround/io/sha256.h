@@ -7,6 +7,8 @@
 
 namespace adaround {
 
+class InputFile;
+
 // 64 lower-case hexadecimal digits.
 std::string Sha256OfBytes(std::string_view bytes);
 
@@ -14,5 +16,6 @@ std::string Sha256OfBytes(std::string_view bytes);
 // Throws Error(kIo) where it cannot be read, Error(kMalformed) where it is not a regular file, is
 // empty, or is a Git-LFS pointer.
 std::string Sha256OfFile(const std::filesystem::path& path);
+std::string Sha256OfFile(const InputFile& file);
 
 }  // namespace adaround
