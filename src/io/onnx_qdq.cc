@@ -24,31 +24,6 @@ bool IsBlocked(const QuantizedTensor& tensor) {
   return tensor.grid.GroupsPerRow(tensor.layout.RowLength(tensor.shape)) > 1;
 }
 
-void CheckModel(const QuantizedModel& model) {
-  std::vector<std::string> violations;
-  const auto add = [&](const std::string& name, const std::vector<std::string>& found) {
-    for (const std::string& violation : found) {
-      violations.push_back("tensor " + Quoted(name) + ": " + violation);
-    }
-  };
-  for (const auto& [name, tensor] : model.weights) {
-    add(name, tensor.Validate());
-    const QuantGrid& grid = tensor.grid;
-    if (IsSigned(grid) && grid.q_max >= 1 << (grid.bit_width - 1)) {
-      add(name, {"its range " + std::to_string(grid.q_min) + " to " + std::to_string(grid.q_max) +
-                 " is neither signed nor unsigned at " + std::to_string(grid.bit_width) + " bits"});
-    }
-  }
-  for (const auto& [name, grid] : model.activations) add(name, grid.Validate());
-  for (const auto& [name, bias] : model.biases) {
-    if (bias.scale.size() != 1 && bias.scale.size() != bias.integers.size()) {
-      add(name, {"found " + std::to_string(bias.scale.size()) + " scales for " +
-                 std::to_string(bias.integers.size()) + " biases, wanted one or as many"});
-    }
-  }
-  ThrowIfAny(ErrorCode::kInvalidArgument, violations);
-}
-
 int64_t NeededOpset(const QuantizedModel& model) {
   int64_t opset = kPerAxisOpset;
   for (const auto& [name, tensor] : model.weights) {
@@ -87,7 +62,7 @@ class NameBook {
 class QdqBuilder {
  public:
   explicit QdqBuilder(const QuantizedModel& model) : model_(model) {
-    CheckModel(model);
+    CheckGrids(model);
     graph_ = model.graph;
     const std::map<std::string, TensorType> stored = StoredTypes(model);
     UpgradeOpset(graph_, NeededOpset(model), stored);
@@ -501,6 +476,32 @@ class QdqBuilder {
 };
 
 }  // namespace
+
+void CheckGrids(const QuantizedModel& model) {
+  std::vector<std::string> violations;
+  const auto add = [&](const std::string& name, const std::vector<std::string>& found) {
+    for (const std::string& violation : found) {
+      violations.push_back("tensor " + Quoted(name) + ": " + violation);
+    }
+  };
+  for (const auto& [name, tensor] : model.weights) {
+    add(name, tensor.Validate());
+    const QuantGrid& grid = tensor.grid;
+    if (IsSigned(grid) && grid.q_max >= 1 << (grid.bit_width - 1)) {
+      add(name, {"its range " + std::to_string(grid.q_min) + " to " + std::to_string(grid.q_max) +
+                 " is neither signed nor unsigned at " + std::to_string(grid.bit_width) + " bits"});
+    }
+  }
+  for (const auto& [name, grid] : model.activations) add(name, grid.Validate());
+  for (const auto& [name, bias] : model.biases) {
+    const bool fits = bias.scale.size() == 1 || bias.scale.size() == bias.integers.size();
+    if (bias.scale.empty() || !fits) {
+      add(name, {"found " + std::to_string(bias.scale.size()) + " scales for " +
+                 std::to_string(bias.integers.size()) + " biases, wanted one or as many"});
+    }
+  }
+  ThrowIfAny(ErrorCode::kInvalidArgument, violations);
+}
 
 OnnxDocument MakeQdqDocument(const QuantizedModel& model) { return QdqBuilder(model).Build(); }
 

@@ -6,6 +6,10 @@
 
 namespace adaround {
 
+// Throws Error(kInvalidArgument), with every violation, where a grid of the model is not sound or
+// neither signed nor unsigned at its bit width.
+void CheckGrids(const QuantizedModel& model);
+
 // The graph that WriteQuantizedOnnx describes, without metadata.
 //
 // Dequantized weights, biases and activations keep their names, so that whatever reads them is as

@@ -137,6 +137,9 @@ class Lifter {
     node.attributes.erase("k");
   }
 
+  // The same operator; only its name is new.
+  void ScatterGetsItsName(Node& node) { node.op = "ScatterElements"; }
+
   void ClipToInputs(Node& node) {
     size_t index = 1;
     for (const char* key : {"min", "max"}) {
@@ -332,6 +335,7 @@ constexpr Step kSteps[] = {
     {"Clip", 11, &Lifter::ClipToInputs},
     {"Pad", 11, &Lifter::PadToInputs},
     {"Resize", 11, &Lifter::ResizeGetsCoordinates},
+    {"Scatter", 11, &Lifter::ScatterGetsItsName},
     {"Dropout", 12, &Lifter::DropoutWithoutRatio},
     {"Hardmax", 13, &Lifter::SoftmaxOverOneAxis},
     {"LogSoftmax", 13, &Lifter::SoftmaxOverOneAxis},
@@ -359,17 +363,19 @@ constexpr Step kSteps[] = {
 // Operators without a step: their versions between 6 and kNewestLiftedOpset differ in types and in
 // attributes whose defaults are the old meaning.
 constexpr std::string_view kUnchanged[] = {
-    "Abs", "ArgMax", "ArgMin", "AveragePool", "Cast", "Ceil", "Celu", "Concat", "Constant",
-    "ConstantOfShape", "Conv", "ConvTranspose", "Cos", "CumSum", "DepthToSpace", "Einsum", "Elu",
-    "Erf", "Exp", "Expand", "Flatten", "Floor", "Gather", "GatherElements", "GatherND", "Gelu",
-    "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "GreaterOrEqual", "HardSigmoid",
-    "HardSwish", "Identity", "InstanceNormalization", "IsInf", "IsNaN", "LRN",
-    "LayerNormalization", "LeakyRelu", "LessOrEqual", "Log", "LpNormalization", "LpPool", "MatMul",
-    "Max", "MaxPool", "Mean", "MeanVarianceNormalization", "Min", "Mish", "Mod", "Neg", "NonZero",
-    "Not", "OneHot", "Range", "Reciprocal", "Relu", "Reshape", "Round", "ScatterElements",
-    "ScatterND", "Selu", "Shape", "Shrink", "Sigmoid", "Sign", "Sin", "Size", "Softplus",
-    "Softsign", "SpaceToDepth", "Sqrt", "Sum", "Tanh", "ThresholdedRelu", "Tile", "Transpose",
-    "Trilu", "Where"};
+    "Abs", "Acos", "Acosh", "ArgMax", "ArgMin", "Asin", "Asinh", "Atan", "Atanh",
+    "AveragePool", "Cast", "CastLike", "Ceil", "Celu", "Compress", "Concat", "Constant",
+    "ConstantOfShape", "Conv", "ConvTranspose", "Cos", "Cosh", "CumSum", "DepthToSpace",
+    "DequantizeLinear", "Einsum", "Elu", "Erf", "Exp", "Expand", "EyeLike", "Flatten", "Floor",
+    "Gather", "GatherElements", "GatherND", "Gelu", "GlobalAveragePool", "GlobalLpPool",
+    "GlobalMaxPool", "GreaterOrEqual", "HardSigmoid", "HardSwish", "Identity",
+    "InstanceNormalization", "IsInf", "IsNaN", "LayerNormalization", "LeakyRelu",
+    "LessOrEqual", "Log", "LpNormalization", "LpPool", "LRN", "MatMul", "Max", "MaxPool",
+    "Mean", "MeanVarianceNormalization", "Min", "Mish", "Mod", "Neg", "NonZero", "Not",
+    "OneHot", "QuantizeLinear", "Range", "Reciprocal", "Relu", "Reshape", "ReverseSequence",
+    "Round", "ScatterElements", "ScatterND", "Selu", "Shape", "Shrink", "Sigmoid", "Sign",
+    "Sin", "Sinh", "Size", "Softplus", "Softsign", "SpaceToDepth", "Sqrt", "Sum", "Tan",
+    "Tanh", "ThresholdedRelu", "Tile", "Transpose", "Trilu", "Where"};
 
 bool IsKnown(const std::string& op) {
   const auto is_op = [&](const Step& step) { return step.op == op; };
