@@ -7,6 +7,7 @@
 #include <cstring>
 #include <iterator>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "adaround/base/did_you_mean.h"
@@ -25,6 +26,17 @@ int64_t ParseDigits(const std::string& key, const std::string& text, const std::
                              ", must be a number of bytes in decimal digits");
   }
   return value;
+}
+
+// Every complaint names the tensor too, for the user knows the model better than its data files.
+InputFile OpenNamedBy(const std::filesystem::path& folder, const std::string& location,
+                      const std::string& what) {
+  try {
+    return InputFile::OpenBeneath(folder, location, what + ": external_data");
+  } catch (const Error& error) {
+    if (std::string_view(error.what()).starts_with(what)) throw;
+    throw error.WithContext(what);
+  }
 }
 
 }  // namespace
@@ -54,7 +66,7 @@ OnnxExternalRange ParseExternalRange(const onnx::TensorProto& tensor, const std:
 
 InputFile OpenExternalFile(const std::filesystem::path& folder, const std::string& location,
                            const std::string& what) {
-  InputFile file = InputFile::OpenBeneath(folder, location, what + ": external_data");
+  InputFile file = OpenNamedBy(folder, location, what);
   struct stat status {};
   if (fstat(file.descriptor(), &status) != 0) {
     throw Error(ErrorCode::kIo, file.name() + ": cannot be examined: " + std::strerror(errno));
