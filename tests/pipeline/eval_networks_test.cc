@@ -4,7 +4,7 @@
 #include <cstring>
 #include <filesystem>
 
-#include "adaround/io/model_json.h"
+#include "adaround/io/model_file.h"
 #include "adaround/io/npy.h"
 #include "support/graph_testing.h"
 #include "support/in_memory_source.h"
@@ -23,9 +23,10 @@ Tensor RunSample(const Executor& executor, const testing::InMemorySource& inputs
   return executor.Run(plan, {{input, inputs.ReadSamples(sample, 1)}}).at(output);
 }
 
-void ExpectReproduces(const std::filesystem::path& folder) {
-  SCOPED_TRACE(folder.string());
-  const Executor executor(ReadModelJson(folder));
+// `model` is a file of `folder`.
+void ExpectReproduces(const std::filesystem::path& folder, const char* model) {
+  SCOPED_TRACE((folder / model).string());
+  const Executor executor(ReadFloatModel(folder / model));
   const testing::InMemorySource inputs(ReadNpy(folder / "sample_input.npy"));
   const Tensor wanted = ReadNpy(folder / "sample_logits.npy");
   ASSERT_EQ(wanted.dim(0), inputs.num_samples());
@@ -40,8 +41,9 @@ void ExpectReproduces(const std::filesystem::path& folder) {
 }
 
 TEST(EvalNetworks, ShippedModelsReproduceTheirLogits) {
-  ExpectReproduces(std::filesystem::path(ADAROUND_MODELS) / "fashion_resnet");
-  ExpectReproduces(std::filesystem::path(ADAROUND_MODELS) / "fashion_mobilenet");
+  ExpectReproduces(std::filesystem::path(ADAROUND_MODELS) / "fashion_resnet", "model.json");
+  ExpectReproduces(std::filesystem::path(ADAROUND_MODELS) / "fashion_mobilenet",
+                   "model.json");
 }
 
 class EvalNetworks : public ::testing::TestWithParam<const char*> {};
@@ -49,7 +51,8 @@ class EvalNetworks : public ::testing::TestWithParam<const char*> {};
 TEST_P(EvalNetworks, ReproduceTheirLogits) {
   const std::filesystem::path folder = std::filesystem::path(ADAROUND_EVAL) / GetParam();
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << folder << " is not there";
-  ExpectReproduces(folder);
+  ExpectReproduces(folder, "model.json");
+  ExpectReproduces(folder, "model.onnx");
 }
 
 INSTANTIATE_TEST_SUITE_P(Classifiers, EvalNetworks,
@@ -57,11 +60,9 @@ INSTANTIATE_TEST_SUITE_P(Classifiers, EvalNetworks,
                                            "imagenet_mobilenetv2"),
                          [](const auto& parameter) { return std::string(parameter.param); });
 
-TEST(EvalNetworks, SegmentationReproducesItsMaps) {
-  const std::filesystem::path folder =
-      std::filesystem::path(ADAROUND_EVAL) / "voc_deeplabv3_mnv2";
-  if (!std::filesystem::exists(folder)) GTEST_SKIP() << folder << " is not there";
-  const Executor executor(ReadModelJson(folder));
+void ExpectReproducesMaps(const std::filesystem::path& folder, const char* model) {
+  SCOPED_TRACE((folder / model).string());
+  const Executor executor(ReadFloatModel(folder / model));
   const testing::InMemorySource inputs(ReadNpy(folder / "sample_input.npy"));
   ASSERT_EQ(inputs.num_samples(), 1);
   const Tensor logits = RunSample(executor, inputs, 0);
@@ -92,6 +93,14 @@ TEST(EvalNetworks, SegmentationReproducesItsMaps) {
   }
   // On the line between two classes rounding decides.
   EXPECT_GE(static_cast<double>(agreeing), 0.9999 * static_cast<double>(height * width));
+}
+
+TEST(EvalNetworks, SegmentationReproducesItsMaps) {
+  const std::filesystem::path folder =
+      std::filesystem::path(ADAROUND_EVAL) / "voc_deeplabv3_mnv2";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << folder << " is not there";
+  ExpectReproducesMaps(folder, "model.json");
+  ExpectReproducesMaps(folder, "model.onnx");
 }
 
 }  // namespace
