@@ -20,5 +20,6 @@ void AddCommonOptions(CLI::App& app, CommonOptions& options);
 void AddQuantizeCommand(CLI::App& app);
 void AddEvaluateCommand(CLI::App& app);
 void AddInspectCommand(CLI::App& app);
+void AddConvertCommand(CLI::App& app);
 
 }  // namespace adaround::cli

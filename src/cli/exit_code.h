@@ -10,6 +10,7 @@ enum ExitCode {
   kExitInternal = 1,     // internal or numerical failure
   kExitUsage = 2,        // wrong command line
   kExitBadInput = 3,     // bad or unsupported input file
+  kExitGate = 4,         // a quality gate was missed
   kExitIo = 5,           // disk full, unwritable
   kExitInterrupted = 130,
 };
@@ -19,6 +20,7 @@ inline ExitCode ExitCodeOf(ErrorCode code) {
     case ErrorCode::kInvalidArgument: return kExitUsage;
     case ErrorCode::kMalformed:
     case ErrorCode::kUnsupported: return kExitBadInput;
+    case ErrorCode::kGate: return kExitGate;
     case ErrorCode::kIo: return kExitIo;
     case ErrorCode::kNumerical: return kExitInternal;
     case ErrorCode::kCancelled: return kExitInterrupted;

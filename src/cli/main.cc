@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* kFooter =
     "Exit codes: 0 ok, 1 internal or numerical failure, 2 usage, 3 bad or unsupported input,\n"
-    "5 cannot read or write (disk full, permissions), 130 interrupted.\n\n"
+    "4 quality gate missed, 5 cannot read or write (disk full, permissions), 130 interrupted.\n\n"
     "Example:\n"
     "  adaround quantize model.json --bits 4 --calib calib/ --baseline nearest";
 
@@ -76,6 +76,7 @@ int Run(int argc, char** argv) {
   AddQuantizeCommand(app);
   AddEvaluateCommand(app);
   AddInspectCommand(app);
+  AddConvertCommand(app);
   try {
     app.parse(argc, argv);
     return FlushOutput(kExitOk);

@@ -1,6 +1,9 @@
+#include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -11,11 +14,12 @@
 #include "adaround/io/calibration_files.h"
 #include "adaround/io/labels.h"
 #include "adaround/io/model_file.h"
-#include "adaround/io/model_json.h"
 #include "adaround/io/quantized_model_io.h"
 #include "adaround/pipeline/evaluate.h"
 #include "adaround/pipeline/quantize.h"
 #include "cli/commands.h"
+#include "cli/export_formats.h"
+#include "cli/image_options.h"
 #include "cli/option_binding.h"
 #include "cli/output_checks.h"
 #include "cli/progress_display.h"
@@ -35,6 +39,10 @@ struct QuantizeArguments {
   std::string data;
   std::string labels;
   std::string report;
+  std::vector<std::string> formats;
+  std::optional<double> expect_float;
+  int64_t verify = 0;
+  ImageOptions image;
   int64_t calib_samples = 0;
   bool force = false;
   bool dry_run = false;
@@ -187,6 +195,73 @@ void FillReport(const QuantizeResult& result, RunReport& report) {
   }
 }
 
+// The measure that a network is known by: top-1 accuracy, or mIoU of a segmentation.
+std::optional<double> HeadlineAccuracy(const Evaluation& evaluation) {
+  if (evaluation.accuracy) return evaluation.accuracy->top1;
+  if (evaluation.segmentation) return evaluation.segmentation->miou;
+  return std::nullopt;
+}
+
+// Shows what the float model reaches before hours of work build on it.
+void ShowFloatAccuracy(const Graph& graph, const CalibrationSet& data, const Labels& labels,
+                       const QuantizeArguments& arguments, ProgressObserver* observer) {
+  const Evaluation evaluation =
+      EvaluateModel(graph, nullptr, data, &labels, arguments.common.NumThreads(), observer);
+  SetLiveLine("");
+  const std::optional<double> found = HeadlineAccuracy(evaluation);
+  if (!found) return;
+  LogInfo(fmt::format("float model: {} {:.2f} % on {} samples",
+                      evaluation.accuracy ? "top-1" : "mIoU", *found, evaluation.num_samples));
+  if (!arguments.expect_float) return;
+  // A sample of n answers strays by about one standard error; three, and at least 2 points, are
+  // allowed.
+  const double expected = *arguments.expect_float;
+  const double part = expected / 100.0;
+  const double standard_error =
+      100.0 * std::sqrt(part * (1.0 - part) / static_cast<double>(evaluation.num_samples));
+  const double allowed = std::max(2.0, 3.0 * standard_error);
+  if (*found >= expected - allowed) return;
+  throw Error(ErrorCode::kGate,
+              fmt::format("the float model reaches {:.2f} %, --expect-float says {:g} % ({:.1f} "
+                          "points below are allowed on {} samples); the likely cause is "
+                          "preprocessing: check --scale, --mean, --std, --resize, --crop and "
+                          "--channel-order, then the order of --labels",
+                          *found, expected, allowed, evaluation.num_samples));
+}
+
+int64_t BytesOf(const fs::path& path) {
+  std::error_code error;
+  const auto bytes = fs::file_size(path, error);
+  return error ? 0 : static_cast<int64_t>(bytes);
+}
+
+int64_t ModelFileBytes(const std::string& model) {
+  int64_t bytes = 0;
+  for (const fs::path& file : ModelFiles(model)) bytes += BytesOf(file);
+  return bytes;
+}
+
+// Writes the exports into the folder, verifies them and notes every file's size.
+void WriteExports(const QuantizeArguments& arguments, const QuantizedModel& written,
+                  const fs::path& folder, const CalibrationSet& samples, int num_threads,
+                  ProgressObserver* observer, RunReport& report) {
+  for (const std::string& name : arguments.formats) {
+    const ExportFormat& format = FindExportFormat(name);
+    const fs::path path = folder / format.file_name;
+    format.write(path, written);
+    if (format.runs && arguments.verify > 0) {
+      const OutputComparison comparison =
+          VerifyExport(path, written, InputsFrom(samples),
+                       std::min(arguments.verify, samples.num_samples()), num_threads, observer);
+      SetLiveLine("");
+      LogInfo(VerificationLine(format.file_name, comparison));
+    }
+    report.file_bytes[format.file_name] = BytesOf(path);
+  }
+  report.file_bytes["model.json + weights.safetensors"] =
+      BytesOf(folder / "model.json") + BytesOf(folder / "weights.safetensors");
+}
+
 void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& binding) {
   const std::vector<std::string> inputs = {arguments.model, arguments.calib, arguments.data,
                                            arguments.labels};
@@ -199,6 +274,14 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   if (!arguments.labels.empty() && arguments.data.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "--labels needs --data");
   }
+  if (arguments.expect_float && arguments.data.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "--expect-float needs --data with labels");
+  }
+  bool runs = false;
+  for (const std::string& name : arguments.formats) runs = FindExportFormat(name).runs || runs;
+  if (arguments.verify > 0 && !runs) {
+    throw Error(ErrorCode::kInvalidArgument, "--verify needs --format onnx: a file to verify");
+  }
   const fs::path output =
       arguments.output.empty() ? DefaultOutput(arguments.model, options.bits)
                                : fs::path(arguments.output);
@@ -207,7 +290,8 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   read_or_made.push_back(output.string());
   CheckOutputFile("--report", arguments.report, read_or_made, arguments.force);
 
-  const Graph graph = ReadModelJson(arguments.model);
+  Graph graph = ReadFloatModel(arguments.model);
+  ApplyImageOptions(arguments.image, graph);
   const CalibrationSet samples(OpenCalibrationFiles(arguments.calib, graph), graph,
                                arguments.calib_samples);
   if (arguments.dry_run) {
@@ -222,10 +306,14 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
     labels = ReadLabels(arguments.labels, arguments.data, graph);
     if (labels) CheckLabels(graph, *data, *labels);
   }
+  if (arguments.expect_float && !labels) {
+    throw Error(ErrorCode::kInvalidArgument, "--expect-float needs labels: give --labels FILE");
+  }
   OutputDirectory directory(output, arguments.force);
   options.spill_directory = directory.partial();
 
   ProgressDisplay display;
+  if (labels) ShowFloatAccuracy(graph, *data, *labels, arguments, &display);
   QuantizeResult result = QuantizeModel(graph, samples, options, &display);
   result.model.provenance = Provenance(arguments, options, samples.num_samples());
   WriteQuantizedModel(directory.partial(), result.model);
@@ -240,6 +328,9 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
 
   // Measured with the integers that were written, read back.
   const QuantizedModel written = ReadQuantizedModel(directory.partial());
+  report.model_file_bytes = ModelFileBytes(arguments.model);
+  WriteExports(arguments, written, directory.partial(), samples, options.num_threads, &display,
+               report);
   const bool with_baseline = !arguments.baseline.empty();
   const CalibrationSet& measured_on = data ? *data : samples;
   const Labels* wanted = labels ? &*labels : nullptr;
@@ -279,12 +370,13 @@ void AddQuantizeCommand(CLI::App& app) {
       "quantize", "Round a model's weights and write integers and scales");
   auto arguments = std::make_shared<QuantizeArguments>();
   auto binding = std::make_shared<QuantizeBinding>(*command);
-  command->add_option("model", arguments->model, "model.json, or the folder that holds it")
+  command->add_option("model", arguments->model, "model.json, the folder that holds it, or an .onnx file")
       ->required()
       ->type_name("MODEL");
   command
       ->add_option("--calib", arguments->calib,
-                   "calibration samples: a folder of .npy files, or one .npz or .safetensors")
+                   "calibration samples: a folder of JPEG/PNG images or of .npy files, or one .npz or "
+                   ".safetensors")
       ->required()
       ->type_name("PATH")
       ->group("Data");
@@ -297,9 +389,27 @@ void AddQuantizeCommand(CLI::App& app) {
   command->add_option("--data", arguments->data, "samples to measure the result on")
       ->type_name("PATH")
       ->group("Data");
-  command->add_option("--labels", arguments->labels, "their classes: .npy, .csv or .txt")
+  command->add_option("--labels", arguments->labels, "their classes: .npy, .csv, .txt, or a folder of label images")
       ->type_name("FILE")
       ->group("Data");
+  AddImageOptions(*command, arguments->image);
+  command
+      ->add_option("--expect-float", arguments->expect_float,
+                   "accuracy in percent that the float model must about reach on --data, else exit 4")
+      ->check(CLI::Range(0.0, 100.0))
+      ->type_name("PERCENT")
+      ->group("Data");
+  command->add_option("--format", arguments->formats, "also write: " + ExportFormatHelp())
+      ->delimiter(',')
+      ->check(CLI::IsMember(ExportFormatNames()))
+      ->type_name("LIST")
+      ->group("Output");
+  command
+      ->add_option("--verify", arguments->verify,
+                   "read exports back and compare outputs on this many samples; 0 = none")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str()
+      ->group("Output");
   command->add_option("-o,--output", arguments->output, "folder to write (default: STEM-wBITS)")
       ->type_name("OUT")
       ->group("Output");

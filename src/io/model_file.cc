@@ -75,6 +75,11 @@ std::string OnnxDigest(const fs::path& path) {
   return Sha256OfBytes(digests);
 }
 
+fs::path JsonFileOf(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error) ? path / "model.json" : path;
+}
+
 }  // namespace
 
 ModelFile ReadModelFile(const fs::path& path) {
@@ -101,12 +106,24 @@ Graph ReadFloatModel(const fs::path& path) {
   return std::move(model.graph);
 }
 
+std::vector<fs::path> ModelFiles(const fs::path& path) {
+  if (IsOnnxFile(path)) {
+    const InputFile file(path);
+    std::vector<fs::path> files = {path};
+    for (const std::string& location : ExternalLocations(ReadOnnxMessage(file), file.name())) {
+      files.push_back(path.parent_path() / location);
+    }
+    return files;
+  }
+  const ModelDocument document = OpenModelDocument(path);
+  const JsonView weights = JsonView(document.json, document.file).At("weights");
+  return {JsonFileOf(path), document.directory / weights.AsString()};
+}
+
 std::string ModelDigest(const fs::path& path) {
   if (IsOnnxFile(path)) return OnnxDigest(path);
   const ModelDocument document = OpenModelDocument(path);
-  std::error_code error;
-  const fs::path json = fs::is_directory(path, error) ? path / "model.json" : path;
-  return Sha256OfBytes(Sha256OfFile(json) + Sha256OfFile(OpenWeightsFile(document)));
+  return Sha256OfBytes(Sha256OfFile(JsonFileOf(path)) + Sha256OfFile(OpenWeightsFile(document)));
 }
 
 }  // namespace adaround

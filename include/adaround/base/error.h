@@ -11,6 +11,7 @@ enum class ErrorCode {
   kInvalidArgument,  // the caller's options make no sense (command line: exit 2)
   kMalformed,        // a file breaks its format's rules (exit 3)
   kUnsupported,      // a legal file asks for what this program does not do (exit 3)
+  kGate,             // a result misses what the user demands of it (exit 4)
   kIo,               // the system refused to read or write (exit 5)
   kNumerical,        // a computation left the finite numbers (exit 1)
   kCancelled,        // the progress observer asked to stop (exit 130)

@@ -1,0 +1,208 @@
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <variant>
+
+#include "adaround/base/error.h"
+#include "adaround/io/atomic_output.h"
+#include "adaround/io/calibration_files.h"
+#include "adaround/io/model_file.h"
+#include "adaround/io/model_json.h"
+#include "adaround/io/onnx_export.h"
+#include "adaround/io/onnx_import.h"
+#include "adaround/report/run_report.h"
+#include "cli/commands.h"
+#include "cli/export_formats.h"
+#include "cli/output_checks.h"
+#include "cli/progress_display.h"
+
+namespace adaround::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ConvertArguments {
+  std::string model;
+  std::string format;
+  std::string output;
+  std::string data;
+  int64_t verify = 0;
+  uint64_t seed = 42;
+  bool force = false;
+  CommonOptions common;
+};
+
+// The name of a model without what its form adds: of "net.onnx" and of "net/model.json" it is "net".
+std::string StemOf(const fs::path& model) {
+  const fs::path path = fs::weakly_canonical(fs::absolute(model));
+  if (fs::is_directory(path)) return path.filename().string();
+  if (path.filename() == "model.json") return path.parent_path().filename().string();
+  return path.stem().string();
+}
+
+SampleInputs InputsOf(const ConvertArguments& arguments, const Graph& graph,
+                      const CalibrationSet* data) {
+  return data != nullptr ? InputsFrom(*data) : RandomInputs(graph, arguments.seed);
+}
+
+int64_t NumSamples(const ConvertArguments& arguments, const CalibrationSet* data) {
+  if (data == nullptr) return arguments.verify;
+  return std::min(arguments.verify, data->num_samples());
+}
+
+void Verify(const ConvertArguments& arguments, const Graph& source, const Graph& written,
+            const fs::path& path) {
+  std::unique_ptr<CalibrationSet> data;
+  if (!arguments.data.empty()) {
+    data = std::make_unique<CalibrationSet>(OpenCalibrationFiles(arguments.data, source), source);
+  }
+  QuantizedModel first;
+  first.graph = source;
+  ProgressDisplay display;
+  const OutputComparison comparison = CompareOutputs(
+      first, written, InputsOf(arguments, source, data.get()), NumSamples(arguments, data.get()),
+      arguments.common.NumThreads(), &display);
+  SetLiveLine("");
+  LogInfo(VerificationLine(Printable(path.string()), comparison));
+  // The same arithmetic in the same order: nothing may differ.
+  if (comparison.largest_difference != 0.0) {
+    throw Error(ErrorCode::kNumerical,
+                Printable(path.string()) +
+                    " does not compute what the model does; please report this");
+  }
+}
+
+void ConvertFloat(const ConvertArguments& arguments, const Graph& graph, const fs::path& output) {
+  if (arguments.format == "json") {
+    OutputDirectory directory(output, arguments.force);
+    WriteModelJson(directory.partial(), graph);
+    if (arguments.verify > 0) {
+      Verify(arguments, graph, ReadModelJson(directory.partial()), output);
+    }
+    directory.Commit();
+    return;
+  }
+  if (arguments.format != "onnx") {
+    throw Error(ErrorCode::kInvalidArgument,
+                "a float model is written as json or onnx; " + arguments.format +
+                    " describes a quantized one: give the folder that `quantize` wrote");
+  }
+  WriteOnnx(output, graph);
+  if (arguments.verify > 0) Verify(arguments, graph, ReadOnnxModel(output).graph, output);
+}
+
+void ConvertQuantized(const ConvertArguments& arguments, const QuantizedModel& model,
+                      const fs::path& output) {
+  if (arguments.format == "json") {
+    throw Error(ErrorCode::kInvalidArgument,
+                Printable(arguments.model) + " is a quantized model in this form already");
+  }
+  const ExportFormat& format = FindExportFormat(arguments.format);
+  format.write(output, model);
+  if (arguments.verify == 0) return;
+  if (!format.runs) {
+    LogWarning(std::string(format.name) + " files hold no network: nothing to verify");
+    return;
+  }
+  std::unique_ptr<CalibrationSet> data;
+  if (!arguments.data.empty()) {
+    data = std::make_unique<CalibrationSet>(OpenCalibrationFiles(arguments.data, model.graph),
+                                            model.graph);
+  }
+  ProgressDisplay display;
+  const OutputComparison comparison =
+      VerifyExport(output, model, InputsOf(arguments, model.graph, data.get()),
+                   NumSamples(arguments, data.get()), arguments.common.NumThreads(), &display);
+  SetLiveLine("");
+  LogInfo(VerificationLine(Printable(output.string()), comparison));
+}
+
+int64_t BytesAt(const fs::path& path) {
+  if (!fs::is_directory(path)) return static_cast<int64_t>(fs::file_size(path));
+  int64_t bytes = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
+    bytes += static_cast<int64_t>(entry.file_size());
+  }
+  return bytes;
+}
+
+void RunConvert(const ConvertArguments& arguments) {
+  const std::vector<std::string> inputs = {arguments.model, arguments.data};
+  CheckOutputFile("--log-file", arguments.common.log.file, inputs, true);
+  SetUpLog(arguments.common.log);
+  if (!arguments.data.empty() && arguments.verify == 0) {
+    throw Error(ErrorCode::kInvalidArgument, "--data needs --verify N");
+  }
+  fs::path output = arguments.output;
+  if (output.empty()) {
+    const std::string stem = StemOf(arguments.model);
+    output = arguments.format == "json"   ? stem + "-json"
+             : arguments.format == "onnx" ? stem + ".onnx"
+                                          : stem + "-" + FindExportFormat(arguments.format).file_name;
+  }
+  if (arguments.format == "json") {
+    CheckOutputFolder(output, inputs);
+  } else {
+    CheckOutputFile("--output", output, inputs, arguments.force);
+  }
+  const ModelFile file = ReadModelFile(arguments.model);
+  if (std::holds_alternative<QdqModel>(file)) {
+    throw Error(ErrorCode::kUnsupported,
+                Printable(arguments.model) +
+                    " is an export already; convert the folder that `quantize` wrote");
+  }
+  if (const auto* quantized = std::get_if<QuantizedModel>(&file)) {
+    ConvertQuantized(arguments, *quantized, output);
+  } else {
+    ConvertFloat(arguments, std::get<Graph>(file), output);
+  }
+  const int64_t bytes = BytesAt(output);
+  if (arguments.common.json) {
+    using Json = nlohmann::ordered_json;
+    const Json json = {{"output", output.string()}, {"bytes", bytes}};
+    std::cout << json.dump(2, ' ', true, Json::error_handler_t::replace) << "\n";
+  }
+  LogInfo("wrote " + Printable(output.string()) + " (" + FormatBytes(bytes) + ")");
+}
+
+}  // namespace
+
+void AddConvertCommand(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "convert", "Write a model in another form: model.json <-> ONNX, exports of quantized models");
+  auto arguments = std::make_shared<ConvertArguments>();
+  command->add_option("model", arguments->model, "float model, or folder that `quantize` wrote")
+      ->required()
+      ->type_name("MODEL|OUT");
+  std::vector<std::string> formats = ExportFormatNames();
+  formats.emplace_back("json");
+  command
+      ->add_option("--to", arguments->format,
+                   "json: model.json and its weights (float models); " + ExportFormatHelp())
+      ->required()
+      ->check(CLI::IsMember(formats))
+      ->type_name("FORMAT");
+  command
+      ->add_option("-o,--output", arguments->output,
+                   "file to write, or folder for json (default: the model's name)")
+      ->type_name("PATH");
+  command->add_flag("--force", arguments->force, "replace it where it exists");
+  command
+      ->add_option("--verify", arguments->verify,
+                   "run this many samples through both forms and compare all outputs; 0 = none")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  command
+      ->add_option("--data", arguments->data,
+                   "the samples to verify with (default: random numbers)")
+      ->type_name("PATH");
+  command->add_option("--seed", arguments->seed, "of the random numbers")->capture_default_str();
+  AddCommonOptions(*command, arguments->common);
+  command->footer(
+      "Examples:\n  adaround convert net.onnx --to json -o net/\n"
+      "  adaround convert net-w4/ --to onnx -o net-w4.onnx --verify 4");
+  command->callback([arguments] { RunConvert(*arguments); });
+}
+
+}  // namespace adaround::cli
