@@ -182,5 +182,166 @@ TEST(FoldBatchNorm, VarianceWithoutARootIsMalformed) {
                            [&] { FoldBatchNorm(graph); });
 }
 
+TEST(FoldBatchNorm, OneNumberAsBiasIsBroadcast) {
+  Graph graph = NormedGraph(Op("Gemm", {"x", "w", "b"}, {"z"}, {{"beta", 0.5}}), {-1, 7}, 5);
+  graph.initializers["w"] = RandomTensor({7, 5}, 5);
+  graph.initializers["b"] = RandomTensor({}, 6);
+  ExpectFoldsExactly(graph, {1, 7});
+}
+
+TEST(FoldBatchNorm, FurtherOutputsThatAreReadKeepTheNode) {
+  Graph graph = ConvGraph();
+  graph.opset = 9;
+  graph.nodes[1].outputs = {"y", "running_mean"};
+  graph.outputs.push_back("running_mean");
+  EXPECT_EQ(FoldBatchNorm(graph), 0);
+  EXPECT_EQ(graph.nodes.size(), 2u);
+}
+
+TEST(FoldBatchNorm, StatisticsThatAreGraphOutputsAreKept) {
+  Graph graph = ConvGraph();
+  graph.outputs.push_back("mean");
+  EXPECT_EQ(FoldBatchNorm(graph), 1);
+  EXPECT_TRUE(graph.Validate().empty());
+}
+
+// Followers of one node, named t0, t1, ... whose last output is y.
+Graph FollowedGraph(Node layer, const Shape& input_shape, std::vector<Node> followers) {
+  Graph graph;
+  graph.opset = 13;
+  graph.inputs = {FloatInput("x", input_shape)};
+  layer.outputs = {"t0"};
+  graph.nodes = {std::move(layer)};
+  for (size_t i = 0; i < followers.size(); ++i) {
+    Node node = std::move(followers[i]);
+    for (std::string& input : node.inputs) {
+      if (input.empty()) input = "t" + std::to_string(i);
+    }
+    node.outputs = {i + 1 == followers.size() ? "y" : "t" + std::to_string(i + 1)};
+    node.name = node.outputs[0];
+    graph.nodes.push_back(std::move(node));
+  }
+  graph.outputs = {"y"};
+  return graph;
+}
+
+void ExpectNodesLeft(Graph graph, Shape sample_shape, const std::vector<std::string>& ops,
+                     int64_t num_norms = 0) {
+  sample_shape[0] = 1;
+  ASSERT_TRUE(graph.Validate().empty());
+  const TensorMap given = {{"x", RandomTensor(sample_shape, 9)}};
+  const Tensor before = RunGraph(graph, given, {"y"}).at("y");
+  EXPECT_EQ(FoldBatchNorm(graph), num_norms);
+  EXPECT_TRUE(graph.Validate().empty());
+  std::vector<std::string> left;
+  for (const Node& node : graph.nodes) left.push_back(node.op);
+  EXPECT_EQ(left, ops);
+  EXPECT_LT(RelativeDifference(RunGraph(graph, given, {"y"}).at("y"), before), 1e-5);
+}
+
+Node Follower(const std::string& op, std::vector<std::string> inputs) {
+  return Op(op, std::move(inputs), {"renamed"});
+}
+
+TEST(FoldBatchNorm, FrozenNormWrittenAsArithmeticIsFolded) {
+  for (const bool transposed : {false, true}) {
+    SCOPED_TRACE(transposed ? "ConvTranspose" : "Conv");
+    const int64_t groups = transposed ? 2 : 1;
+    Graph graph = FollowedGraph(
+        Op(transposed ? "ConvTranspose" : "Conv", {"x", "w"}, {"z"}, {{"group", groups}}),
+        {-1, 6, 5, 5},
+        {Follower("Mul", {"", "factor"}), Follower("Add", {"shift", ""}),
+         Follower("Div", {"", "one"}), Follower("Sub", {"", "offset"}), Follower("Relu", {""})});
+    graph.initializers["w"] = RandomTensor(transposed ? Shape{6, 4, 3, 3} : Shape{8, 6, 3, 3}, 5);
+    graph.initializers["factor"] = RandomTensor({1, 8, 1, 1}, 1);
+    graph.initializers["shift"] = RandomTensor({8, 1, 1}, 2);
+    graph.initializers["one"] = testing::Floats({}, {-0.3F});
+    graph.initializers["offset"] = RandomTensor({8, 1, 1}, 3);
+    ExpectNodesLeft(graph, {1, 6, 5, 5}, {transposed ? "ConvTranspose" : "Conv", "Relu"});
+    FoldBatchNorm(graph);
+    EXPECT_EQ(graph.initializers.size(), 2u) << "weight and bias";
+  }
+}
+
+TEST(FoldBatchNorm, GemmTakesArithmeticAndNorm) {
+  Graph graph = FollowedGraph(
+      Op("Gemm", {"x", "w"}, {"z"}, {{"alpha", 2.0}}), {-1, 7},
+      {Follower("Mul", {"", "factor"}),
+       Follower("BatchNormalization", {"", "factor", "shift", "shift", "variance"}),
+       Follower("Add", {"", "shift"})});
+  graph.initializers["w"] = RandomTensor({7, 5}, 5);
+  graph.initializers["factor"] = RandomTensor({5}, 1);
+  graph.initializers["shift"] = RandomTensor({5}, 2);
+  graph.initializers["variance"] = RandomTensor({5}, 3, 0.1F, 2.0F);
+  ExpectNodesLeft(graph, {1, 7}, {"Gemm"}, 1);
+}
+
+TEST(FoldBatchNorm, OtherArithmeticStays) {
+  struct Case {
+    const char* what;
+    Node follower;
+    Tensor constant;
+  };
+  const Case cases[] = {
+      {"constant minus output", Follower("Sub", {"c", ""}), RandomTensor({6, 1, 1}, 1)},
+      {"constant over output", Follower("Div", {"c", ""}), RandomTensor({6, 1, 1}, 1)},
+      {"one number per column", Follower("Mul", {"", "c"}), RandomTensor({6}, 1)},
+      {"one number per sample and channel", Follower("Mul", {"", "c"}),
+       RandomTensor({6, 6, 1, 1}, 1)},
+      {"larger rank", Follower("Add", {"", "c"}), RandomTensor({1, 1, 6, 1, 1}, 1)},
+      {"the output with itself", Follower("Add", {"", ""}), RandomTensor({6, 1, 1}, 1)},
+      {"division by zero", Follower("Div", {"", "c"}), testing::Floats({}, {0.0F})},
+      {"overflow", Follower("Mul", {"", "c"}), testing::Floats({}, {3e38F})},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.what);
+    // 6 columns, so that a constant of 6 numbers fits channels and columns.
+    Graph graph = FollowedGraph(Op("Conv", {"x", "w"}, {"z"}), {-1, 6, 1, 6}, {one.follower});
+    graph.initializers["w"] = RandomTensor({6, 6, 1, 1}, 5, 2.0F, 3.0F);
+    graph.initializers["c"] = one.constant;
+    ASSERT_TRUE(graph.Validate().empty());
+    EXPECT_EQ(FoldBatchNorm(graph), 0);
+    EXPECT_EQ(graph.nodes.size(), 2u);
+    EXPECT_EQ(RelativeDifference(graph.initializers.at("w"), RandomTensor({6, 6, 1, 1}, 5, 2.0F,
+                                                                          3.0F)), 0.0);
+  }
+}
+
+TEST(FoldBatchNorm, MatMulOfMatricesBecomesGemm) {
+  for (const bool with_bias : {false, true}) {
+    std::vector<Node> followers = {
+        Follower("BatchNormalization", {"", "gamma", "beta", "beta", "variance"})};
+    if (with_bias) followers.insert(followers.begin(), Follower("Add", {"bias", ""}));
+    Graph graph = FollowedGraph(Op("MatMul", {"r", "w"}, {"z"}), {-1, 7, 1}, followers);
+    graph.nodes.insert(graph.nodes.begin(), {Op("Flatten", {"x"}, {"f"}), Op("Relu", {"f"}, {"r"})});
+    graph.initializers["w"] = RandomTensor({7, 5}, 5);
+    graph.initializers["bias"] = RandomTensor({5}, 1);
+    graph.initializers["gamma"] = RandomTensor({5}, 2);
+    graph.initializers["beta"] = RandomTensor({5}, 3);
+    graph.initializers["variance"] = RandomTensor({5}, 4, 0.1F, 2.0F);
+    ExpectNodesLeft(graph, {1, 7, 1}, {"Flatten", "Relu", "Gemm"}, 1);
+  }
+}
+
+TEST(FoldBatchNorm, MatMulOfOtherRanksStays) {
+  // Channels of the normalization are the five tokens here, not the five columns.
+  Graph graph = FollowedGraph(
+      Op("MatMul", {"x", "w"}, {"z"}), {-1, 5, 7},
+      {Follower("BatchNormalization", {"", "gamma", "beta", "beta", "variance"})});
+  graph.initializers["w"] = RandomTensor({7, 5}, 5);
+  graph.initializers["gamma"] = RandomTensor({5}, 2);
+  graph.initializers["beta"] = RandomTensor({5}, 3);
+  graph.initializers["variance"] = RandomTensor({5}, 4, 0.1F, 2.0F);
+  ExpectNodesLeft(graph, {1, 5, 7}, {"MatMul", "BatchNormalization"});
+}
+
+TEST(FoldBatchNorm, BiasBehindMatMulStaysWithoutANorm) {
+  Graph graph = FollowedGraph(Op("MatMul", {"x", "w"}, {"z"}), {-1, 7},
+                              {Follower("Add", {"", "bias"}), Follower("Relu", {""})});
+  graph.initializers["w"] = RandomTensor({7, 5}, 5);
+  graph.initializers["bias"] = RandomTensor({5}, 1);
+  ExpectNodesLeft(graph, {1, 7}, {"MatMul", "Add", "Relu"});
+}
+
 }  // namespace
 }  // namespace adaround
