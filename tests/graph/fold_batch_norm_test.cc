@@ -48,8 +48,8 @@ TEST(FoldBatchNorm, ConvKeepsItsOutput) {
   for (const int64_t groups : {1, 2, 6}) {
     for (const bool with_bias : {false, true}) {
       SCOPED_TRACE("groups " + std::to_string(groups) + " bias " + std::to_string(with_bias));
-      Node conv = Op("Conv", {"x", "w"}, {"z"},
-                     {{"group", groups}, {"pads", IntList({1, 1, 1, 1})}});
+      Node conv =
+          Op("Conv", {"x", "w"}, {"z"}, {{"group", groups}, {"pads", IntList({1, 1, 1, 1})}});
       if (with_bias) conv.inputs.push_back("b");
       Graph graph = NormedGraph(conv, {-1, 6, 5, 5}, 12);
       graph.initializers["w"] = RandomTensor({12, 6 / groups, 3, 3}, 5);
@@ -63,8 +63,8 @@ TEST(FoldBatchNorm, ConvTransposeKeepsItsOutput) {
   for (const int64_t groups : {1, 2, 3}) {
     for (const bool with_bias : {false, true}) {
       SCOPED_TRACE("groups " + std::to_string(groups));
-      Node conv = Op("ConvTranspose", {"x", "w"}, {"z"},
-                     {{"group", groups}, {"strides", IntList({2, 2})}});
+      Node conv =
+          Op("ConvTranspose", {"x", "w"}, {"z"}, {{"group", groups}, {"strides", IntList({2, 2})}});
       if (with_bias) conv.inputs.push_back("b");
       Graph graph = NormedGraph(conv, {-1, 6, 4, 4}, 4 * groups);
       graph.initializers["w"] = RandomTensor({6, 4, 3, 3}, 5);
@@ -165,8 +165,8 @@ TEST(FoldBatchNorm, ChainFoldsLayerByLayer) {
   Graph graph = ConvGraph();
   graph.outputs = {"y2"};
   graph.nodes.push_back(Op("Conv", {"y", "w2"}, {"z2"}));
-  graph.nodes.push_back(Op("BatchNormalization", {"z2", "gamma", "beta", "mean", "variance"},
-                           {"y2"}));
+  graph.nodes.push_back(
+      Op("BatchNormalization", {"z2", "gamma", "beta", "mean", "variance"}, {"y2"}));
   graph.initializers["w2"] = RandomTensor({6, 6, 1, 1}, 15);
   const TensorMap given = {{"x", RandomTensor({1, 6, 5, 5}, 9)}};
   const Tensor before = RunGraph(graph, given, {"y2"}).at("y2");
@@ -264,11 +264,11 @@ TEST(FoldBatchNorm, FrozenNormWrittenAsArithmeticIsFolded) {
 }
 
 TEST(FoldBatchNorm, GemmTakesArithmeticAndNorm) {
-  Graph graph = FollowedGraph(
-      Op("Gemm", {"x", "w"}, {"z"}, {{"alpha", 2.0}}), {-1, 7},
-      {Follower("Mul", {"", "factor"}),
-       Follower("BatchNormalization", {"", "factor", "shift", "shift", "variance"}),
-       Follower("Add", {"", "shift"})});
+  Graph graph =
+      FollowedGraph(Op("Gemm", {"x", "w"}, {"z"}, {{"alpha", 2.0}}), {-1, 7},
+                    {Follower("Mul", {"", "factor"}),
+                     Follower("BatchNormalization", {"", "factor", "shift", "shift", "variance"}),
+                     Follower("Add", {"", "shift"})});
   graph.initializers["w"] = RandomTensor({7, 5}, 5);
   graph.initializers["factor"] = RandomTensor({5}, 1);
   graph.initializers["shift"] = RandomTensor({5}, 2);
@@ -302,8 +302,9 @@ TEST(FoldBatchNorm, OtherArithmeticStays) {
     ASSERT_TRUE(graph.Validate().empty());
     EXPECT_EQ(FoldBatchNorm(graph), 0);
     EXPECT_EQ(graph.nodes.size(), 2u);
-    EXPECT_EQ(RelativeDifference(graph.initializers.at("w"), RandomTensor({6, 6, 1, 1}, 5, 2.0F,
-                                                                          3.0F)), 0.0);
+    EXPECT_EQ(
+        RelativeDifference(graph.initializers.at("w"), RandomTensor({6, 6, 1, 1}, 5, 2.0F, 3.0F)),
+        0.0);
   }
 }
 
@@ -313,7 +314,8 @@ TEST(FoldBatchNorm, MatMulOfMatricesBecomesGemm) {
         Follower("BatchNormalization", {"", "gamma", "beta", "beta", "variance"})};
     if (with_bias) followers.insert(followers.begin(), Follower("Add", {"bias", ""}));
     Graph graph = FollowedGraph(Op("MatMul", {"r", "w"}, {"z"}), {-1, 7, 1}, followers);
-    graph.nodes.insert(graph.nodes.begin(), {Op("Flatten", {"x"}, {"f"}), Op("Relu", {"f"}, {"r"})});
+    graph.nodes.insert(graph.nodes.begin(),
+                       {Op("Flatten", {"x"}, {"f"}), Op("Relu", {"f"}, {"r"})});
     graph.initializers["w"] = RandomTensor({7, 5}, 5);
     graph.initializers["bias"] = RandomTensor({5}, 1);
     graph.initializers["gamma"] = RandomTensor({5}, 2);
@@ -325,9 +327,9 @@ TEST(FoldBatchNorm, MatMulOfMatricesBecomesGemm) {
 
 TEST(FoldBatchNorm, MatMulOfOtherRanksStays) {
   // Channels of the normalization are the five tokens here, not the five columns.
-  Graph graph = FollowedGraph(
-      Op("MatMul", {"x", "w"}, {"z"}), {-1, 5, 7},
-      {Follower("BatchNormalization", {"", "gamma", "beta", "beta", "variance"})});
+  Graph graph =
+      FollowedGraph(Op("MatMul", {"x", "w"}, {"z"}), {-1, 5, 7},
+                    {Follower("BatchNormalization", {"", "gamma", "beta", "beta", "variance"})});
   graph.initializers["w"] = RandomTensor({7, 5}, 5);
   graph.initializers["gamma"] = RandomTensor({5}, 2);
   graph.initializers["beta"] = RandomTensor({5}, 3);

@@ -31,7 +31,7 @@ const Tensor* FloatInitializer(const Graph& graph, const std::string& name) {
 
 // Nothing where the statistics are not constants that fit.
 std::optional<ChannelTransform> NormTransform(const Graph& graph, const Node& node,
-                                            int64_t channels) {
+                                              int64_t channels) {
   if (node.inputs.size() != 5 || node.GetInt("training_mode", 0) != 0) return std::nullopt;
   for (size_t i = 1; i < node.outputs.size(); ++i) {
     if (!node.outputs[i].empty()) return std::nullopt;
@@ -50,10 +50,10 @@ std::optional<ChannelTransform> NormTransform(const Graph& graph, const Node& no
     const double shift =
         static_cast<double>(parameter[1][c]) - factor * static_cast<double>(parameter[2][c]);
     if (!std::isfinite(factor) || !std::isfinite(shift)) {
-      throw Error(ErrorCode::kMalformed,
-                  "BatchNormalization '" + Printable(node.name) + "': channel " +
-                      std::to_string(c) + " has variance " + std::to_string(parameter[3][c]) +
-                      ", which gives a factor that is not finite");
+      throw Error(ErrorCode::kMalformed, "BatchNormalization '" + Printable(node.name) +
+                                             "': channel " + std::to_string(c) + " has variance " +
+                                             std::to_string(parameter[3][c]) +
+                                             ", which gives a factor that is not finite");
     }
     transform.factor.push_back(factor);
     transform.shift.push_back(shift);
@@ -75,8 +75,8 @@ std::optional<ChannelTransform> ArithmeticTransform(const Graph& graph, const No
   if (constant == nullptr || constant->rank() > rank) return std::nullopt;
   const int64_t axis = 1 - (rank - constant->rank());
   const bool one_for_all = constant->num_elements() == 1;
-  if (!one_for_all && (axis < 0 || constant->dim(axis) != channels ||
-                       constant->num_elements() != channels)) {
+  if (!one_for_all &&
+      (axis < 0 || constant->dim(axis) != channels || constant->num_elements() != channels)) {
     return std::nullopt;
   }
   ChannelTransform transform;
@@ -223,8 +223,7 @@ class Folder {
     if (layer.op != "MatMul" || !IsMatrix(layer.inputs[0])) return false;
     if (follower.op == "BatchNormalization") return true;
     const std::optional<size_t> reader = OnlyReader(follower.outputs[0]);
-    return follower.op == "Add" && reader &&
-           graph_.nodes[*reader].op == "BatchNormalization";
+    return follower.op == "Add" && reader && graph_.nodes[*reader].op == "BatchNormalization";
   }
 
   // Makes the layer compute what `follower` makes of its output.
@@ -257,15 +256,16 @@ class Folder {
       if (tensor == nullptr) return false;
       // A Gemm broadcasts its bias.
       one_bias = tensor->num_elements() == 1;
-      if (!one_bias && (tensor->num_elements() != channels ||
-                        tensor->dim(tensor->rank() - 1) != channels)) {
+      if (!one_bias &&
+          (tensor->num_elements() != channels || tensor->dim(tensor->rank() - 1) != channels)) {
         return false;
       }
       old_bias = tensor->data<float>();
     }
     for (int64_t c = 0; c < channels; ++c) {
       const auto at = static_cast<size_t>(c);
-      const double old = has_bias ? bias_factor * static_cast<double>(old_bias[one_bias ? 0 : c]) : 0.0;
+      const double old =
+          has_bias ? bias_factor * static_cast<double>(old_bias[one_bias ? 0 : c]) : 0.0;
       bias.push_back(static_cast<float>(old * transform->factor[at] + transform->shift[at]));
     }
     Tensor new_bias = Tensor::FromVector<float>({channels}, bias);
@@ -315,6 +315,8 @@ class Folder {
 
 }  // namespace
 
-int64_t FoldBatchNorm(Graph& graph) { return Folder(graph).Run(); }
+int64_t FoldBatchNorm(Graph& graph) {
+  return Folder(graph).Run();
+}
 
 }  // namespace adaround
