@@ -41,7 +41,7 @@ from torchvision.models.convnext import CNBlockConfig
 from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.ops import FrozenBatchNorm2d
 
-NUM_CALIBRATION_SAMPLES = 4
+NUM_CALIBRATION_SAMPLES = 4  # of BatchNorm statistics
 
 # ---------------------------------------------------------------- networks written out here
 
@@ -441,7 +441,8 @@ TESTED = {
     "resnet18": Network(models.resnet18, opset=11, fold_constants=False, keep_batch_norm=True),
     "resnet50": Network(models.resnet50, samples=1),
     "mobilenet_v2": Network(models.mobilenet_v2, opset=12),
-    "mobilenet_v2_batch_norm": Network(models.mobilenet_v2, opset=16, keep_batch_norm=True),
+    "mobilenet_v2_batch_norm": Network(models.mobilenet_v2, opset=16, keep_batch_norm=True,
+                                       samples=4),
     "inception_v3": Network(functools.partial(inception, True), images(299, 299),
                             fold_constants=False, keep_batch_norm=True, samples=1),
     "deeplab_v3_plus_mobilenet": Network(functools.partial(deeplab_mobilenet, False),
@@ -449,17 +450,17 @@ TESTED = {
     "deeplab_v3_plus_resnet": Network(functools.partial(deeplab_resnet, True), images(257, 193),
                                       opset=11, keep_batch_norm=True, samples=1),
     "vit_opset13": Network(small_vit(Attention), images(64, 64)),
-    "vit_opset17": Network(small_vit(Attention), images(64, 64), opset=17),
+    "vit_opset17": Network(small_vit(Attention), images(64, 64), opset=17, samples=4),
     "vit_unfolded": Network(small_vit(Attention), images(64, 64), opset=14,
                             fold_constants=False),
     "vit_packed_attention": Network(small_vit(PackedAttention), images(64, 64), opset=17),
     "vit_opset9": Network(small_vit(Attention), images(64, 64), opset=9),
-    "unet": Network(SmallUnet, images(64, 48), keep_batch_norm=True),
+    "unet": Network(SmallUnet, images(64, 48), keep_batch_norm=True, samples=4),
     "unet_opset10": Network(SmallUnet, images(64, 48), opset=10),
-    "mlp": Network(SmallMlp, images(16, 16), keep_batch_norm=True),
+    "mlp": Network(SmallMlp, images(16, 16), keep_batch_norm=True, samples=4),
     "mlp_opset14": Network(SmallMlp, images(16, 16), opset=14, fold_constants=False,
                            keep_batch_norm=True),
-    "text": Network(SmallText, sentences, opset=12),
+    "text": Network(SmallText, sentences, opset=12, samples=4),
     "conv1d": Network(SmallConv1d, series, fold_constants=False, keep_batch_norm=True),
     "conv3d": Network(SmallConv3d, videos, keep_batch_norm=True),
     "frozen_resnet": Network(frozen_resnet, images(96, 96), fold_constants=False),
