@@ -10,9 +10,9 @@ For each network OUT/NAME/ receives
     sample_output.npy  what PyTorch computes for them in float64, rounded to float32
 
 The weights are random and seeded: what is tested is reading and running a network, not its
-accuracy. Batch normalization is given statistics and factors far from the identity that keep activations of
-order one in every layer. A folder that is already there and was written by this very script with
-this PyTorch is left as it is; a new one appears whole or not at all.
+accuracy. Batch normalization is given statistics and factors far from the identity that keep
+activations of order one in every layer. A folder that is already there and was written by this very
+script with this PyTorch is left as it is; a new one appears whole or not at all.
 
 Without --all only the networks that the tests read are built. Needs Debian's python3-torchvision.
 """
@@ -457,7 +457,7 @@ TESTED = {
     "vit_opset9": Network(small_vit(Attention), images(64, 64), opset=9),
     "unet": Network(SmallUnet, images(64, 48), keep_batch_norm=True, samples=4),
     "unet_opset10": Network(SmallUnet, images(64, 48), opset=10),
-    "mlp": Network(SmallMlp, images(16, 16), keep_batch_norm=True, samples=4),
+    "mlp": Network(SmallMlp, images(16, 16), keep_batch_norm=True, samples=32),
     "mlp_opset14": Network(SmallMlp, images(16, 16), opset=14, fold_constants=False,
                            keep_batch_norm=True),
     "text": Network(SmallText, sentences, opset=12, samples=4),
@@ -529,7 +529,7 @@ def export(name, network, folder):
         model = FirstOutput(model)
     with torch.no_grad():
         random_weights(model)
-        inputs = network.inputs(NUM_CALIBRATION_SAMPLES)
+        inputs = network.inputs(max(NUM_CALIBRATION_SAMPLES, network.samples))
         calibrate(model, inputs)
         sample = inputs[:network.samples]
     # With gradients, or PyTorch's attention takes a fused path that cannot be exported.
