@@ -1,5 +1,7 @@
 #include "graph/linear_layer.h"
 
+#include <algorithm>
+
 #include "adaround/base/error.h"
 
 namespace adaround {
@@ -27,8 +29,9 @@ std::optional<BiasAdd> FindBiasAdd(const Graph& graph,
   if (add.op != "Add" || add.inputs.size() != 2 || add.outputs.size() != 1) return std::nullopt;
   const std::string& other = add.inputs[0] == layer.output ? add.inputs[1] : add.inputs[0];
   const Tensor* bias = FindInitializer(graph, other);
-  if (bias == nullptr || bias->dtype() != DType::kFloat32 || bias->rank() != 1 ||
-      bias->dim(0) != layer.num_rows) {
+  // A product has two dimensions or more: a bias of two leaves its rank as it is.
+  if (bias == nullptr || bias->dtype() != DType::kFloat32 || bias->rank() < 1 || bias->rank() > 2 ||
+      bias->dim(bias->rank() - 1) != layer.num_rows || bias->num_elements() != layer.num_rows) {
     return std::nullopt;
   }
   return BiasAdd{other, add.outputs[0]};
@@ -87,6 +90,18 @@ std::string Describe(const Graph& graph, const Node& node, const Tensor& weight,
   return "";
 }
 
+// Operators that multiply by weights, too, but in no form that is quantized.
+bool IsOtherProduct(const std::string& op) {
+  return op == "Einsum" || op == "LSTM" || op == "GRU" || op == "RNN" || op == "DeformConv";
+}
+
+bool ReadsMatrix(const Graph& graph, const Node& node) {
+  return std::any_of(node.inputs.begin(), node.inputs.end(), [&](const std::string& input) {
+    const Tensor* tensor = FindInitializer(graph, input);
+    return tensor != nullptr && tensor->dtype() == DType::kFloat32 && tensor->rank() >= 2;
+  });
+}
+
 }  // namespace
 
 LinearLayers FindLinearLayers(const Graph& graph) {
@@ -94,8 +109,13 @@ LinearLayers FindLinearLayers(const Graph& graph) {
   LinearLayers result;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
-    const bool linear = node.op == "Conv" || node.op == "ConvTranspose" || node.op == "Gemm" ||
-                        node.op == "MatMul";
+    if (IsOtherProduct(node.op) && ReadsMatrix(graph, node)) {
+      result.skipped.push_back(
+          {node.name, node.op, "weights of " + node.op + " are not quantized"});
+      continue;
+    }
+    const bool linear =
+        node.op == "Conv" || node.op == "ConvTranspose" || node.op == "Gemm" || node.op == "MatMul";
     if (!linear || node.inputs.size() < 2 || node.outputs.empty()) continue;
     const Tensor* weight = FindInitializer(graph, node.inputs[1]);
     if (weight == nullptr) {

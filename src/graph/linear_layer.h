@@ -33,7 +33,8 @@ struct LinearLayer {
   std::vector<int64_t> kernel_shape;  // spatial extents; empty for Gemm and MatMul
 };
 
-// A node with a constant weight that is left in float, and why.
+// A node with a constant weight that is left in float, and why: also of the operators Einsum, LSTM,
+// GRU, RNN and DeformConv.
 struct SkippedLayer {
   std::string name;
   std::string op;

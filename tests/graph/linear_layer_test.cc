@@ -35,9 +35,8 @@ void ExpectSkipped(const Graph& graph, const std::string& fragment) {
 }
 
 TEST(FindLinearLayers, DescribesConv) {
-  const LinearLayer layer =
-      OnlyLayer(WithNodes({Op("Conv", {"x", "w", "b"}, {"y"}, {{"group", 2}})},
-                          {{"w", {8, 3, 3, 5}}, {"b", {8}}}));
+  const LinearLayer layer = OnlyLayer(WithNodes(
+      {Op("Conv", {"x", "w", "b"}, {"y"}, {{"group", 2}})}, {{"w", {8, 3, 3, 5}}, {"b", {8}}}));
   EXPECT_EQ(layer.kind, LinearKind::kConv);
   EXPECT_EQ(layer.input, "x");
   EXPECT_EQ(layer.output, "y");
@@ -50,8 +49,8 @@ TEST(FindLinearLayers, DescribesConv) {
 }
 
 TEST(FindLinearLayers, DescribesConvTranspose) {
-  const LinearLayer layer = OnlyLayer(WithNodes(
-      {Op("ConvTranspose", {"x", "w"}, {"y"}, {{"group", 2}})}, {{"w", {6, 4, 3}}}));
+  const LinearLayer layer = OnlyLayer(
+      WithNodes({Op("ConvTranspose", {"x", "w"}, {"y"}, {{"group", 2}})}, {{"w", {6, 4, 3}}}));
   EXPECT_EQ(layer.kind, LinearKind::kConvTranspose);
   EXPECT_EQ(layer.weight_axis, 1);
   EXPECT_EQ(layer.weight_groups, 2);
@@ -102,14 +101,15 @@ TEST(FindLinearLayers, OtherAddsDoNot) {
   };
   EXPECT_EQ(output(WithNodes(nodes, {{"w", {6, 4}}, {"b", {5, 4}}})), "z");
   EXPECT_EQ(output(WithNodes(nodes, {{"w", {6, 4}}, {"b", {1}}})), "z");
+  EXPECT_EQ(output(WithNodes(nodes, {{"w", {6, 4}}, {"b", {1, 1, 4}}})), "z");
   Graph graph = WithNodes(nodes, {{"w", {6, 4}}, {"b", {4}}});
   graph.outputs.push_back("z");
   EXPECT_EQ(output(graph), "z");
   graph = WithNodes(nodes, {{"w", {6, 4}}, {"b", {4}}});
   graph.nodes.push_back(Op("Relu", {"z"}, {"other"}));
   EXPECT_EQ(output(graph), "z");
-  graph = WithNodes({Op("MatMul", {"x", "w"}, {"z"}), Op("Add", {"z", "x"}, {"y"})},
-                    {{"w", {6, 4}}});
+  graph =
+      WithNodes({Op("MatMul", {"x", "w"}, {"z"}), Op("Add", {"z", "x"}, {"y"})}, {{"w", {6, 4}}});
   EXPECT_EQ(output(graph), "z");
 }
 
@@ -121,9 +121,9 @@ TEST(FindLinearLayers, SkipsWhatIsNoRowTimesColumn) {
   ExpectSkipped(WithNodes({Op("MatMul", {"x", "w"}, {"y"})}, {{"w", {6, 0}}}), "empty");
   ExpectSkipped(WithNodes({Op("Conv", {"x", "w"}, {"y"}, {{"group", 3}})}, {{"w", {8, 2, 3}}}),
                 "groups");
-  ExpectSkipped(WithNodes({Op("Relu", {"x"}, {"b"}), Op("Gemm", {"x", "w", "b"}, {"y"})},
-                          {{"w", {6, 4}}}),
-                "bias");
+  ExpectSkipped(
+      WithNodes({Op("Relu", {"x"}, {"b"}), Op("Gemm", {"x", "w", "b"}, {"y"})}, {{"w", {6, 4}}}),
+      "bias");
   ExpectSkipped(WithNodes({Op("Gemm", {"x", "w", "b"}, {"y"})}, {{"w", {6, 4}}, {"b", {4, 1}}}),
                 "bias");
   Graph graph = WithNodes({Op("MatMul", {"x", "w"}, {"y"})}, {});
@@ -131,15 +131,33 @@ TEST(FindLinearLayers, SkipsWhatIsNoRowTimesColumn) {
   ExpectSkipped(graph, "int32");
 }
 
+TEST(FindLinearLayers, ABiasOfOneRowBelongsToMatMul) {
+  const LinearLayer layer =
+      OnlyLayer(WithNodes({Op("MatMul", {"x", "w"}, {"z"}), Op("Add", {"z", "b"}, {"y"})},
+                          {{"w", {6, 4}}, {"b", {1, 4}}}));
+  EXPECT_EQ(layer.bias, "b");
+  EXPECT_EQ(layer.output, "y");
+}
+
+TEST(FindLinearLayers, OtherOperatorsWithWeightsAreNamed) {
+  ExpectSkipped(
+      WithNodes({Op("Einsum", {"x", "w"}, {"y"}, {{"equation", "ab,bc->ac"}})}, {{"w", {6, 4}}}),
+      "Einsum");
+  ExpectSkipped(WithNodes({Op("LSTM", {"x", "w", "r"}, {"y"}, {{"hidden_size", 2}})},
+                          {{"w", {1, 8, 6}}, {"r", {1, 8, 2}}}),
+                "LSTM");
+  const LinearLayers found = FindLinearLayers(WithNodes({Op("Einsum", {"x", "x"}, {"y"})}, {}));
+  EXPECT_EQ(found.layers.size() + found.skipped.size(), 0u);
+}
+
 TEST(FindLinearLayers, ComputedWeightsAreNoLayers) {
-  const LinearLayers found = FindLinearLayers(
-      WithNodes({Op("Relu", {"x"}, {"r"}), Op("MatMul", {"x", "r"}, {"y"})}, {}));
+  const LinearLayers found =
+      FindLinearLayers(WithNodes({Op("Relu", {"x"}, {"r"}), Op("MatMul", {"x", "r"}, {"y"})}, {}));
   EXPECT_EQ(found.layers.size() + found.skipped.size(), 0u);
 }
 
 TEST(FindLinearLayers, OneBiasServesAllRows) {
-  const Graph graph =
-      WithNodes({Op("Gemm", {"x", "w", "b"}, {"y"})}, {{"w", {6, 4}}, {"b", {1}}});
+  const Graph graph = WithNodes({Op("Gemm", {"x", "w", "b"}, {"y"})}, {{"w", {6, 4}}, {"b", {1}}});
   EXPECT_EQ(LayerBias(graph, OnlyLayer(graph)),
             std::vector<float>(4, graph.initializers.at("b").data<float>()[0]));
 }
