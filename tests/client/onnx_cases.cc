@@ -1,6 +1,9 @@
 // The program's side of the checks in other runtimes:
 //   onnx_cases layers FOLDER            one model per kind of layer and way of storing its weights,
 //                                       with an input and the output that our own executor computes
+//   onnx_cases lifts FOLDER             float graphs lifted to newer opsets, likewise
+//   onnx_cases network FOLDER MODEL     one network on its own sample_input.npy, with 4-bit weights
+//                                       where it is a float model
 //   onnx_cases networks FOLDER MODELS   the shipped networks: weights alone the same way; with
 //                                       activations also a model that puts out every activation
 //   onnx_cases check FOLDER MODELS      each operator of those on the activations that the other
@@ -13,11 +16,14 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "adaround/io/model_file.h"
 #include "adaround/io/model_json.h"
 #include "adaround/io/npy.h"
 #include "adaround/io/onnx_export.h"
+#include "graph/passes/upgrade_opset.h"
 #include "support/graph_testing.h"
 #include "support/layer_cases.h"
+#include "support/lift_cases.h"
 #include "support/quantized_testing.h"
 
 namespace adaround {
@@ -44,6 +50,33 @@ void WriteLayers(const std::filesystem::path& root) {
     }
   }
   WriteCase(root / "shared_weight", testing::SharedWeightModel(), testing::RandomTensor({3, 16}, 3));
+}
+
+void WriteLifts(const std::filesystem::path& root) {
+  for (const testing::LiftCase& one : testing::LiftCases()) {
+    const Graph graph = testing::GraphOf(one);
+    const Tensor input = testing::RandomTensor(one.input, 1, -2.0F, 2.0F);
+    const Tensor wanted = testing::RunGraph(graph, {{"x", input}}, {"y"}).at("y");
+    for (const int64_t target : {13, 18, 21}) {
+      Graph lifted = graph;
+      UpgradeOpset(lifted, target);
+      const std::filesystem::path folder = root / (one.name + "-" + std::to_string(target));
+      std::filesystem::create_directories(folder);
+      WriteOnnx(folder / "model.onnx", lifted);
+      WriteNpy(folder / "input.npy", input);
+      WriteNpy(folder / "expected.npy", wanted);
+    }
+  }
+}
+
+void WriteNetwork(const std::filesystem::path& folder, const std::filesystem::path& path) {
+  const Tensor samples = ReadNpy(path / "sample_input.npy");
+  ModelFile file = ReadModelFile(path);
+  if (const Graph* graph = std::get_if<Graph>(&file)) {
+    const GridChoice choice{4, true, Granularity::kPerChannel, 0};
+    file = testing::QuantizeToNearest(*graph, samples, choice, std::nullopt);
+  }
+  WriteCase(folder, std::get<QuantizedModel>(file), samples);
 }
 
 constexpr int64_t kNumImages = 32;
@@ -226,6 +259,14 @@ int Run(const std::vector<std::string>& arguments) {
     WriteLayers(arguments[1]);
     return 0;
   }
+  if (arguments.size() == 2 && arguments[0] == "lifts") {
+    WriteLifts(arguments[1]);
+    return 0;
+  }
+  if (arguments.size() == 3 && arguments[0] == "network") {
+    WriteNetwork(arguments[1], arguments[2]);
+    return 0;
+  }
   if (arguments.size() == 3 && arguments[0] == "networks") {
     WriteNetworks(arguments[1], arguments[2]);
     return 0;
@@ -233,7 +274,8 @@ int Run(const std::vector<std::string>& arguments) {
   if (arguments.size() == 3 && arguments[0] == "check") {
     return CheckNetworks(arguments[1], arguments[2]) ? 0 : 1;
   }
-  std::fprintf(stderr, "usage: onnx_cases layers FOLDER | networks|check FOLDER MODELS\n");
+  std::fprintf(stderr, "usage: onnx_cases layers|lifts FOLDER | network FOLDER MODEL | "
+                       "networks|check FOLDER MODELS\n");
   return 2;
 }
 

@@ -20,6 +20,10 @@ node -e "require('onnxruntime-node')" 2>/dev/null ||
 expect_exit 0 "$cases" layers layers
 expect_exit 0 node "$CLIENT/check_onnx_cases.js" layers
 cat "$LAST_STDOUT"
+# Operators lifted to newer opsets mean what they meant.
+expect_exit 0 "$cases" lifts lifts
+expect_exit 0 node "$CLIENT/check_onnx_cases.js" lifts
+tail -n 1 "$LAST_STDOUT"
 expect_exit 0 "$cases" networks networks "$MODELS"
 expect_exit 0 node "$CLIENT/check_onnx_cases.js" networks/weights
 cat "$LAST_STDOUT"
@@ -40,3 +44,14 @@ for folder in networks/activations/*; do
 done
 expect_exit 0 "$cases" check networks "$MODELS"
 cat "$LAST_STDOUT"
+
+# Larger networks, where they are.
+for model in "$SOURCE"/../shared/eval/*/sample_input.npy; do
+  [[ -e $model ]] || { echo "no networks in $SOURCE/../shared/eval: not run"; continue; }
+  folder=$(dirname "$model")
+  expect_exit 0 "$cases" network "larger/$(basename "$folder")" "$folder"
+done
+if [[ -d larger ]]; then
+  expect_exit 0 node "$CLIENT/check_onnx_cases.js" larger
+  cat "$LAST_STDOUT"
+fi
