@@ -354,6 +354,13 @@ void WriteQuantizedModel(const std::filesystem::path& directory, const Quantized
     }
     ThrowIfAny(ErrorCode::kInvalidArgument, violations);
   }
+  for (const auto& [name, grid] : model.activations) {
+    std::vector<std::string> violations = grid.Validate();
+    for (std::string& violation : violations) {
+      violation = file + ": activation " + Quoted(name) + ": " + violation;
+    }
+    ThrowIfAny(ErrorCode::kInvalidArgument, violations);
+  }
   Json document = GraphToJson(model.graph, file, &entries);
   Json quantization = Json::object();
   for (const auto& [name, tensor] : model.weights) {

@@ -74,7 +74,8 @@ std::map<std::string, ActivationGrid> CalibrateActivations(const Executor& float
     if (!std::isfinite(found.low) || !std::isfinite(found.high)) {
       throw Error(ErrorCode::kNumerical,
                   "tensor '" + Printable(name) +
-                      "' is infinite for some calibration sample; check preprocessing and weights");
+                      "' is not finite for some calibration sample; check preprocessing and "
+                      "weights");
     }
   }
   std::map<std::string, ActivationHistogram> histograms;

@@ -17,7 +17,9 @@ std::string ActivationSource(const Graph& graph, const std::map<std::string, siz
 
 // The sources of everything that the operators with integer kernels read: linear layers, sums of two
 // activations, Concat, average pools and linear Resize. A tensor between a layer and its activation
-// is none of them, and neither is what the network gives out and nobody reads.
+// is none of them, nor is what the network gives out and nobody reads, nor the inside of a function
+// that is written out in element-wise steps and means (Gelu, LayerNormalization): a sum whose
+// operands are all made of one tensor by such steps is taken for one of these.
 // REQUIRES: sorted, validated graph with constants folded.
 std::set<std::string> FindActivationPoints(const Graph& graph);
 

@@ -247,7 +247,15 @@ TensorMap GivenTensors(const CalibrationSet& samples, const std::vector<std::str
 void HookActivations(const std::map<std::string, ActivationGrid>& activations,
                      Executor& executor) {
   for (const auto& [name, grid] : activations) {
-    executor.SetHook(name, [grid](const Tensor& x) { return grid.QuantizeDequantize(x); });
+    executor.SetHook(name, [name, grid](const Tensor& x) {
+      if (x.dtype() != DType::kFloat32) {
+        throw Error(ErrorCode::kMalformed, "tensor '" + Printable(name) +
+                                               "' has a grid for activations, but is " +
+                                               std::string(DTypeName(x.dtype())) +
+                                               ", wanted float32");
+      }
+      return grid.QuantizeDequantize(x);
+    });
   }
 }
 

@@ -64,7 +64,8 @@ PreparedNetwork PrepareNetwork(Graph graph, const CalibrationSet& samples,
 TensorMap GivenTensors(const CalibrationSet& samples, const std::vector<std::string>& needed,
                        int64_t sample, bool quantized);
 
-// Puts every tensor named in `activations` on its grid as the executor runs.
+// Puts every tensor named in `activations` on its grid as the executor runs; its runs throw
+// Error(kMalformed) where such a tensor is not float32.
 void HookActivations(const std::map<std::string, ActivationGrid>& activations, Executor& executor);
 
 }  // namespace adaround

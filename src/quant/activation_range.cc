@@ -10,19 +10,27 @@
 namespace adaround {
 namespace {
 
-ActivationGrid Cover(double low, double high, const ActivationRangeOptions& options) {
-  ActivationGrid grid;
-  grid.bit_width = options.bit_width;
-  if (low == 0.0 && high == 0.0) return grid;
-  double scale = (high - low) / grid.q_max();
+// The grid of this scale, or the next that may be stored; its zero point is still 0.
+ActivationGrid GridOfScale(double scale, const ActivationRangeOptions& options) {
   double largest = std::numeric_limits<float>::max();
   if (options.power_of_two_scales) {
     scale = NextPowerOfTwo(scale);
     largest = kLargestPowerOfTwo;
   }
   scale = std::clamp(scale, static_cast<double>(std::numeric_limits<float>::min()), largest);
+  ActivationGrid grid;
+  grid.bit_width = options.bit_width;
   grid.scale = static_cast<float>(scale);
-  grid.zero_point = std::clamp(static_cast<int32_t>(std::lround(-low / scale)), 0, grid.q_max());
+  return grid;
+}
+
+ActivationGrid Cover(double low, double high, const ActivationRangeOptions& options) {
+  ActivationGrid grid;
+  grid.bit_width = options.bit_width;
+  if (low == 0.0 && high == 0.0) return grid;
+  grid = GridOfScale((high - low) / grid.q_max(), options);
+  const auto zero_point = static_cast<int32_t>(std::lround(-low / grid.scale));
+  grid.zero_point = std::clamp(zero_point, 0, grid.q_max());
   return grid;
 }
 
@@ -54,50 +62,94 @@ ActivationGrid CoverPercentile(const ActivationRangeOptions& options,
   return Cover(low, high, options);
 }
 
-double MeanSquaredError(const ActivationGrid& grid, const ActivationHistogram& histogram) {
-  const double scale = grid.scale;
-  double sum = 0.0;
-  for (int64_t bin = 0; bin < ActivationHistogram::kNumBins; ++bin) {
-    const int64_t count = histogram.counts()[static_cast<size_t>(bin)];
-    if (count == 0) continue;
-    const double x = histogram.Value(bin);
-    const double q = std::clamp(std::nearbyint(x / scale), static_cast<double>(-grid.zero_point),
-                                static_cast<double>(grid.q_max() - grid.zero_point));
-    const double error = x - scale * q;
-    sum += static_cast<double>(count) * error * error;
-  }
-  return sum;
-}
+// Looks for the grid of the least squared error, which has many local minima: a scan over zero
+// points and scales finds the valley, then both ends move in turn.
+class MseSearch {
+ public:
+  MseSearch(const ActivationRangeOptions& options, const ActivationHistogram& histogram)
+      : options_(options),
+        histogram_(histogram),
+        low_(histogram.bounds().low),
+        high_(histogram.bounds().high) {}
 
-// Both ends shrink in turn: a scan, as the error has many local minima.
-ActivationGrid CoverMse(const ActivationRangeOptions& options,
-                        const ActivationHistogram& histogram) {
-  constexpr int kRounds = 3;
-  constexpr double kRatio = 0.97;
-  constexpr int kSteps = 130;
-  double low = histogram.bounds().low;
-  double high = histogram.bounds().high;
-  ActivationGrid best = Cover(low, high, options);
-  double best_error = MeanSquaredError(best, histogram);
-  for (int round = 0; round < kRounds; ++round) {
-    for (double* end : {&high, &low}) {
-      const double start = *end;
-      double kept = start;
-      for (int step = 0; step < kSteps; ++step) {
-        *end = start * std::pow(kRatio, step);
-        const ActivationGrid grid = Cover(low, high, options);
-        const double error = MeanSquaredError(grid, histogram);
-        if (error < best_error) {
-          best_error = error;
-          best = grid;
-          kept = *end;
+  ActivationGrid Run() {
+    best_ = Cover(low_, high_, options_);
+    best_error_ = SquaredError(best_);
+    if (low_ == 0.0) {
+      ScanScales(0);
+    } else if (high_ == 0.0) {
+      ScanScales(best_.q_max());
+    } else {
+      const int last = std::min(best_.q_max(), kMaxZeroPoints - 1);
+      for (int i = 0; i <= last; ++i) ScanScales(i * best_.q_max() / last);
+    }
+    for (int round = 0; round < kEndRounds; ++round) {
+      for (const bool move_high : {true, false}) {
+        const double low = -static_cast<double>(best_.scale) * best_.zero_point;
+        const double high = static_cast<double>(best_.scale) * (best_.q_max() - best_.zero_point);
+        for (int step = 0; step <= kEndSteps; ++step) {
+          const double factor = kLargestEndFactor * std::pow(kRatio, step);
+          Try(move_high ? Cover(low, high * factor, options_)
+                        : Cover(low * factor, high, options_));
         }
       }
-      *end = kept;
+    }
+    return best_;
+  }
+
+ private:
+  static constexpr int kMaxZeroPoints = 16;  // up to 4 bits these are all
+  static constexpr double kRatio = 0.97;
+  static constexpr int kScaleSteps = 130;  // down to 0.02 of the range
+  static constexpr int kEndRounds = 2;
+  static constexpr int kEndSteps = 40;
+  static constexpr double kLargestEndFactor = 1.2;
+
+  // From the scale that clips nothing, or nothing of the side that this zero point leaves.
+  void ScanScales(int zero_point) {
+    const int above = best_.q_max() - zero_point;
+    const double reach =
+        std::max(zero_point > 0 ? -low_ / zero_point : 0.0, above > 0 ? high_ / above : 0.0);
+    for (int step = 0; step < kScaleSteps; ++step) {
+      ActivationGrid grid = GridOfScale(reach * std::pow(kRatio, step), options_);
+      grid.zero_point = zero_point;
+      Try(grid);
     }
   }
-  return best;
-}
+
+  void Try(const ActivationGrid& grid) {
+    if (grid.scale == tried_.scale && grid.zero_point == tried_.zero_point) return;
+    tried_ = grid;
+    const double error = SquaredError(grid);
+    if (error < best_error_) {
+      best_error_ = error;
+      best_ = grid;
+    }
+  }
+
+  double SquaredError(const ActivationGrid& grid) const {
+    const double scale = grid.scale;
+    double sum = 0.0;
+    for (int64_t bin = 0; bin < ActivationHistogram::kNumBins; ++bin) {
+      const int64_t count = histogram_.counts()[static_cast<size_t>(bin)];
+      if (count == 0) continue;
+      const double x = histogram_.Value(bin);
+      const double q = std::clamp(std::nearbyint(x / scale), static_cast<double>(-grid.zero_point),
+                                  static_cast<double>(grid.q_max() - grid.zero_point));
+      const double error = x - scale * q;
+      sum += static_cast<double>(count) * error * error;
+    }
+    return sum;
+  }
+
+  const ActivationRangeOptions& options_;
+  const ActivationHistogram& histogram_;
+  double low_;   // <= 0
+  double high_;  // >= 0, and one of the two is not 0
+  ActivationGrid best_;
+  ActivationGrid tried_;
+  double best_error_ = 0.0;
+};
 
 struct EstimatorName {
   ActivationEstimator estimator;
@@ -116,17 +168,20 @@ void ActivationBounds::Include(const Tensor& x) {
   const float* values = x.data<float>();
   float lowest = low;
   float highest = high;
+  float zero = 0.0F;  // NaN once a value is not finite
   for (int64_t i = 0; i < x.num_elements(); ++i) {
     lowest = values[i] < lowest ? values[i] : lowest;
     highest = values[i] > highest ? values[i] : highest;
+    zero += 0.0F * values[i];
   }
-  low = lowest;
-  high = highest;
+  low = lowest + zero;
+  high = highest + zero;
 }
 
 void ActivationBounds::Include(const ActivationBounds& other) {
-  low = std::min(low, other.low);
-  high = std::max(high, other.high);
+  // NaN on either side is kept.
+  low = low <= other.low || std::isnan(low) ? low : other.low;
+  high = high >= other.high || std::isnan(high) ? high : other.high;
 }
 
 ActivationHistogram::ActivationHistogram(const ActivationBounds& bounds)
@@ -166,7 +221,7 @@ ActivationGrid EstimateActivationGrid(const ActivationRangeOptions& options,
     return Cover(bounds.low, bounds.high, options);
   }
   ADAROUND_CHECK(histogram != nullptr);
-  return options.estimator == ActivationEstimator::kMse ? CoverMse(options, *histogram)
+  return options.estimator == ActivationEstimator::kMse ? MseSearch(options, *histogram).Run()
                                                         : CoverPercentile(options, *histogram);
 }
 

@@ -10,7 +10,8 @@
 
 namespace adaround {
 
-// Ends of what a tensor holds, 0 included: zero must lie on the grid, or padding is off.
+// Ends of what a tensor holds, 0 included: zero must lie on the grid, or padding is off. They are NaN
+// from the first value on that is not finite.
 struct ActivationBounds {
   float low = 0.0F;
   float high = 0.0F;

@@ -1,7 +1,9 @@
 #include "adaround/io/quantized_model_io.h"
 
-#include "adaround/io/model_file.h"
+#include <cmath>
+#include <limits>
 
+#include "adaround/io/model_file.h"
 #include "adaround/io/model_json.h"
 #include "adaround/io/safetensors.h"
 #include "io/test_files.h"
@@ -191,6 +193,211 @@ TEST(QuantizedModelIo, WriterRefusesUnsoundModels) {
   model.graph.initializers["w"] = Tensor::Scalar<float>(1);
   ExpectError(ErrorCode::kInvalidArgument, {"tensor 'w'", "also an unquantized tensor"},
               [&] { WriteQuantizedModel(folder.path(), model); });
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+// The small model with its bias as integers, and grids on its input and on its output.
+QuantizedModel ModelWithActivations() {
+  QuantizedModel model = SmallModel();
+  model.graph.initializers.erase("bias");
+  model.biases["bias"] = {{5, -2'000'000'000}, {0.1F, 1e-20F}};
+  model.activations["input"] = {8, 0.1F, 3};
+  model.activations["out of w"] = {4, 1.17549435e-38F, 15};
+  return model;
+}
+
+TEST(QuantizedModelIo, ActivationsAndBiasesSurviveExactly) {
+  for (int bit_width = kMinBitWidth; bit_width <= kMaxBitWidth; ++bit_width) {
+    const ScratchFolder folder;
+    QuantizedModel model = ModelWithActivations();
+    float scale = 0.1F;
+    for (auto& [name, grid] : model.activations) {
+      grid.bit_width = bit_width;
+      grid.zero_point = (1 << bit_width) - 1;
+      grid.scale = scale = std::nextafter(scale, 3e38F) * 1.37F;
+    }
+    WriteQuantizedModel(folder.path(), model);
+    const QuantizedModel read = ReadQuantizedModel(folder.path());
+    ASSERT_EQ(read.activations.size(), 2u);
+    for (const auto& [name, grid] : model.activations) {
+      EXPECT_EQ(read.activations.at(name).bit_width, bit_width);
+      EXPECT_EQ(read.activations.at(name).scale, grid.scale);
+      EXPECT_EQ(read.activations.at(name).zero_point, grid.zero_point);
+    }
+    ASSERT_EQ(read.biases.size(), 1u);
+    EXPECT_EQ(read.biases.at("bias").integers, model.biases.at("bias").integers);
+    EXPECT_EQ(read.biases.at("bias").scale, model.biases.at("bias").scale);
+    EXPECT_FALSE(read.graph.initializers.contains("bias"));
+    EXPECT_EQ(read.graph.initializers.size(), model.graph.initializers.size());
+  }
+}
+
+TEST(QuantizedModelIo, ScalesAtTheEndsOfTheirRangeSurvive) {
+  for (const float scale : {std::numeric_limits<float>::min(), std::numeric_limits<float>::max(),
+                            std::nextafter(1.0F, 2.0F), 0x1p-100F, 1.0F / 3.0F}) {
+    const ScratchFolder folder;
+    QuantizedModel model = ModelWithActivations();
+    model.activations.at("input").scale = scale;
+    WriteQuantizedModel(folder.path(), model);
+    EXPECT_EQ(ReadQuantizedModel(folder.path()).activations.at("input").scale, scale);
+  }
+}
+
+TEST(QuantizedModelIo, SameActivationsSameBytes) {
+  const ScratchFolder folder;
+  WriteQuantizedModel(folder / "a", ModelWithActivations());
+  WriteQuantizedModel(folder / "b", ReadQuantizedModel(folder / "a"));
+  for (const char* file : {"model.json", "weights.safetensors"}) {
+    EXPECT_EQ(ReadBytes(folder / "a" / file), ReadBytes(folder / "b" / file));
+  }
+  // Without them their keys are absent, as in files of earlier versions.
+  WriteQuantizedModel(folder / "c", SmallModel());
+  const std::string text = ReadBytes(folder / "c" / "model.json");
+  EXPECT_EQ(text.find("\"activations\""), std::string::npos);
+  EXPECT_EQ(text.find("\"biases\""), std::string::npos);
+}
+
+TEST(QuantizedModelIo, EntriesOfBiasesAvoidNamesThatAreTaken) {
+  const ScratchFolder folder;
+  QuantizedModel model = ModelWithActivations();
+  model.graph.initializers["bias.scale"] = Tensor::Scalar<float>(7);
+  model.graph.initializers["bias.integers"] = Tensor::Scalar<float>(8);
+  WriteQuantizedModel(folder.path(), model);
+  const QuantizedModel read = ReadQuantizedModel(folder.path());
+  EXPECT_EQ(read.graph.initializers.at("bias.scale").data<float>()[0], 7);
+  EXPECT_EQ(read.biases.at("bias").scale, model.biases.at("bias").scale);
+  EXPECT_EQ(read.biases.at("bias").integers, model.biases.at("bias").integers);
+}
+
+TEST(QuantizedModelIo, NoDamageOfActivationsCrashes) {
+  const ScratchFolder folder;
+  WriteQuantizedModel(folder.path(), ModelWithActivations());
+  const auto read = [&] { ReadModelFile(folder.path()); };
+  for (const char* file : {"model.json", "weights.safetensors"}) {
+    const std::string bytes = ReadBytes(folder / file);
+    EXPECT_LE(ReadDamaged(folder / file, bytes, bytes.size(), read), 1);
+    WriteBytes(folder / file, bytes);
+  }
+}
+
+// Replaces the first `from` behind `key` in the model with activations.
+void ExpectActivationsRefused(const std::string& key, const std::string& from,
+                              const std::string& to, const std::vector<std::string>& fragments) {
+  const ScratchFolder folder;
+  WriteQuantizedModel(folder.path(), ModelWithActivations());
+  std::string text = ReadBytes(folder / "model.json");
+  const size_t start = text.find("\"" + key + "\": {");
+  ASSERT_NE(start, std::string::npos) << text;
+  const size_t at = text.find(from, start);
+  ASSERT_NE(at, std::string::npos) << from << " in " << text;
+  WriteBytes(folder / "model.json", text.replace(at, from.size(), to));
+  SCOPED_TRACE(key + ": " + from + " -> " + to);
+  ExpectError(ErrorCode::kMalformed, fragments, [&] { ReadQuantizedModel(folder.path()); });
+}
+
+TEST(QuantizedModelIo, RefusesBadActivations) {
+  const auto refused = [](const std::string& from, const std::string& to,
+                          const std::vector<std::string>& fragments) {
+    ExpectActivationsRefused("activations", from, to, fragments);
+  };
+  // Names.
+  refused("\"input\": {", "\"inputs\": {", {"activations", "no tensor 'inputs'"});
+  refused("\"input\": {", "\"\": {", {"activations", "no tensor ''"});
+  refused("\"input\": {", "\"w\": {", {"no tensor 'w'"});
+  refused("\"input\": {", "\"bias\": {", {"no tensor 'bias'"});
+  refused("\"input\": {", "\"out of w\": {", {"out of w"});  // twice
+  // The whole, and one of its keys.
+  refused("\"activations\": {", "\"activations\": 3, \"activation\": {", {"activation"});
+  refused("\"input\": {", "\"input\": [], \"other\": {", {"activations.input"});
+  refused("\"zero_point\"", "\"zero_points\"", {"zero_point"});
+  refused("\"bit_width\"", "\"bits\"", {"bit_width"});
+  refused("\"scale\"", "\"zero\": 0, \"scale\"", {"zero"});
+  // Values.
+  const std::string scale = "\"scale\": 0.10000000149011612";
+  for (const char* bad : {"0", "0.0", "-0.1", "1e300", "-1e300", "1e-300", "1e-40", "null", "true",
+                          "\"0.1\"", "[0.1]", "NaN", "Infinity", "1e999"}) {
+    refused(scale, "\"scale\": " + std::string(bad), {"model.json"});
+  }
+  refused(scale, "\"scale\": 0", {"activations.input", "scale"});
+  refused(scale, "\"scale\": 1e300", {"activations.input", "scale"});
+  for (const char* bad : {"-1", "256", "1.5", "1e300", "4294967299", "null", "\"3\""}) {
+    refused("\"zero_point\": 3", "\"zero_point\": " + std::string(bad),
+            {"activations.input.zero_point"});
+  }
+  refused("\"zero_point\": 15", "\"zero_point\": 16", {"activations.out of w.zero_point"});
+  for (const char* bad : {"1", "9", "0", "-8", "8.5", "4294967304"}) {
+    refused("\"bit_width\": 8", "\"bit_width\": " + std::string(bad),
+            {"activations.input.bit_width"});
+  }
+}
+
+TEST(QuantizedModelIo, RefusesBadBiases) {
+  const auto refused = [](const std::string& from, const std::string& to,
+                          const std::vector<std::string>& fragments) {
+    ExpectActivationsRefused("biases", from, to, fragments);
+  };
+  refused("\"bias\": {", "\"w\": {", {"w"});
+  refused("\"bias\": {", "\"basis\": {", {"bias"});
+  refused("\"bias\": {", "\"bias\": 1, \"more\": {", {"biases.bias"});
+  refused("\"bias.integers\"", "\"none\"", {"biases.bias.integers", "none"});
+  refused("\"bias.integers\"", "\"bias.scale\"", {"bias.scale", "int32"});
+  refused("\"bias.integers\"", "\"w.integers\"", {"w.integers", "int32"});
+  refused("\"bias.integers\"", "3", {"biases.bias.integers"});
+  refused("\"bias.scale\"", "\"bias.integers\"", {"bias.integers", "float32"});
+  refused("\"bias.scale\"", "\"w.scale\"", {"w.scale", "used twice"});
+  refused("\"scale\":", "\"scales\":", {"scale"});
+  refused("\"integers\":", "\"more\": 1, \"integers\":", {"more"});
+}
+
+TEST(QuantizedModelIo, RefusesBiasesWhoseEntriesDoNotFit) {
+  const auto refused = [](const Tensor& integers, const Tensor& scale,
+                          const std::vector<std::string>& fragments) {
+    const ScratchFolder folder;
+    WriteQuantizedModel(folder.path(), ModelWithActivations());
+    std::map<std::string, Tensor> entries;
+    {
+      const SafetensorsFile file(folder / "weights.safetensors");
+      for (const auto& [name, entry] : file.entries()) entries[name] = file.Read(name);
+    }
+    entries["bias.integers"] = integers;
+    entries["bias.scale"] = scale;
+    WriteSafetensors(folder / "weights.safetensors", entries, {});
+    ExpectError(ErrorCode::kMalformed, fragments, [&] { ReadQuantizedModel(folder.path()); });
+  };
+  const Tensor integers = Tensor::FromVector<int32_t>({2}, {1, 2});
+  const Tensor scale = Tensor::FromVector<float>({2}, {0.5F, 0.25F});
+  refused(integers, Tensor::FromVector<float>({3}, {1, 1, 1}), {"bias", "3 scales", "2 integers"});
+  refused(integers, Tensor::FromVector<float>({1, 2}, {1, 1}), {"bias.scale", "[1, 2]"});
+  refused(integers, Tensor::Scalar<float>(1), {"bias.scale"});
+  refused(Tensor::FromVector<int32_t>({0}, {}), scale, {"bias.integers", "[0]"});
+  refused(Tensor::FromVector<int64_t>({2}, {1, 2}), scale, {"bias.integers", "int64"});
+  for (const float bad : {0.0F, -0.5F, std::numeric_limits<float>::quiet_NaN(),
+                          std::numeric_limits<float>::infinity(), 1e-40F}) {
+    refused(integers, Tensor::FromVector<float>({2}, {0.5F, bad}), {"biases.bias", "scale"});
+  }
+}
+
+TEST(QuantizedModelIo, WriterRefusesUnsoundActivationsAndBiases) {
+  const ScratchFolder folder;
+  const auto refused = [&](const std::vector<std::string>& fragments, auto change) {
+    QuantizedModel model = ModelWithActivations();
+    change(model);
+    ExpectError(ErrorCode::kInvalidArgument, fragments,
+                [&] { WriteQuantizedModel(folder.path(), model); });
+  };
+  refused({"'input'", "scale"}, [](QuantizedModel& m) { m.activations.at("input").scale = 0; });
+  refused({"'input'", "scale"}, [](QuantizedModel& m) {
+    m.activations.at("input").scale = std::numeric_limits<float>::quiet_NaN();
+  });
+  refused({"'input'", "zero point"},
+          [](QuantizedModel& m) { m.activations.at("input").zero_point = 256; });
+  refused({"'bias'", "scale"}, [](QuantizedModel& m) { m.biases.at("bias").scale[1] = -1; });
+  refused({"'bias'", "integers"}, [](QuantizedModel& m) { m.biases.at("bias").integers = {}; });
+  refused({"'bias'", "another tensor"}, [](QuantizedModel& m) {
+    m.graph.initializers["bias"] = Tensor::Scalar<float>(1);
+  });
+  refused({"'w'", "another tensor"},
+          [](QuantizedModel& m) { m.biases["w"] = m.biases.at("bias"); });
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 

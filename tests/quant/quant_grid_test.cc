@@ -61,6 +61,15 @@ TEST(QuantGrid, MakeGridUsesAllIntegersOfItsWidth) {
   EXPECT_THROW(MakeGrid(1, true, Granularity::kPerTensor, 0), std::logic_error);
 }
 
+TEST(QuantGrid, NarrowRangeIsSymmetricAroundZero) {
+  for (int bit_width = kMinBitWidth; bit_width <= kMaxBitWidth; ++bit_width) {
+    const QuantGrid grid = MakeGrid(bit_width, true, Granularity::kPerTensor, 0, true);
+    EXPECT_EQ(grid.q_max, (1 << (bit_width - 1)) - 1);
+    EXPECT_EQ(grid.q_min, -grid.q_max);
+  }
+  EXPECT_THROW(MakeGrid(4, false, Granularity::kPerTensor, 0, true), std::logic_error);
+}
+
 TEST(QuantGrid, ScaleIndexFollowsTheGranularity) {
   QuantGrid grid = MakeGrid(4, true, Granularity::kPerTensor, 4);
   EXPECT_EQ(grid.NumScales(3, 10), 1);

@@ -236,6 +236,105 @@ TEST(RangeEstimator, ThreadsDoNotMatter) {
   }
 }
 
+TEST(RangeEstimator, PowerOfTwoScalesArePowersOfTwo) {
+  const std::vector<float> values = ExampleWeights(11, 100, 10);
+  const WeightMatrix weights{values.data(), 11, 100};
+  const RowErrorFunction output_error = [&](const std::vector<float>& rounded,
+                                            std::vector<double>& errors) {
+    errors.assign(11, 0.0);
+    for (size_t i = 0; i < rounded.size(); ++i) {
+      const double difference = static_cast<double>(values[i]) - rounded[i];
+      errors[i / 100] += difference * difference;
+    }
+  };
+  ForEveryGrid([&](const QuantGrid& empty) {
+    for (const RangeEstimator estimator :
+         {RangeEstimator::kMinMax, RangeEstimator::kMse, RangeEstimator::kOutputMse}) {
+      QuantGrid grid = empty;
+      EstimateRange({estimator, true}, weights, output_error, 1, grid);
+      const auto no_violations = std::vector<std::string>();
+      EXPECT_EQ(grid.Validate(11, 100), no_violations);
+      for (const float scale : grid.scale) {
+        int exponent = 0;
+        ASSERT_EQ(std::frexp(scale, &exponent), 0.5F) << scale;
+      }
+    }
+  });
+}
+
+TEST(RangeEstimator, PowerOfTwoScalesAreNotWorseThanRoundingTheBestUp) {
+  const std::vector<float> values = ExampleWeights(11, 100, 11);
+  const WeightMatrix weights{values.data(), 11, 100};
+  for (const int bit_width : {2, 4, 8}) {
+    for (const bool narrow_range : {false, true}) {
+      for (const RangeEstimator estimator : {RangeEstimator::kMinMax, RangeEstimator::kMse}) {
+        const QuantGrid empty =
+            MakeGrid(bit_width, true, Granularity::kPerChannel, 0, narrow_range);
+        QuantGrid rounded = Estimated(estimator, weights, empty);
+        for (float& scale : rounded.scale) scale = std::exp2(std::ceil(std::log2(scale)));
+        QuantGrid found = empty;
+        EstimateRange({estimator, true}, weights, {}, 1, found);
+        const std::vector<double> wanted = UnitErrors(weights, rounded);
+        const std::vector<double> errors = UnitErrors(weights, found);
+        for (size_t i = 0; i < errors.size(); ++i) {
+          EXPECT_LE(errors[i], wanted[i] * (1 + 1e-5)) << "row " << i << " bits " << bit_width;
+        }
+        if (estimator == RangeEstimator::kMinMax) {
+          EXPECT_EQ(found.scale, rounded.scale);
+        }
+      }
+    }
+  }
+}
+
+TEST(RangeEstimator, PowerOfTwoScalesOfExtremeWeightsAreNormal) {
+  constexpr float kTiny = std::numeric_limits<float>::denorm_min();
+  constexpr float kHuge = std::numeric_limits<float>::max();
+  for (const RangeEstimator estimator : {RangeEstimator::kMinMax, RangeEstimator::kMse}) {
+    for (const bool symmetric : {true, false}) {
+      for (const std::vector<float>& values : {std::vector<float>{kTiny, -kTiny, 0.0F, 3 * kTiny},
+                                               std::vector<float>{kHuge, -kHuge, 0.0F, kHuge / 2},
+                                               std::vector<float>{0.0F, 0.0F, 0.0F, 0.0F}}) {
+        QuantGrid grid = MakeGrid(2, symmetric, Granularity::kPerChannel, 0);
+        EstimateRange({estimator, true}, {values.data(), 1, 4}, {}, 1, grid);
+        const auto no_violations = std::vector<std::string>();
+        EXPECT_EQ(grid.Validate(1, 4), no_violations);
+        int exponent = 0;
+        EXPECT_EQ(std::frexp(grid.scale[0], &exponent), 0.5F);
+      }
+    }
+  }
+}
+
+TEST(RangeEstimator, NarrowRangeNeverTakesTheLowestInteger) {
+  // Each row's largest magnitude is negative: the lowest integer would be its own.
+  std::vector<float> values = ExampleWeights(6, 50, 12);
+  for (size_t row = 0; row < 6; ++row) {
+    float largest = 0.0F;
+    for (size_t k = 0; k < 50; ++k) largest = std::max(largest, std::abs(values[row * 50 + k]));
+    values[row * 50] = -1.5F * largest;
+  }
+  const WeightMatrix weights{values.data(), 6, 50};
+  for (int bit_width = kMinBitWidth; bit_width <= kMaxBitWidth; ++bit_width) {
+    for (const RangeEstimator estimator : {RangeEstimator::kMinMax, RangeEstimator::kMse}) {
+      for (const bool power_of_two_scales : {false, true}) {
+        QuantGrid grid = MakeGrid(bit_width, true, Granularity::kPerChannel, 0, true);
+        EstimateRange({estimator, power_of_two_scales}, weights, {}, 1, grid);
+        const std::vector<int16_t> integers = RoundToNearest(weights, grid);
+        const int lowest = *std::min_element(integers.begin(), integers.end());
+        EXPECT_GE(lowest, -(1 << (bit_width - 1)) + 1);
+        for (size_t row = 0; row < 6 && estimator == RangeEstimator::kMinMax; ++row) {
+          // The range that clips nothing ends at 1.5 times the others' largest.
+          const double reach = static_cast<double>(grid.scale[row]) * grid.q_max;
+          const double wanted = std::abs(static_cast<double>(values[row * 50]));
+          EXPECT_GE(reach, wanted * (1 - 1e-6));
+          EXPECT_LE(reach, wanted * (power_of_two_scales ? 2.0 : 1 + 1e-6));
+        }
+      }
+    }
+  }
+}
+
 TEST(RoundToNearest, TiesGoAwayFromZeroAndEndsClip) {
   QuantGrid grid = MakeGrid(3, true, Granularity::kPerTensor, 0);
   grid.scale = {0.5F};
