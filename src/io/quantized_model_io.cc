@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -268,12 +269,11 @@ QuantizedBias ReadBias(const JsonView& view, const SafetensorsFile& weights,
 
 // A grid on a tensor that the graph does not have would be passed over in silence.
 void CheckActivationNames(const JsonView& root, const QuantizedModel& model) {
-  const auto producers = model.graph.Producers();
+  std::set<std::string> names;
+  for (const GraphInput& input : model.graph.inputs) names.insert(input.name);
+  for (const auto& [name, producer] : model.graph.Producers()) names.insert(name);
   for (const auto& [name, grid] : model.activations) {
-    const bool is_input =
-        std::any_of(model.graph.inputs.begin(), model.graph.inputs.end(),
-                    [&](const GraphInput& input) { return input.name == name; });
-    if (!is_input && !producers.contains(name)) {
+    if (!names.contains(name)) {
       root.At("activations").FailMalformed("the graph has no tensor " + Quoted(name));
     }
   }

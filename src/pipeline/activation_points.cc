@@ -29,9 +29,11 @@ bool Names(const std::array<std::string_view, N>& ops, const std::string& op) {
 
 bool IsNearest(const Node& resize) { return resize.GetString("mode", "nearest") == "nearest"; }
 
-// Whether the node's first output holds values of its first input (or 0) and no others.
-bool MovesValues(const Graph& graph, const Node& node) {
-  if (!Names(kMoving, node.op)) return false;
+// Whether `output` of the node holds values of its first input (or 0) and no others. Second outputs
+// are indices or masks, but for Split's.
+bool MovesValues(const Graph& graph, const Node& node, const std::string& output) {
+  if (!Names(kMoving, node.op) || node.inputs.empty()) return false;
+  if (output != node.outputs[0] && node.op != "Split") return false;
   if (node.op == "Resize") return IsNearest(node);
   if (node.op == "Pad" && node.GetString("mode", "constant") == "constant") {
     if (node.GetFloat("value", 0.0) != 0.0) return false;
@@ -67,7 +69,7 @@ std::string CommonOrigin(const Graph& graph, const Node& node, const Origins& or
 Origins FindOrigins(const Graph& graph) {
   Origins origins;
   for (const Node& node : graph.nodes) {
-    if (!Names(kSteps, node.op)) continue;
+    if (!Names(kSteps, node.op) || node.outputs.empty()) continue;
     const std::string common = CommonOrigin(graph, node, origins);
     if (!common.empty()) origins[node.outputs[0]] = common;
   }
@@ -116,7 +118,7 @@ std::string ActivationSource(const Graph& graph, const std::map<std::string, siz
     const auto producer = producers.find(source);
     if (producer == producers.end()) return source;
     const Node& node = graph.nodes[producer->second];
-    if (!MovesValues(graph, node) || graph.initializers.contains(node.inputs[0])) return source;
+    if (!MovesValues(graph, node, source) || graph.initializers.contains(node.inputs[0])) return source;
     source = node.inputs[0];
   }
 }

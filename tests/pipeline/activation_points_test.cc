@@ -237,6 +237,25 @@ TEST(ActivationPoints, OperatorsThatMakeNewValuesAreNot) {
   EXPECT_EQ(points(Op("Sigmoid", {"r"}, {"m"})), Names{"m"});
 }
 
+TEST(ActivationPoints, IndicesOfAPoolAreNotItsValues) {
+  const Graph graph =
+      MakeGraph({"x"},
+                {Op("MaxPool", {"x"}, {"m", "indices"}, {{"kernel_shape", IntList({2, 2})}}),
+                 Op("Cast", {"indices"}, {"numbers"}, {{"to", int64_t{1}}}),
+                 Op("Identity", {"indices"}, {"same"}), Op("Conv", {"m", "w.1"}, {"y"})},
+                {"y", "numbers", "same"});
+  EXPECT_EQ(FindActivationPoints(graph), Names{"x"});
+  EXPECT_EQ(ActivationSource(graph, graph.Producers(), "same"), "indices");
+}
+
+TEST(ActivationPoints, NodesWithoutInputsOrOutputsPass) {
+  Graph graph = MakeGraph({"x"}, {Op("Conv", {"r", "w.1"}, {"y"}), Op("Identity", {}, {"r"})}, {"y"});
+  Node silent = Op("Relu", {"x"}, {"unused"});
+  silent.outputs.clear();
+  graph.nodes.push_back(silent);
+  EXPECT_EQ(FindActivationPoints(graph), Names{"r"});
+}
+
 TEST(ActivationPoints, PaddingWithZeroMovesValues) {
   Graph graph = MakeGraph({"x"},
                           {Op("Relu", {"x"}, {"r"}), Op("Pad", {"r", "w.pads", "c.fill"}, {"m"}),
