@@ -303,6 +303,11 @@ ModelDocument OpenModelDocument(const std::filesystem::path& path) {
   }
   root.CheckKeys({"format", "version", "opset", "inputs", "outputs", "nodes", "weights"},
                  {"quantization", "activations", "biases", "provenance"});
+  for (const char* key : {"activations", "biases"}) {
+    if (!document.IsQuantized() && root.Has(key)) {
+      root.At(key).FailMalformed("has no meaning in a float model, which has no \"quantization\"");
+    }
+  }
   return document;
 }
 

@@ -331,6 +331,20 @@ TEST(QuantizedModelIo, RefusesBadActivations) {
   }
 }
 
+TEST(QuantizedModelIo, AFloatModelMayNotHaveThem) {
+  for (const char* key : {"activations", "biases"}) {
+    const ScratchFolder folder;
+    WriteModelJson(folder.path(), SmallModel().Dequantized());
+    const std::string text = ReadBytes(folder / "model.json");
+    WriteBytes(folder / "model.json",
+               "{\"" + std::string(key) + "\": {}, " + text.substr(text.find('{') + 1));
+    ExpectError(ErrorCode::kMalformed, {key, "float model"},
+                [&] { ReadModelFile(folder.path()); });
+    ExpectError(ErrorCode::kMalformed, {key, "float model"},
+                [&] { ReadModelJson(folder.path()); });
+  }
+}
+
 TEST(QuantizedModelIo, RefusesBadBiases) {
   const auto refused = [](const std::string& from, const std::string& to,
                           const std::vector<std::string>& fragments) {
