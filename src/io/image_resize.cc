@@ -109,16 +109,27 @@ Image ResizeColumns(const Image& image, int64_t height, Interpolation interpolat
   return result;
 }
 
+// The source index of each result. Positions are summed up, as in Pillow: which of two pixels is taken
+// where a centre falls between them depends on it.
+std::vector<int64_t> NearestIndices(int64_t from, int64_t to) {
+  const double scale = static_cast<double>(from) / static_cast<double>(to);
+  std::vector<int64_t> indices;
+  double position = scale * 0.5;
+  for (int64_t i = 0; i < to; ++i, position += scale) {
+    indices.push_back(std::min(static_cast<int64_t>(position), from - 1));
+  }
+  return indices;
+}
+
 Image ResizeNearest(const Image& image, ImageExtent extent) {
+  const std::vector<int64_t> columns = NearestIndices(image.width, extent.width);
   const auto channels = static_cast<size_t>(image.channels);
   Image result{extent.width, extent.height, image.channels, {}};
   result.pixels.resize(static_cast<size_t>(extent.width * extent.height) * channels);
   uint8_t* out = result.pixels.data();
-  for (int64_t y = 0; y < extent.height; ++y) {
-    const int64_t from_y = (2 * y + 1) * image.height / (2 * extent.height);
-    for (int64_t x = 0; x < extent.width; ++x) {
-      const int64_t from_x = (2 * x + 1) * image.width / (2 * extent.width);
-      const auto from = static_cast<size_t>(from_y * image.width + from_x) * channels;
+  for (const int64_t y : NearestIndices(image.height, extent.height)) {
+    for (const int64_t x : columns) {
+      const auto from = static_cast<size_t>(y * image.width + x) * channels;
       out = std::copy_n(image.pixels.data() + from, channels, out);
     }
   }
