@@ -51,6 +51,46 @@ TEST(CalibrationSet, PreprocessesPixels) {
   }
 }
 
+TEST(CalibrationSet, PreprocessesPixelsWhoseChannelsAreLast) {
+  Graph graph = ExampleGraph();
+  graph.inputs[0].shape = {-1, 2, 2, 3};
+  const Tensor pixels = Pixels(2).Reshaped({2, 2, 2, 3});
+  const CalibrationSet samples(GivenList(Given("image", pixels)), graph);
+  const Preprocess& preprocess = *graph.inputs[0].preprocess;
+  for (int64_t sample = 0; sample < 2; ++sample) {
+    const Tensor values = samples.FloatSample("image", sample);
+    for (int64_t i = 0; i < 12; ++i) {
+      const auto c = static_cast<size_t>(i % 3);
+      const double pixel = pixels.data<uint8_t>()[sample * 12 + i];
+      EXPECT_FLOAT_EQ(values.data<float>()[i],
+                      static_cast<float>((pixel / 255 - preprocess.mean[c]) / preprocess.std[c]));
+    }
+  }
+}
+
+TEST(CalibrationSet, ArraysMustBeCroppedAndOrderedButPicturesAreAlready) {
+  const auto check = [](bool from_images, Shape shape, auto change) {
+    Graph graph = ExampleGraph();
+    graph.inputs[0].shape = {-1, -1, -1, -1};
+    change(*graph.inputs[0].preprocess);
+    std::vector<CalibrationTensor> tensors =
+        GivenList(Given("image", Tensor::Zeros(DType::kUInt8, std::move(shape))));
+    tensors[0].from_images = from_images;
+    CalibrationSet(std::move(tensors), graph);
+  };
+  const auto blue_first = [](Preprocess& p) { p.channel_order = "BGR"; };
+  const auto crop_3 = [](Preprocess& p) { p.crop = 3; };
+  ExpectErrorWith(ErrorCode::kUnsupported, {"'BGR'", "folder of JPEG"},
+                  [&] { check(false, {1, 3, 2, 2}, blue_first); });
+  EXPECT_NO_THROW(check(true, {1, 3, 2, 2}, blue_first));
+  ExpectErrorWith(ErrorCode::kMalformed, {"[1, 3, 3, 2]", "crops to 3"},
+                  [&] { check(false, {1, 3, 3, 2}, crop_3); });
+  EXPECT_NO_THROW(check(false, {1, 3, 3, 3}, crop_3));
+  EXPECT_NO_THROW(check(false, {1, 3, 3, 3}, [](Preprocess& p) { p.channel_order = "rgb"; }));
+  ExpectErrorWith(ErrorCode::kMalformed, {"[1, 2, 3, 3]", "crops to 3"},
+                  [&] { check(false, {1, 2, 3, 3}, crop_3); });
+}
+
 TEST(CalibrationSet, OneMeanServesAllChannels) {
   Graph graph = ExampleGraph();
   graph.inputs[0].preprocess->mean = {0.5};

@@ -77,6 +77,23 @@ TEST(TextReport, EscapesNamesAndShowsWhatMatters) {
   EXPECT_NO_THROW(ToText(RunReport{}, true));
 }
 
+TEST(Reports, SegmentationTakesThePlaceOfTopOneAndFive) {
+  RunReport report = ExampleReport();
+  report.networks[0].miou = 71.25;
+  report.networks[0].pixel_accuracy = 93.5;
+  const nlohmann::json json = nlohmann::json::parse(ToJson(report));
+  EXPECT_EQ(json["networks"][0]["miou"], 71.25);
+  EXPECT_EQ(json["networks"][0]["pixel_accuracy"], 93.5);
+  EXPECT_TRUE(json["networks"][1]["miou"].is_null());
+  const std::string text = NetworkTable(report.networks, 10, "samples");
+  for (const char* fragment : {"mIoU %", "71.25", "pixels %", "93.50"}) {
+    EXPECT_NE(text.find(fragment), std::string::npos) << fragment << " is not in\n" << text;
+  }
+  EXPECT_EQ(text.find("top-1"), std::string::npos);
+  EXPECT_NE(NetworkTable(ExampleReport().networks, 10, "samples").find("top-1"),
+            std::string::npos);
+}
+
 TEST(TextReport, LayerLineTellsPlaceSizeAndGain) {
   LayerReport layer = ExampleReport().layers[0];
   const std::string line = LayerLine(layer, 7, 21);
