@@ -34,7 +34,8 @@ def png_of_16_bits(values: np.ndarray) -> bytes:
     """A PNG file of uint16 [height, width] or [height, width, 3], which Pillow does not write."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        check = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
 
     height, width = values.shape[:2]
     color = 2 if values.ndim == 3 else 0

@@ -33,8 +33,8 @@ struct EvaluateArguments {
 };
 
 // The float model that OUT's report.json names, where it is still there and still the same.
-std::optional<std::string> RecordedReference(
-    const fs::path& model, const std::map<std::string, std::string>& provenance) {
+std::optional<std::string> RecordedReference(const fs::path& model,
+                                             const std::map<std::string, std::string>& provenance) {
   const fs::path folder = fs::is_directory(model) ? model : model.parent_path();
   std::ifstream stream(folder / "report.json", std::ios::binary);
   const nlohmann::json report = nlohmann::json::parse(stream, nullptr, false);
@@ -144,13 +144,15 @@ void AddEvaluateCommand(CLI::App& app) {
   command->add_option("model", arguments->model, "folder that `quantize` wrote, or a float model")
       ->required()
       ->type_name("OUT|MODEL");
-  command->add_option("--data", arguments->data, 
-                      "samples: a folder of .npy files or of JPEG and PNG pictures (or one sub-folder "
-                      "of them per class), .npz, .safetensors")
+  command
+      ->add_option("--data", arguments->data,
+                   "samples: a folder of .npy files or of JPEG and PNG pictures (or one sub-folder "
+                   "of them per class), .npz, .safetensors")
       ->required()
       ->type_name("PATH");
-  command->add_option("--labels", arguments->labels, 
-                      "their classes: .npy, .csv or .txt; or a folder of label images")
+  command
+      ->add_option("--labels", arguments->labels,
+                   "their classes: .npy, .csv or .txt; or a folder of label images")
       ->type_name("FILE|DIR");
   command
       ->add_option("--reference", arguments->reference,

@@ -58,10 +58,11 @@ GraphInput& ImageInput(Graph& graph) {
   for (const GraphInput* input : floats) {
     names += (names.empty() ? "'" : ", '") + Printable(input->name) + "'";
   }
-  Refuse("--scale, --mean, --std, --resize, --crop, --channel-order and --interpolation are for a "
-         "network with one image input; this model has " +
-         (floats.empty() ? "none" : std::to_string(floats.size()) + " that may be one: " + names) +
-         "; add \"preprocess\" to the input that is meant, in model.json");
+  Refuse(
+      "--scale, --mean, --std, --resize, --crop, --channel-order and --interpolation are for a "
+      "network with one image input; this model has " +
+      (floats.empty() ? "none" : std::to_string(floats.size()) + " that may be one: " + names) +
+      "; add \"preprocess\" to the input that is meant, in model.json");
 }
 
 void CheckChannels(const char* flag, const std::vector<double>& values, const GraphInput& input) {
@@ -88,16 +89,18 @@ void CheckSaysValues(const ImageOptions& options, const GraphInput& input) {
                        [](double value) { return std::abs(value) <= 1.0; });
   };
   if (!options.scale && within_one(options.mean) && within_one(options.std)) {
-    Refuse("--mean and --std are for pixels from 0 to 1, it seems, but without --scale pixels are "
-           "0 to 255; give --scale 0.00392157, or --scale 1 where they are meant as they are");
+    Refuse(
+        "--mean and --std are for pixels from 0 to 1, it seems, but without --scale pixels are "
+        "0 to 255; give --scale 0.00392157, or --scale 1 where they are meant as they are");
   }
 }
 
 }  // namespace
 
 void AddImageOptions(CLI::App& app, ImageOptions& options) {
-  app.add_option("--scale", options.scale,
-                 "pixels 0..255 become (pixel * scale - mean) / std; default: the model's preprocess")
+  app.add_option(
+         "--scale", options.scale,
+         "pixels 0..255 become (pixel * scale - mean) / std; default: the model's preprocess")
       ->check([](const std::string& text) {
         double value = 0.0;
         const bool is_number = CLI::detail::lexical_cast(text, value);
@@ -124,8 +127,7 @@ void AddImageOptions(CLI::App& app, ImageOptions& options) {
 
 void ApplyImageOptions(const ImageOptions& options, Graph& graph) {
   const bool any = options.scale || !options.mean.empty() || !options.std.empty() ||
-                   options.resize || options.crop || options.channel_order ||
-                   options.interpolation;
+                   options.resize || options.crop || options.channel_order || options.interpolation;
   if (!any) return;
   GraphInput& input = ImageInput(graph);
   CheckChannels("--mean", options.mean, input);

@@ -34,9 +34,10 @@ std::vector<std::filesystem::path> ListArrayFiles(const std::filesystem::path& f
   }
   if (error) throw Error(ErrorCode::kIo, name + ": cannot be listed: " + error.message());
   if (files.empty()) {
-    ThrowMalformed(name,
-                   "holds neither .npy files nor JPEG or PNG pictures; save one array per tensor as "
-                   "NAME.npy, samples along axis 0, or give a folder of pictures");
+    ThrowMalformed(
+        name,
+        "holds neither .npy files nor JPEG or PNG pictures; save one array per tensor as "
+        "NAME.npy, samples along axis 0, or give a folder of pictures");
   }
   std::sort(files.begin(), files.end());
   return files;

@@ -63,7 +63,8 @@ ImageHeader ReadJpegHeader(const InputFile& file) {
       const uint8_t byte = BytesAt<1>(file, offset)[0];
       if (previous == 0xFF && byte != 0xFF) marker = byte;
       previous = byte;
-      if (++skipped > kMaxSegments) ThrowMalformedAt(file.name(), offset, "no JPEG segment is here");
+      if (++skipped > kMaxSegments)
+        ThrowMalformedAt(file.name(), offset, "no JPEG segment is here");
     }
     if (marker == 0xD9 || marker == 0xDA) break;  // pixels, or the end, before any frame
     if (marker == 0x01 || (marker >= 0xD0 && marker <= 0xD8)) continue;  // without contents
@@ -108,16 +109,14 @@ ImageHeader ReadImageHeader(const InputFile& file) {
                                     std::to_string(kMaxImageFileBytes) +
                                     " are allowed for a picture");
   }
-  const ImageHeader header =
-      kind == ImageKind::kJpeg ? ReadJpegHeader(file) : ReadPngHeader(file);
+  const ImageHeader header = kind == ImageKind::kJpeg ? ReadJpegHeader(file) : ReadPngHeader(file);
   const int64_t smaller = std::min(header.width, header.height);
   const int64_t larger = std::max(header.width, header.height);
   if (smaller < 1 || larger > kMaxImageExtent || smaller * larger > kMaxImagePixels) {
     ThrowMalformed(file.name(), "has " + std::to_string(header.width) + "x" +
-                                    std::to_string(header.height) +
-                                    " pixels; from 1 to " + std::to_string(kMaxImageExtent) +
-                                    " a side, and at most " + std::to_string(kMaxImagePixels) +
-                                    " together, are allowed");
+                                    std::to_string(header.height) + " pixels; from 1 to " +
+                                    std::to_string(kMaxImageExtent) + " a side, and at most " +
+                                    std::to_string(kMaxImagePixels) + " together, are allowed");
   }
   return header;
 }

@@ -31,16 +31,16 @@ struct ImageHeader {
 };
 
 // Of the file's first segments alone; few bytes are read.
-// Throws Error(kUnsupported) for other kinds of files, Error(kMalformed) where the header is damaged
-// or the extents are beyond the limits above.
+// Throws Error(kUnsupported) for other kinds of files, Error(kMalformed) where the header is
+// damaged or the extents are beyond the limits above.
 ImageHeader ReadImageHeader(const InputFile& file);
 
 // The picture with 1 or 3 channels, as the file has it: JPEG in YCbCr becomes RGB, in CMYK or YCCK
-// too (with Adobe's inverted inks and no colour profile); PNG palettes are looked up, of 16 bits the
-// upper 8 are kept, alpha and transparent colours are dropped. Orientation tags, colour profiles and
-// gamma are not applied.
-// Throws Error(kMalformed) for whatever is truncated or damaged, even where a viewer would show a
-// part of it; Error(kUnsupported) for other kinds of files.
+// too (with Adobe's inverted inks and no colour profile); PNG palettes are looked up, of 16 bits
+// the upper 8 are kept, alpha and transparent colours are dropped. Orientation tags, colour
+// profiles and gamma are not applied. Throws Error(kMalformed) for whatever is truncated or
+// damaged, even where a viewer would show a part of it; Error(kUnsupported) for other kinds of
+// files.
 Image DecodeImage(const InputFile& file);
 
 // A PNG picture of classes, one channel: palette indices as they are, not their colours, or gray
@@ -48,8 +48,8 @@ Image DecodeImage(const InputFile& file);
 // Throws as DecodeImage does; Error(kUnsupported) for JPEG, colour, 16 bits and alpha.
 Image DecodeLabelImage(const InputFile& file);
 
-// The same picture with 1 channel or 3. Gray is ITU-R 601 luma, (19595 R + 38470 G + 7471 B + 32768)
-// / 65536.
+// The same picture with 1 channel or 3. Gray is ITU-R 601 luma, (19595 R + 38470 G + 7471 B +
+// 32768) / 65536.
 Image WithChannels(Image image, int64_t channels);
 
 }  // namespace adaround

@@ -30,9 +30,9 @@ bool IsOneOf(const std::string& text, const std::array<std::string_view, count>&
 }
 
 constexpr std::array<std::string_view, 3> kRead = {".jpg", ".jpeg", ".png"};
-constexpr std::array<std::string_view, 13> kNotRead = {".bmp", ".gif",  ".tif", ".tiff", ".webp",
-                                                       ".ppm", ".pgm",  ".jp2", ".heic", ".avif",
-                                                       ".jxl", ".jpe",  ".jfif"};
+constexpr std::array<std::string_view, 13> kNotRead = {".bmp", ".gif", ".tif", ".tiff", ".webp",
+                                                       ".ppm", ".pgm", ".jp2", ".heic", ".avif",
+                                                       ".jxl", ".jpe", ".jfif"};
 
 // What lies directly in one folder.
 struct Contents {
@@ -146,8 +146,9 @@ class ImageSource final : public ArraySource {
     }
     if (recipe_.crop) image = CropCentre(image, *recipe_.crop, 0);
     if (ImageExtent{image.width, image.height} != extent_) {
-      ThrowMalformed(file.name(), "its extent changed after it was opened; run again when nothing "
-                                  "else writes it");
+      ThrowMalformed(file.name(),
+                     "its extent changed after it was opened; run again when nothing "
+                     "else writes it");
     }
     return InLayout(std::move(image.pixels));
   }
@@ -190,22 +191,22 @@ const GraphInput& ImageInput(const Graph& graph, const std::string& folder) {
     listed += (listed.empty() ? "" : ", ") + Quoted(input.name) + " " + ShapeToString(input.shape);
     if (!HasImageShape(input)) continue;
     if (found != nullptr) {
-      ThrowUnsupported(folder, "is a folder of pictures, but both " + Quoted(found->name) + " and " +
-                                   Quoted(input.name) +
+      ThrowUnsupported(folder, "is a folder of pictures, but both " + Quoted(found->name) +
+                                   " and " + Quoted(input.name) +
                                    " take images; give one array per input as NAME.npy");
     }
     found = &input;
   }
   if (found == nullptr) {
-    ThrowUnsupported(folder,
-                     "is a folder of pictures, but no input of the model takes images, "
-                     "[samples, 1 or 3, height, width] or [samples, height, width, 1 or 3]; it has " +
-                         (listed.empty() ? "no inputs" : listed) +
-                         "; give arrays as NAME.npy");
+    ThrowUnsupported(
+        folder,
+        "is a folder of pictures, but no input of the model takes images, "
+        "[samples, 1 or 3, height, width] or [samples, height, width, 1 or 3]; it has " +
+            (listed.empty() ? "no inputs" : listed) + "; give arrays as NAME.npy");
   }
   if (found->dtype != DType::kFloat32 && found->dtype != DType::kUInt8) {
-    ThrowUnsupported(folder, "is a folder of pictures, but input " + Quoted(found->name) + " takes " +
-                                 std::string(DTypeName(found->dtype)) +
+    ThrowUnsupported(folder, "is a folder of pictures, but input " + Quoted(found->name) +
+                                 " takes " + std::string(DTypeName(found->dtype)) +
                                  "; give arrays as NAME.npy");
   }
   return *found;
@@ -258,12 +259,14 @@ ImageRecipe RecipeFor(const Graph& graph, const std::string& folder) {
   const GraphInput& input = ImageInput(graph, folder);
   if (input.dtype == DType::kFloat32 && !input.preprocess) {
     ThrowMalformed(
-        folder, "is a folder of pictures, but the model does not say how pixels become values of "
-                "input " + Quoted(input.name) +
-                "; give --scale, --mean and --std as the network was trained, value = (pixel * "
-                "scale - mean) / std (most ImageNet networks: --scale 0.00392157 --mean "
-                "0.485,0.456,0.406 --std 0.229,0.224,0.225), or add \"preprocess\" to the model's "
-                "input");
+        folder,
+        "is a folder of pictures, but the model does not say how pixels become values of "
+        "input " +
+            Quoted(input.name) +
+            "; give --scale, --mean and --std as the network was trained, value = (pixel * "
+            "scale - mean) / std (most ImageNet networks: --scale 0.00392157 --mean "
+            "0.485,0.456,0.406 --std 0.229,0.224,0.225), or add \"preprocess\" to the model's "
+            "input");
   }
   const Preprocess preprocess = input.preprocess.value_or(Preprocess{});
   const int64_t channel_axis = ChannelAxis(input.shape);
@@ -273,7 +276,8 @@ ImageRecipe RecipeFor(const Graph& graph, const std::string& folder) {
   recipe.channels_last = channel_axis == 3;
   const std::string order = preprocess.channel_order.value_or("RGB");
   recipe.blue_first = order == "BGR" || order == "bgr";
-  if (preprocess.interpolation) recipe.interpolation = ParseInterpolation(*preprocess.interpolation);
+  if (preprocess.interpolation)
+    recipe.interpolation = ParseInterpolation(*preprocess.interpolation);
   recipe.shorter_side = preprocess.resize;
   if (preprocess.crop) recipe.crop = ImageExtent{*preprocess.crop, *preprocess.crop};
   const size_t height_axis = recipe.channels_last ? 1 : 2;
@@ -333,9 +337,8 @@ std::unique_ptr<ArraySource> OpenImages(const std::string& folder, ImageListing 
     const ImageExtent found = FinalExtent(recipe, {header.width, header.height}, file.name());
     if (!wanted) wanted = found;
     if (found == *wanted) continue;
-    const std::string asked = recipe.wanted
-                                  ? "input " + Quoted(recipe.input) + " takes "
-                                  : "the first picture, " + Quoted(first) + ", has ";
+    const std::string asked = recipe.wanted ? "input " + Quoted(recipe.input) + " takes "
+                                            : "the first picture, " + Quoted(first) + ", has ";
     ThrowMalformed(file.name(),
                    "has " + ExtentText(found) + " pixels (width x height)" +
                        (recipe.shorter_side ? " once resized" : "") + ", but " + asked +
@@ -346,8 +349,8 @@ std::unique_ptr<ArraySource> OpenImages(const std::string& folder, ImageListing 
   Shape shape = {static_cast<int64_t>(listing.files.size()), recipe.channels, wanted->height,
                  wanted->width};
   if (recipe.channels_last) shape = {shape[0], wanted->height, wanted->width, recipe.channels};
-  return std::make_unique<ImageSource>(folder, std::move(listing), recipe, std::move(shape), *wanted,
-                                       cache_bytes);
+  return std::make_unique<ImageSource>(folder, std::move(listing), recipe, std::move(shape),
+                                       *wanted, cache_bytes);
 }
 
 }  // namespace adaround

@@ -19,10 +19,10 @@ struct ImageFile {
 };
 
 struct ImageListing {
-  std::vector<ImageFile> files;         // in byte order of their names; within a sub-folder likewise
-  std::vector<std::string> folders;     // sub-folders in byte order; empty where pictures lie in the
-                                        // folder itself
-  std::vector<size_t> folder_of_file;   // index into folders; empty likewise
+  std::vector<ImageFile> files;        // in byte order of their names; within a sub-folder likewise
+  std::vector<std::string> folders;    // sub-folders in byte order; empty where pictures lie in the
+                                       // folder itself
+  std::vector<size_t> folder_of_file;  // index into folders; empty likewise
 };
 
 // Whether a file is called a picture that is read: .jpg, .jpeg or .png, in any case.
@@ -31,7 +31,8 @@ bool HasImageExtension(const std::filesystem::path& path);
 // The pictures (.jpg, .jpeg, .png in any case) of a folder, or of its sub-folders, one level deep.
 // Hidden files and other files are passed over. Nothing where there are none.
 // Throws Error(kIo); Error(kMalformed) where pictures lie both in the folder and below it, or where
-// they are mixed with .npy files; Error(kUnsupported) where pictures of other formats lie among them.
+// they are mixed with .npy files; Error(kUnsupported) where pictures of other formats lie among
+// them.
 ImageListing ListImages(const std::filesystem::path& folder);
 
 // How pictures become samples of one input.
@@ -48,7 +49,8 @@ struct ImageRecipe {
 
 // For the graph's one input of the form of images, by its shape and preprocess.
 // Throws Error(kUnsupported) where there is none, or more than one; Error(kMalformed) for float
-// inputs without preprocess and for a crop that is not the input's extent. `folder` begins messages.
+// inputs without preprocess and for a crop that is not the input's extent. `folder` begins
+// messages.
 ImageRecipe RecipeFor(const Graph& graph, const std::string& folder);
 
 // The extent of a picture once it is resized and cropped.

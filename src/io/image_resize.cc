@@ -8,7 +8,9 @@ namespace {
 
 constexpr int kFractionBits = 22;
 
-double Triangle(double x) { return std::max(0.0, 1.0 - std::abs(x)); }
+double Triangle(double x) {
+  return std::max(0.0, 1.0 - std::abs(x));
+}
 
 // The cubic convolution kernel with a = -0.5.
 double Cubic(double x) {
@@ -42,8 +44,7 @@ Filter MakeFilter(int64_t from, int64_t to, Interpolation interpolation) {
     const double center = (static_cast<double>(i) + 0.5) * scale;
     Window window;
     window.first = std::max<int64_t>(0, static_cast<int64_t>(center - support + 0.5));
-    window.count =
-        std::min(from, static_cast<int64_t>(center + support + 0.5)) - window.first;
+    window.count = std::min(from, static_cast<int64_t>(center + support + 0.5)) - window.first;
     window.weights = filter.weights.size();
     exact.clear();
     double sum = 0.0;
@@ -109,8 +110,8 @@ Image ResizeColumns(const Image& image, int64_t height, Interpolation interpolat
   return result;
 }
 
-// The source index of each result. Positions are summed up, as in Pillow: which of two pixels is taken
-// where a centre falls between them depends on it.
+// The source index of each result. Positions are summed up, as in Pillow: which of two pixels is
+// taken where a centre falls between them depends on it.
 std::vector<int64_t> NearestIndices(int64_t from, int64_t to) {
   const double scale = static_cast<double>(from) / static_cast<double>(to);
   std::vector<int64_t> indices;
@@ -179,10 +180,9 @@ Image CropCentre(const Image& image, ImageExtent extent, uint8_t fill) {
   for (int64_t y = 0; y < std::min(extent.height, image.height); ++y) {
     const int64_t from_y = y + std::max<int64_t>(top, 0);
     const int64_t to_y = y + std::max<int64_t>(-top, 0);
-    std::copy_n(
-        image.pixels.data() + static_cast<size_t>(from_y * image.width + from_x) * channels,
-        static_cast<size_t>(count) * channels,
-        result.pixels.data() + static_cast<size_t>(to_y * extent.width + to_x) * channels);
+    std::copy_n(image.pixels.data() + static_cast<size_t>(from_y * image.width + from_x) * channels,
+                static_cast<size_t>(count) * channels,
+                result.pixels.data() + static_cast<size_t>(to_y * extent.width + to_x) * channels);
   }
   return result;
 }

@@ -1,11 +1,13 @@
 #include "io/jpeg_image.h"
 
-#include <csetjmp>
+// libjpeg's headers need this one before them.
 #include <cstdio>
-
-#include <jerror.h>
+//
 #include <jpeglib.h>
+//
+#include <jerror.h>
 
+#include <csetjmp>
 #include <memory>
 
 #include "io/file_error.h"
@@ -13,8 +15,8 @@
 namespace adaround {
 namespace {
 
-// Passes over the picture that a file may ask for. Encoders write about ten; each costs as much time
-// as the picture has pixels, for a few bytes of the file.
+// Passes over the picture that a file may ask for. Encoders write about ten; each costs as much
+// time as the picture has pixels, for a few bytes of the file.
 constexpr int kMaxScans = 64;
 constexpr int64_t kMaxDecoderBytes = int64_t{1} << 30;
 
@@ -29,7 +31,9 @@ struct Decoder {
   bool too_many_scans;
 };
 
-Decoder* DecoderOf(j_common_ptr info) { return static_cast<Decoder*>(info->client_data); }
+Decoder* DecoderOf(j_common_ptr info) {
+  return static_cast<Decoder*>(info->client_data);
+}
 
 [[noreturn]] void Fail(j_common_ptr info) {
   Decoder* decoder = DecoderOf(info);
@@ -140,8 +144,8 @@ Image DecodeJpeg(std::span<const uint8_t> bytes, const std::string& name) {
   Image image{decoder->info.image_width, decoder->info.image_height, components, {}};
   if (image.width > kMaxImageExtent || image.height > kMaxImageExtent ||
       image.width * image.height > kMaxImagePixels) {
-    ThrowMalformed(name, "has " + std::to_string(image.width) + "x" +
-                             std::to_string(image.height) + " pixels, which is too large");
+    ThrowMalformed(name, "has " + std::to_string(image.width) + "x" + std::to_string(image.height) +
+                             " pixels, which is too large");
   }
   image.pixels.resize(static_cast<size_t>(image.width * image.height * components));
   if (!ReadPixels(*decoder, image.pixels.data())) ThrowDamaged(*decoder, name);

@@ -30,7 +30,9 @@ std::string WithoutExtension(const std::string& name) {
   return fs::path(name).replace_extension().string();
 }
 
-std::string FileName(const std::string& name) { return fs::path(name).filename().string(); }
+std::string FileName(const std::string& name) {
+  return fs::path(name).filename().string();
+}
 
 // Finds files by what users call them: with or without sub-folder and extension.
 class NameIndex {
@@ -154,8 +156,8 @@ std::vector<int64_t> MatchByName(const std::string& file, const std::vector<Labe
     classes.push_back(labels[i].value_or(0));
   }
   if (!missing.empty()) {
-    ThrowMalformed(file, "has no line for " + ListSome(missing) +
-                             "; add one per picture, NAME,CLASS");
+    ThrowMalformed(file,
+                   "has no line for " + ListSome(missing) + "; add one per picture, NAME,CLASS");
   }
   return classes;
 }
@@ -260,8 +262,9 @@ Labels ReadFolderOfMaps(const fs::path& path, const std::string& data_name,
   const std::string name = Printable(path.string(), 4096);
   const ImageListing maps = ListImages(path);
   if (maps.files.empty()) {
-    ThrowMalformed(name, "holds no label images; give PNG files, one class index per pixel, or a "
-                         ".csv, .txt or .npy file");
+    ThrowMalformed(name,
+                   "holds no label images; give PNG files, one class index per pixel, or a "
+                   ".csv, .txt or .npy file");
   }
   std::vector<ImageLabelMaps::Entry> entries;
   ImageRecipe recipe;

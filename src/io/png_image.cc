@@ -1,10 +1,10 @@
 #include "io/png_image.h"
 
+#include <png.h>
+
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
-
-#include <png.h>
 
 #include "io/file_error.h"
 
@@ -104,8 +104,8 @@ Image DecodePng(std::span<const uint8_t> bytes, const std::string& name, bool as
   image.width = png_get_image_width(decoder.png, decoder.info);
   image.height = png_get_image_height(decoder.png, decoder.info);
   if (image.width * image.height > kMaxImagePixels) {
-    ThrowMalformed(name, "has " + std::to_string(image.width) + "x" +
-                             std::to_string(image.height) + " pixels, which is too large");
+    ThrowMalformed(name, "has " + std::to_string(image.width) + "x" + std::to_string(image.height) +
+                             " pixels, which is too large");
   }
   if (as_classes) {
     const int color = png_get_color_type(decoder.png, decoder.info);

@@ -83,8 +83,9 @@ Tensor ApplyPreprocess(const Tensor& pixels, const Preprocess& preprocess) {
   for (int64_t c = 0; c < channels; ++c) {
     float table[256];
     for (int pixel = 0; pixel < 256; ++pixel) {
-      table[pixel] = static_cast<float>(
-          (pixel * preprocess.scale - PerChannel(preprocess.mean, c)) / PerChannel(preprocess.std, c));
+      table[pixel] =
+          static_cast<float>((pixel * preprocess.scale - PerChannel(preprocess.mean, c)) /
+                             PerChannel(preprocess.std, c));
     }
     for (int64_t round = 0; round < num_rounds; ++round) {
       const int64_t begin = (round * channels + c) * run;
@@ -139,10 +140,10 @@ CalibrationSet::CalibrationSet(std::vector<CalibrationTensor> tensors, const Gra
         }
       }
     } else if (array.dtype() != wanted) {
-      throw Error(ErrorCode::kMalformed,
-                  array.description() + " holds " + std::string(DTypeName(array.dtype())) +
-                      ", tensor '" + Printable(tensor.name) + "' is " +
-                      std::string(DTypeName(wanted)));
+      throw Error(ErrorCode::kMalformed, array.description() + " holds " +
+                                             std::string(DTypeName(array.dtype())) + ", tensor '" +
+                                             Printable(tensor.name) + "' is " +
+                                             std::string(DTypeName(wanted)));
     }
     names_.insert(tensor.name);
     entry.tensor = std::move(tensor);
@@ -151,9 +152,9 @@ CalibrationSet::CalibrationSet(std::vector<CalibrationTensor> tensors, const Gra
   ADAROUND_CHECK(!entries_.empty());
   const int64_t available = entries_.front().tensor.x->num_samples();
   if (max_samples > available) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "the data holds " + std::to_string(available) + " samples, " +
-                    std::to_string(max_samples) + " were asked for (--calib-samples)");
+    throw Error(ErrorCode::kInvalidArgument, "the data holds " + std::to_string(available) +
+                                                 " samples, " + std::to_string(max_samples) +
+                                                 " were asked for (--calib-samples)");
   }
   const int64_t count = max_samples == 0 ? available : max_samples;
   for (int64_t i = 0; i < count; ++i) indices_.push_back(i * available / count);

@@ -154,7 +154,8 @@ void CheckClass(int64_t label, const NetworkOutput& output, const std::string& w
 // Why labels of sub-folders say nothing about this output; "" where they do.
 std::string MisfitOfFolders(const Labels& labels, const NetworkOutput& output) {
   if (output.num_positions() != 1) {
-    return "the sub-folders of the data were not taken for classes: the network's output is not one "
+    return "the sub-folders of the data were not taken for classes: the network's output is not "
+           "one "
            "class per sample";
   }
   if (labels.num_placed_folders && output.has_scores() &&
@@ -269,8 +270,7 @@ const std::string& FirstOutput(const Graph& graph) {
 void CheckCount(const Labels& labels, int64_t num_samples) {
   if (labels.num_samples() == num_samples) return;
   throw Error(ErrorCode::kMalformed, "found " + std::to_string(labels.num_samples()) +
-                                         " labels for " + std::to_string(num_samples) +
-                                         " samples");
+                                         " labels for " + std::to_string(num_samples) + " samples");
 }
 
 Accuracy MakeAccuracy(int64_t top1, int64_t top5, int64_t count, bool has_scores) {
@@ -376,8 +376,7 @@ Evaluation EvaluateModel(const QuantizedModel& model, const Graph* reference,
         throw Error(ErrorCode::kMalformed,
                     "the reference model's output is " + std::string(DTypeName(wanted.dtype())) +
                         " " + ShapeToString(wanted.shape()) + ", the model's " +
-                        std::string(DTypeName(found.dtype())) + " " +
-                        ShapeToString(found.shape()));
+                        std::string(DTypeName(found.dtype())) + " " + ShapeToString(found.shape()));
       }
       const NetworkOutput reference_output = network.View(wanted, sample);
       AddDistance(output, reference_output, result);

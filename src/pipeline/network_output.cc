@@ -47,8 +47,7 @@ NetworkOutput::NetworkOutput(Tensor output, bool channels_last, const std::strin
   const size_t rank = shape.size();
   const bool one_sample = rank >= 1 && shape[0] == 1 && output_.num_elements() > 0;
   const bool is_float = output_.dtype() == DType::kFloat32;
-  const bool is_class_map =
-      rank <= 3 || (rank == 4 && (shape[1] == 1 || shape[3] == 1));
+  const bool is_class_map = rank <= 3 || (rank == 4 && (shape[1] == 1 || shape[3] == 1));
   if (!one_sample || (is_float ? rank < 2 : !IsInteger(output_.dtype()) || !is_class_map)) {
     throw Error(ErrorCode::kUnsupported,
                 "output '" + Printable(name) + "' is " + std::string(DTypeName(output_.dtype())) +
@@ -66,9 +65,9 @@ NetworkOutput::NetworkOutput(Tensor output, bool channels_last, const std::strin
     scores_ = output_.data<float>();
     if (!std::all_of(scores_, scores_ + output_.num_elements(),
                      [](float score) { return std::isfinite(score); })) {
-      throw Error(ErrorCode::kNumerical, "output '" + Printable(name) +
-                                             "' is not finite for sample " +
-                                             std::to_string(sample));
+      throw Error(
+          ErrorCode::kNumerical,
+          "output '" + Printable(name) + "' is not finite for sample " + std::to_string(sample));
     }
     return;
   }

@@ -12,9 +12,10 @@ namespace adaround {
 // A sample's output, seen as [classes, positions]. Holds on to the tensor.
 class NetworkOutput {
  public:
-  // Scores are float32 [1, C], [1, C, positions...] or, where `channels_last`, [1, h, w, C]; classes
-  // are integers [1], [1, 1], [1, h, w], [1, 1, h, w] or [1, h, w, 1].  `name` is the output's.
-  // Throws Error(kUnsupported) for anything else, Error(kNumerical) where a score is not finite.
+  // Scores are float32 [1, C], [1, C, positions...] or, where `channels_last`, [1, h, w, C];
+  // classes are integers [1], [1, 1], [1, h, w], [1, 1, h, w] or [1, h, w, 1].  `name` is the
+  // output's. Throws Error(kUnsupported) for anything else, Error(kNumerical) where a score is not
+  // finite.
   NetworkOutput(Tensor output, bool channels_last, const std::string& name, int64_t sample);
 
   bool has_scores() const { return num_classes_ > 0; }

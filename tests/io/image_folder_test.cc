@@ -62,8 +62,8 @@ TEST(ImageFolder, AgreesWithTorchvision) {
       const Tensor found = source->ReadSamples(static_cast<int64_t>(i), 1);
       int largest = 0;
       for (int64_t k = 0; k < found.num_elements(); ++k) {
-        largest = std::max(largest, std::abs(found.data<uint8_t>()[k] -
-                                             wanted[i].data<uint8_t>()[k]));
+        largest =
+            std::max(largest, std::abs(found.data<uint8_t>()[k] - wanted[i].data<uint8_t>()[k]));
       }
       // Another Pillow may round its weights otherwise.
       EXPECT_LE(largest, recipe.interpolation == Interpolation::kNearest ? 0 : 1) << i;
@@ -164,7 +164,8 @@ TEST(ImageFolder, ReadsTheSameWithAndWithoutRoomAndFromManyThreads) {
           for (int64_t i = 0; i < 12; ++i) {
             const Tensor sample = source->ReadSamples(i, 1);
             const auto wanted = SomePixels(192, static_cast<uint32_t>(i));
-            num_wrong[t] += std::equal(wanted.begin(), wanted.end(), sample.data<uint8_t>()) ? 0 : 1;
+            num_wrong[t] +=
+                std::equal(wanted.begin(), wanted.end(), sample.data<uint8_t>()) ? 0 : 1;
           }
         }
       });

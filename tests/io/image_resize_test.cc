@@ -39,7 +39,9 @@ std::vector<double> NaiveLine(const std::vector<double>& line, int64_t to, bool 
   return result;
 }
 
-double Byte(double value) { return std::clamp(std::floor(value + 0.5), 0.0, 255.0); }
+double Byte(double value) {
+  return std::clamp(std::floor(value + 0.5), 0.0, 255.0);
+}
 
 std::vector<double> NaiveResize(const Image& image, ImageExtent to, bool cubic) {
   std::vector<double> rows(static_cast<size_t>(to.width * image.height));
@@ -66,9 +68,12 @@ std::vector<double> NaiveResize(const Image& image, ImageExtent to, bool cubic) 
 
 TEST(ResizeImage, MatchesTheDefinition) {
   for (const bool cubic : {false, true}) {
-    for (const auto& [from, to] : std::vector<std::pair<ImageExtent, ImageExtent>>{
-             {{40, 30}, {13, 17}}, {{9, 11}, {30, 22}}, {{16, 16}, {16, 5}}, {{1, 7}, {4, 3}},
-             {{5, 5}, {1, 1}}}) {
+    for (const auto& [from, to] :
+         std::vector<std::pair<ImageExtent, ImageExtent>>{{{40, 30}, {13, 17}},
+                                                          {{9, 11}, {30, 22}},
+                                                          {{16, 16}, {16, 5}},
+                                                          {{1, 7}, {4, 3}},
+                                                          {{5, 5}, {1, 1}}}) {
       const Image image{from.width, from.height, 1, SomePixels(from.width * from.height)};
       const auto wanted = NaiveResize(image, to, cubic);
       const Image found =
@@ -82,8 +87,7 @@ TEST(ResizeImage, MatchesTheDefinition) {
 
 TEST(ResizeImage, ChannelsStayApart) {
   const std::vector<uint8_t> pixels = SomePixels(20 * 10 * 3);
-  const Image colour =
-      ResizeImage({20, 10, 3, pixels}, {7, 23}, Interpolation::kBilinear);
+  const Image colour = ResizeImage({20, 10, 3, pixels}, {7, 23}, Interpolation::kBilinear);
   for (size_t c = 0; c < 3; ++c) {
     Image plane{20, 10, 1, {}};
     for (size_t i = c; i < pixels.size(); i += 3) plane.pixels.push_back(pixels[i]);

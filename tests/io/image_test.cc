@@ -19,7 +19,9 @@ using testing::SomePixels;
 using testing::WriteBytes;
 using testing::WritePng;
 
-Image Decode(const std::filesystem::path& path) { return DecodeImage(InputFile(path)); }
+Image Decode(const std::filesystem::path& path) {
+  return DecodeImage(InputFile(path));
+}
 
 int LargestDifference(const Image& image, const Tensor& wanted) {
   int largest = 0;
@@ -176,7 +178,8 @@ TEST(WithChannels, GrayIsLuma) {
   const Image gray = WithChannels({10, 10, 3, pixels}, 1);
   ASSERT_EQ(gray.pixels.size(), 100u);
   for (size_t i = 0; i < 100; ++i) {
-    const double luma = 0.299 * pixels[3 * i] + 0.587 * pixels[3 * i + 1] + 0.114 * pixels[3 * i + 2];
+    const double luma =
+        0.299 * pixels[3 * i] + 0.587 * pixels[3 * i + 1] + 0.114 * pixels[3 * i + 2];
     EXPECT_NEAR(gray.pixels[i], luma, 0.51);
   }
   EXPECT_EQ(WithChannels({2, 1, 1, {5, 9}}, 3).pixels, (std::vector<uint8_t>{5, 5, 5, 9, 9, 9}));

@@ -42,10 +42,10 @@ Labels Classes(std::vector<int64_t> classes) {
 }
 
 const std::vector<float> kScores = {
-    0, 1, 2, 3, 4, 5, 6,    // class 6 leads, then 5, 4, 3, 2
-    9, 1, 2, 3, 4, 5, 6,    // class 0 leads, then 6, 5, 4, 3
-    7, 7, 2, 3, 4, 5, 6,    // a tie: the first of equals is the prediction
-    0, 0, 0, 0, 0, 0, 0,    // all equal
+    0, 1, 2, 3, 4, 5, 6,  // class 6 leads, then 5, 4, 3, 2
+    9, 1, 2, 3, 4, 5, 6,  // class 0 leads, then 6, 5, 4, 3
+    7, 7, 2, 3, 4, 5, 6,  // a tie: the first of equals is the prediction
+    0, 0, 0, 0, 0, 0, 0,  // all equal
 };
 
 TEST(EvaluateModel, CountsTop1AndTop5) {
@@ -103,10 +103,10 @@ TEST(EvaluateModel, DistanceMatchesNaiveNumbers) {
       const double p = std::exp(wanted[c]) / wanted_sum;
       divergence += p * std::log(p / (std::exp(found[c]) / found_sum)) / 3;
     }
-    agreeing += std::max_element(wanted, wanted + 3) - wanted ==
-                        std::max_element(found, found + 3) - found
-                    ? 1
-                    : 0;
+    agreeing +=
+        std::max_element(wanted, wanted + 3) - wanted == std::max_element(found, found + 3) - found
+            ? 1
+            : 0;
   }
   ASSERT_EQ(agreeing, 1);  // else the example proves little
   const CalibrationSet samples = Samples(model, {3, 3}, values);
@@ -134,8 +134,8 @@ TEST(EvaluateModel, EveryPositionOfAMapCounts) {
   // Two classes at three positions; the shift turns the winner where the lead is below 2.
   const Graph reference = ShiftModel({0, 0}, {-1, 2, 3});
   const Graph model = ShiftModel({0, 2}, {-1, 2, 3});
-  const Evaluation evaluation = EvaluateModel(
-      model, &reference, Samples(model, {1, 2, 3}, {1, 3, 0, 0, 0, 1}), nullptr, 1);
+  const Evaluation evaluation =
+      EvaluateModel(model, &reference, Samples(model, {1, 2, 3}, {1, 3, 0, 0, 0, 1}), nullptr, 1);
   EXPECT_NEAR(evaluation.distance->agreement, 200.0 / 3, 1e-9);
 }
 
@@ -183,12 +183,11 @@ Segmentation NaiveSegmentation(const std::vector<int64_t>& predicted,
   for (const auto& [c, counts] : intersection_and_union) {
     sum += static_cast<double>(counts.first) / counts.second;
   }
-  return {100 * sum / static_cast<double>(intersection_and_union.size()),
-          100.0 * right / counted};
+  return {100 * sum / static_cast<double>(intersection_and_union.size()), 100.0 * right / counted};
 }
 
-// Scores [2, 4, 3, 5] of classes that take turns to lead, and labels that agree in about half of the
-// pixels.
+// Scores [2, 4, 3, 5] of classes that take turns to lead, and labels that agree in about half of
+// the pixels.
 struct MapExample {
   std::vector<float> scores = testing::RandomFloats(2 * 4 * 15, 11);
   std::vector<int64_t> predicted;  // of the unshifted model
@@ -228,9 +227,8 @@ TEST(EvaluateModel, MapsOfClassesAreMeasuredByPixel) {
   }
   const Labels labels = Maps(3, 5, example.labels);
   for (const int num_threads : {1, 2}) {
-    const Evaluation evaluation =
-        EvaluateModel(model, &reference, Samples(model, {2, 4, 3, 5}, example.scores), &labels,
-                      num_threads);
+    const Evaluation evaluation = EvaluateModel(
+        model, &reference, Samples(model, {2, 4, 3, 5}, example.scores), &labels, num_threads);
     const Segmentation found = NaiveSegmentation(shifted, example.labels);
     const Segmentation wanted = NaiveSegmentation(example.predicted, example.labels);
     ASSERT_NE(found.miou, wanted.miou);
@@ -260,11 +258,11 @@ TEST(EvaluateModel, ScoresAreInterpolatedToTheLabels) {
           double value = 0;
           for (int64_t v = 0; v < 3; ++v) {
             for (int64_t u = 0; u < 5; ++u) {
-              value += std::max(0.0, 1 - std::abs(at_y - static_cast<double>(v))) *
-                       std::max(0.0, 1 - std::abs(at_x - static_cast<double>(u))) *
-                       static_cast<double>(
-                           example.scores[(sample * 4 + static_cast<size_t>(c)) * 15 +
-                                          static_cast<size_t>(v * 5 + u)]);
+              value +=
+                  std::max(0.0, 1 - std::abs(at_y - static_cast<double>(v))) *
+                  std::max(0.0, 1 - std::abs(at_x - static_cast<double>(u))) *
+                  static_cast<double>(example.scores[(sample * 4 + static_cast<size_t>(c)) * 15 +
+                                                     static_cast<size_t>(v * 5 + u)]);
             }
           }
           if (value > best) best_class = c;
@@ -278,8 +276,8 @@ TEST(EvaluateModel, ScoresAreInterpolatedToTheLabels) {
   for (size_t i = 0; i < predicted.size(); ++i) labels.push_back(i % 3 == 0 ? 1 : predicted[i]);
   const Graph model = ShiftModel({0, 0, 0, 0}, {-1, 4, 3, 5});
   const Labels maps = Maps(height, width, labels);
-  const Evaluation evaluation = EvaluateModel(
-      model, nullptr, Samples(model, {2, 4, 3, 5}, example.scores), &maps, 1);
+  const Evaluation evaluation =
+      EvaluateModel(model, nullptr, Samples(model, {2, 4, 3, 5}, example.scores), &maps, 1);
   const Segmentation wanted = NaiveSegmentation(predicted, labels);
   EXPECT_NEAR(evaluation.segmentation->miou, wanted.miou, 1e-9);
   EXPECT_NEAR(evaluation.segmentation->pixel_accuracy, wanted.pixel_accuracy, 1e-9);
@@ -356,18 +354,24 @@ TEST(EvaluateModel, MapsThatDoNotFitAreRefused) {
     EvaluateModel(graph, nullptr, Samples(graph, shape, std::vector<float>(count, 1.0F)), &labels,
                   1);
   };
-  ExpectErrorWith(ErrorCode::kMalformed, {"label 2", "map0", "2 classes"},
-                  [&] { run(scores, {1, 2, 1, 2}, Maps(1, 2, {0, 2})); });
-  ExpectErrorWith(ErrorCode::kMalformed, {"ignored"},
-                  [&] { run(scores, {1, 2, 1, 2}, Maps(1, 2, {255, 255})); });
-  ExpectErrorWith(ErrorCode::kMalformed, {"1 labels", "2 samples"},
-                  [&] { run(scores, {2, 2, 1, 2}, Maps(1, 2, {0, 1})); });
-  ExpectErrorWith(ErrorCode::kUnsupported, {"maps", "[1, classes]"},
-                  [&] { run(ShiftModel({0, 0}), {1, 2}, Maps(1, 2, {0, 1})); });
-  ExpectErrorWith(ErrorCode::kUnsupported, {"map0", "3x1", "2x1"},
-                  [&] { run(WithArgMax(scores, 0), {1, 2, 1, 2}, Maps(1, 3, {0, 1, 1})); });
-  ExpectErrorWith(ErrorCode::kUnsupported, {"2 positions", "label maps"},
-                  [&] { run(scores, {1, 2, 1, 2}, Classes({0})); });
+  ExpectErrorWith(ErrorCode::kMalformed, {"label 2", "map0", "2 classes"}, [&] {
+    run(scores, {1, 2, 1, 2}, Maps(1, 2, {0, 2}));
+  });
+  ExpectErrorWith(ErrorCode::kMalformed, {"ignored"}, [&] {
+    run(scores, {1, 2, 1, 2}, Maps(1, 2, {255, 255}));
+  });
+  ExpectErrorWith(ErrorCode::kMalformed, {"1 labels", "2 samples"}, [&] {
+    run(scores, {2, 2, 1, 2}, Maps(1, 2, {0, 1}));
+  });
+  ExpectErrorWith(ErrorCode::kUnsupported, {"maps", "[1, classes]"}, [&] {
+    run(ShiftModel({0, 0}), {1, 2}, Maps(1, 2, {0, 1}));
+  });
+  ExpectErrorWith(ErrorCode::kUnsupported, {"map0", "3x1", "2x1"}, [&] {
+    run(WithArgMax(scores, 0), {1, 2, 1, 2}, Maps(1, 3, {0, 1, 1}));
+  });
+  ExpectErrorWith(ErrorCode::kUnsupported, {"2 positions", "label maps"}, [&] {
+    run(scores, {1, 2, 1, 2}, Classes({0}));
+  });
 }
 
 TEST(EvaluateModel, SubFoldersThatAreNoClassesArePassedOver) {
@@ -399,12 +403,14 @@ TEST(CheckLabels, RefusesWhatOneSampleShows) {
   const Graph model = ShiftModel({0, 0, 0});
   const CalibrationSet samples = Samples(model, {2, 3}, {1, 2, 3, 3, 2, 1});
   EXPECT_NO_THROW(CheckLabels(model, samples, Classes({2, 0})));
-  ExpectErrorWith(ErrorCode::kMalformed, {"label 3", "sample 1", "3 classes"},
-                  [&] { CheckLabels(model, samples, Classes({2, 3})); });
+  ExpectErrorWith(ErrorCode::kMalformed, {"label 3", "sample 1", "3 classes"}, [&] {
+    CheckLabels(model, samples, Classes({2, 3}));
+  });
   ExpectErrorWith(ErrorCode::kMalformed, {"1 labels", "2 samples"},
                   [&] { CheckLabels(model, samples, Classes({2})); });
-  ExpectErrorWith(ErrorCode::kUnsupported, {"maps"},
-                  [&] { CheckLabels(model, samples, Maps(1, 1, {0, 1})); });
+  ExpectErrorWith(ErrorCode::kUnsupported, {"maps"}, [&] {
+    CheckLabels(model, samples, Maps(1, 1, {0, 1}));
+  });
 }
 
 TEST(EvaluateModel, LabelsThatDoNotFitAreRefused) {
@@ -439,8 +445,8 @@ TEST(ReachesOutput, SaysWhetherTheDataSuffices) {
   graph.nodes.insert(graph.nodes.begin(), testing::Op("Relu", {"raw"}, {"x"}));
   graph.inputs[0].name = "raw";
   const auto reaches = [&](const char* name) {
-    return ReachesOutput(graph, CalibrationSet(
-        GivenList(Given(name, Floats({2, 2}, {1, 2, 3, 4}))), graph));
+    return ReachesOutput(
+        graph, CalibrationSet(GivenList(Given(name, Floats({2, 2}, {1, 2, 3, 4}))), graph));
   };
   EXPECT_TRUE(reaches("raw"));
   EXPECT_TRUE(reaches("x"));

@@ -1,13 +1,14 @@
 // Pictures written through the libraries' encoders.
 #pragma once
 
+// libjpeg's header needs this one before it.
 #include <cstdio>
-#include <cstdlib>
-
+//
 #include <jpeglib.h>
 #include <png.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>

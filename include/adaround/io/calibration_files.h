@@ -20,8 +20,8 @@ struct CalibrationTensor {
   bool from_images = false;
 };
 
-// Opens a folder of .npy files, or one .npy, .npz or .safetensors file, sorted by name; or a folder of
-// pictures for the one input of `graph` that takes images.
+// Opens a folder of .npy files, or one .npy, .npz or .safetensors file, sorted by name; or a folder
+// of pictures for the one input of `graph` that takes images.
 //
 // In a folder, NAME.npy gives tensor NAME (percent-decoded: see DecodeFileName) and
 // NAME.quantized.npy its x_hat; hidden files, folders and files with other extensions are passed

@@ -33,8 +33,8 @@ class LabelMaps {
 struct Labels {
   std::vector<int64_t> classes;
   std::shared_ptr<const LabelMaps> maps;
-  // Taken from the names of the data's sub-folders, not asked for: passed over by networks that tell
-  // no classes.
+  // Taken from the names of the data's sub-folders, not asked for: passed over by networks that
+  // tell no classes.
   bool from_folders = false;
   // Where sub-folders stand for classes by their place: how many there are. A network of another
   // number of classes numbers them otherwise.
@@ -51,15 +51,15 @@ struct Labels {
 //               a header. Where `data` is a folder of pictures and a line's first field is a
 //               picture's name (with or without sub-folder and extension), lines belong to the
 //               pictures that they name, in any order, each named once; else to samples in order.
-//   a folder    PNG maps, palette indices or gray values being classes: of the pictures with the same
-//               name without extension, else of samples in byte order of the maps' names. Maps of
-//               pictures have the picture's extent, and are resized (nearest) and cropped with it;
-//               what lies outside is ignored.
+//   a folder    PNG maps, palette indices or gray values being classes: of the pictures with the
+//               same name without extension, else of samples in byte order of the maps' names. Maps
+//               of pictures have the picture's extent, and are resized (nearest) and cropped with
+//               it; what lies outside is ignored.
 //   "" (none)   where `data` is a folder of pictures in sub-folders, these are the classes: the
-//               number that each is named by, where all are numbers, else their place in byte order,
-//               from 0.  Nothing otherwise.
-// Throws Error(kIo | kMalformed | kUnsupported), naming file and line, and pictures without a label,
-// or lines without a picture.
+//               number that each is named by, where all are numbers, else their place in byte
+//               order, from 0.  Nothing otherwise.
+// Throws Error(kIo | kMalformed | kUnsupported), naming file and line, and pictures without a
+// label, or lines without a picture.
 std::optional<Labels> ReadLabels(const std::filesystem::path& path,
                                  const std::filesystem::path& data, const Graph& graph);
 

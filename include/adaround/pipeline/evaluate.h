@@ -46,7 +46,7 @@ struct Distance {
 
 struct Evaluation {
   int64_t num_samples = 0;
-  int64_t num_classes = 0;  // 0 without scores
+  int64_t num_classes = 0;                   // 0 without scores
   std::optional<Accuracy> accuracy;          // with labels of samples
   std::optional<Segmentation> segmentation;  // with label maps
   std::optional<Distance> distance;          // with a reference
