@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <variant>
@@ -27,7 +28,10 @@ std::string StateOf(const InspectedLayer& layer, const std::string& weight_bits)
   return layer.left_because.empty() ? "float32" : "left: " + Printable(layer.left_because);
 }
 
-void PrintText(const Inspection& inspection, const QuantizedModel* quantized) {
+using Provenance = std::map<std::string, std::string>;
+
+void PrintText(const Inspection& inspection, const QuantizedModel* quantized,
+               const Provenance* provenance) {
   size_t width = 5;
   for (const InspectedLayer& layer : inspection.layers) {
     width = std::max(width, std::min<size_t>(48, Printable(layer.name).size()));
@@ -37,7 +41,7 @@ void PrintText(const Inspection& inspection, const QuantizedModel* quantized) {
                            "weights");
   int64_t num_quantizable = 0;
   for (const InspectedLayer& layer : inspection.layers) {
-    std::string bits;
+    std::string bits = layer.from_integers ? "integers" : "";
     if (quantized != nullptr && layer.left_because.empty()) {
       const auto found = quantized->weights.find(layer.weight);
       if (found != quantized->weights.end()) {
@@ -61,13 +65,20 @@ void PrintText(const Inspection& inspection, const QuantizedModel* quantized) {
             << inspection.num_parameters << " parameters, "
             << (inspection.macs ? std::to_string(*inspection.macs) : "unknown")
             << " MACs per sample, " << num_quantizable << " layers "
-            << (quantized != nullptr ? "with weights" : "would be quantized") << ", "
+            << (provenance != nullptr ? "with weights" : "would be quantized") << ", "
             << inspection.num_folded_batch_norms << " BatchNormalization folded\n";
+  for (const std::string& node : inspection.unsupported) {
+    std::cout << "unsupported: " << node << "\n";
+  }
   if (!inspection.run_failure.empty()) {
     std::cout << "shapes unknown: " << inspection.run_failure << "\n";
   }
-  if (quantized != nullptr) {
-    for (const auto& [key, value] : quantized->provenance) {
+  if (quantized != nullptr && !quantized->activations.empty()) {
+    std::cout << quantized->activations.size() << " activations at "
+              << quantized->activations.begin()->second.bit_width << " bits\n";
+  }
+  if (provenance != nullptr) {
+    for (const auto& [key, value] : *provenance) {
       std::cout << Printable(key) << ": " << Printable(value) << "\n";
     }
   }
@@ -79,6 +90,7 @@ void PrintJson(const Inspection& inspection) {
                {"macs", inspection.macs ? Json(*inspection.macs) : Json(nullptr)},
                {"num_folded_batch_norms", inspection.num_folded_batch_norms},
                {"ops", inspection.ops},
+               {"unsupported", inspection.unsupported},
                {"layers", Json::array()}};
   for (const InspectedLayer& layer : inspection.layers) {
     json["layers"].push_back(
@@ -90,6 +102,7 @@ void PrintJson(const Inspection& inspection) {
          {"activation", layer.activation},
          {"num_parameters", layer.num_parameters},
          {"macs", layer.macs ? Json(*layer.macs) : Json(nullptr)},
+         {"from_integers", layer.from_integers},
          {"left_because", layer.left_because}});
   }
   std::cout << json.dump(2, ' ', true, Json::error_handler_t::replace) << "\n";
@@ -100,14 +113,17 @@ void RunInspect(const InspectArguments& arguments) {
   SetUpLog(arguments.common.log);
   const ModelFile file = ReadModelFile(arguments.model);
   const auto* quantized = std::get_if<QuantizedModel>(&file);
-  const Inspection inspection =
-      InspectModel(quantized != nullptr                      ? quantized->Dequantized()
-                   : std::holds_alternative<QdqModel>(file) ? std::get<QdqModel>(file).graph
-                                                             : std::get<Graph>(file));
+  const auto* exported = std::get_if<QdqModel>(&file);
+  const Inspection inspection = InspectModel(quantized != nullptr  ? quantized->Dequantized()
+                                             : exported != nullptr ? exported->graph
+                                                                   : std::get<Graph>(file));
+  const Provenance* provenance = quantized != nullptr  ? &quantized->provenance
+                                 : exported != nullptr ? &exported->provenance
+                                                       : nullptr;
   if (arguments.common.json) {
     PrintJson(inspection);
   } else {
-    PrintText(inspection, quantized);
+    PrintText(inspection, quantized, provenance);
   }
 }
 
@@ -116,7 +132,7 @@ void RunInspect(const InspectArguments& arguments) {
 void AddInspectCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("inspect", "List a model's layers, shapes and sizes");
   auto arguments = std::make_shared<InspectArguments>();
-  command->add_option("model", arguments->model, "model.json or its folder, float or quantized")
+  command->add_option("model", arguments->model, "model.json, its folder or an .onnx file, float or quantized")
       ->required()
       ->type_name("MODEL|OUT");
   AddCommonOptions(*command, arguments->common);

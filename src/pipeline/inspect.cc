@@ -5,6 +5,7 @@
 #include "graph/linear_layer.h"
 #include "graph/passes/find_activation.h"
 #include "graph/passes/fold_batch_norm.h"
+#include "runtime/kernel.h"
 
 namespace adaround {
 namespace {
@@ -34,6 +35,22 @@ TensorMap ZeroInputs(const Graph& graph) {
   return values;
 }
 
+// Tensors that are computed from integers behind DequantizeLinear and other constants alone.
+std::set<std::string> DequantizedConstants(const Graph& graph) {
+  std::set<std::string> dequantized;
+  for (const Node& node : graph.nodes) {
+    bool from_integers = node.op == "DequantizeLinear";
+    bool constant = true;
+    for (const std::string& input : node.inputs) {
+      const bool from_earlier = dequantized.contains(input);
+      from_integers = from_integers || from_earlier;
+      constant = constant && (input.empty() || from_earlier || graph.initializers.contains(input));
+    }
+    if (from_integers && constant) dequantized.insert(node.outputs.begin(), node.outputs.end());
+  }
+  return dequantized;
+}
+
 }  // namespace
 
 Inspection InspectModel(Graph graph) {
@@ -42,6 +59,12 @@ Inspection InspectModel(Graph graph) {
   for (const auto& [name, tensor] : graph.initializers) {
     if (tensor.dtype() == DType::kFloat32) inspection.num_parameters += tensor.num_elements();
   }
+  for (const Node& node : graph.nodes) {
+    if (HasKernel(node.op, graph.opset)) continue;
+    inspection.unsupported.push_back("node '" + Printable(node.name) + "' (" + Printable(node.op) +
+                                     ")");
+  }
+  const std::set<std::string> dequantized = DequantizedConstants(graph);
   FoldConstants(graph);
   inspection.num_folded_batch_norms = FoldBatchNorm(graph);
   const LinearLayers found = FindLinearLayers(graph);
@@ -68,6 +91,7 @@ Inspection InspectModel(Graph graph) {
     layer.op = graph.nodes[linear.node].op;
     const Tensor& weight = graph.initializers.at(linear.weight);
     layer.weight = linear.weight;
+    layer.from_integers = dequantized.contains(linear.weight);
     layer.weight_shape = weight.shape();
     layer.activation = FindActivation(graph, consumers, linear.output).function.Name();
     layer.num_parameters = weight.num_elements();

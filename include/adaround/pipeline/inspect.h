@@ -21,6 +21,7 @@ struct InspectedLayer {
   std::optional<int64_t> macs;           // of one sample
   std::optional<Shape> output_shape;     // of one sample
   std::string left_because;              // "" where it would be quantized
+  bool from_integers = false;            // its weight comes out of a DequantizeLinear
 };
 
 struct Inspection {
@@ -29,6 +30,9 @@ struct Inspection {
   int64_t num_parameters = 0;            // elements of float initializers, as in the file
   int64_t num_folded_batch_norms = 0;
   std::optional<int64_t> macs;           // of one sample, all layers
+  // Nodes that the executor has no kernel for: "node 'NAME' (OP)", in order of execution. Given
+  // tensors can go around them.
+  std::vector<std::string> unsupported;
   // Why shapes and MACs are missing: an operator without kernel, an input of unknown extent.
   std::string run_failure;
 };
