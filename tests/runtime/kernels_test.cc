@@ -347,8 +347,9 @@ TEST(ResizeKernel, HostileInputsAreErrors) {
   EXPECT_EQ(code({1, 1, 1e6F, 1e6F}), ErrorCode::kUnsupported);
   EXPECT_EQ(code({1, 1}), ErrorCode::kMalformed);
   EXPECT_EQ(ErrorOf(MakeNode("Resize", 1), {x}), ErrorCode::kMalformed);
-  EXPECT_EQ(ErrorOf(MakeNode("Resize", 1, {{"antialias", int64_t{1}}}), {x}, 18),
-            ErrorCode::kUnsupported);
+  EXPECT_EQ(ErrorOf(MakeNode("Resize", 1, {{"keep_aspect_ratio_policy", std::string("fit")}}), {x},
+                    18),
+            ErrorCode::kMalformed);
   EXPECT_EQ(ErrorOf(MakeNode("Resize", 1, {{"mode", std::string("area")}}), {x}),
             ErrorCode::kMalformed);
 }

@@ -1,4 +1,4 @@
-// InstanceNormalization and LayerNormalization: each slice of the input by its own statistics.
+// Normalizations of slices of the input by their own statistics.
 #include <algorithm>
 #include <cmath>
 
@@ -112,6 +112,44 @@ KernelFunction CreateLayerNormalization(const KernelSpec& spec) {
     std::vector<Tensor> outputs = {Scale(normal, *inputs[1], bias), mean, deviation};
     outputs.resize(num_outputs);
     return outputs;
+  };
+}
+
+// The channels in groups, each group one slice. Scale and bias are given for each group at opset 18,
+// for each channel from 21 on.
+KernelFunction CreateGroupNormalization(const KernelSpec& spec) {
+  constexpr int64_t kFirstPerChannel = 21;
+  CheckArity(spec.node, 3, 3);
+  const bool per_channel = spec.opset >= kFirstPerChannel;
+  const double epsilon = spec.node.GetFloat("epsilon", 1e-5);
+  const int64_t groups = spec.node.GetInt("num_groups", 0);
+  if (groups < 1) Malformed("attribute 'num_groups' is " + std::to_string(groups));
+  return [=](const KernelInputs& inputs) -> std::vector<Tensor> {
+    const Tensor& x = *inputs[0];
+    CheckFloat(x, "input");
+    CheckRankAtLeast(x, 2, "input");
+    const int64_t channels = x.dim(1);
+    if (channels % groups != 0) {
+      Malformed("attribute 'num_groups' is " + std::to_string(groups) + ", the input has " +
+                std::to_string(channels) + " channels");
+    }
+    const Shape wanted = {per_channel ? channels : groups};
+    for (size_t i = 1; i < 3; ++i) {
+      CheckFloat(*inputs[i], "parameter");
+      if (inputs[i]->shape() != wanted) {
+        Malformed("parameter " + std::to_string(i) + " has shape " +
+                  ShapeToString(inputs[i]->shape()) + ", wanted " + ShapeToString(wanted));
+      }
+    }
+    if (x.num_elements() == 0) return {x};
+    const int64_t area = ProductOf(x.shape(), 2, x.rank());
+    std::vector<Moments> moments;
+    const Tensor normal = Normalize(x, channels / groups * area, epsilon, &moments);
+    // Read as [N, sets of parameters, elements of one], scale and bias broadcast.
+    const Shape view = {x.dim(0), wanted[0], channels / wanted[0] * area};
+    const Tensor bias = inputs[2]->Reshaped({wanted[0], 1});
+    return {Scale(normal.Reshaped(view), inputs[1]->Reshaped({wanted[0], 1}), &bias)
+                .Reshaped(x.shape())};
   };
 }
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
+#include <string_view>
 
 #include "runtime/kernels/kernels.h"
 #include "runtime/kernels/kernel_util.h"
@@ -18,6 +20,8 @@ struct ResizeAttributes {
   float cubic_a;
   float extrapolation_value;
   bool exclude_outside;
+  bool antialias;
+  std::string aspect_ratio;   // keep_aspect_ratio_policy
   std::vector<int64_t> axes;  // empty = all
 };
 
@@ -29,12 +33,17 @@ struct AxisPlan {
   float roi_end;
 };
 
-// An output position is the weighted sum of up to four input positions.
+// An output position is the weighted sum of these input positions: two or four, more where
+// antialiasing widens the filter, one for nearest.
 struct Taps {
-  std::array<int64_t, 4> index;
-  std::array<float, 4> weight;
-  bool extrapolated;
+  std::vector<int64_t> index;
+  std::vector<float> weight;
+  bool extrapolated = false;
 };
+
+// Before opset 11 operators named no way to round: enlarging takes the element before, shrinking
+// the one behind. ONNX's text leaves it open; this is what ONNX Runtime does.
+constexpr std::string_view kNearestBefore11 = "before opset 11";
 
 float InputCoordinate(const std::string& mode, const AxisPlan& axis, int64_t position) {
   const float x = static_cast<float>(position);
@@ -45,6 +54,7 @@ float InputCoordinate(const std::string& mode, const AxisPlan& axis, int64_t pos
     return axis.output > 1 ? (x + 0.5F) / axis.scale - 0.5F : 0.0F;
   }
   if (mode == "asymmetric") return x / axis.scale;
+  if (mode == "tf_half_pixel_for_nn") return (x + 0.5F) / axis.scale;
   if (mode == "align_corners") {
     return axis.output > 1 ? x * (input - 1.0F) / (output - 1.0F) : 0.0F;
   }
@@ -59,7 +69,8 @@ float InputCoordinate(const std::string& mode, const AxisPlan& axis, int64_t pos
              : 0.5F * (axis.roi_start + axis.roi_end) * (input - 1.0F);
 }
 
-float RoundNearest(const std::string& mode, float x) {
+float RoundNearest(const std::string& mode, float scale, float x) {
+  if (mode == kNearestBefore11) return scale < 1.0F ? std::ceil(x) : std::floor(x);
   if (mode == "floor") return std::floor(x);
   if (mode == "ceil") return std::ceil(x);
   return mode == "round_prefer_ceil" ? std::floor(x + 0.5F) : std::ceil(x - 0.5F);
@@ -72,29 +83,61 @@ std::array<float, 4> CubicWeights(float a, float t) {
   return {far(t + 1.0F), near(t), near(1.0F - t), far(2.0F - t)};
 }
 
+// The filter at a distance of `d` positions; zero beyond its radius.
+float FilterValue(const ResizeAttributes& attributes, float d) {
+  d = std::fabs(d);
+  if (attributes.mode == "linear") return std::max(0.0F, 1.0F - d);
+  const float a = attributes.cubic_a;
+  if (d <= 1.0F) return ((a + 2.0F) * d - (a + 3.0F)) * d * d + 1.0F;
+  return d < 2.0F ? ((a * d - 5.0F * a) * d + 8.0F * a) * d - 4.0F * a : 0.0F;
+}
+
+// The weights around position base + fraction; `first` receives the first one's place from base.
+std::vector<float> FilterWeights(const ResizeAttributes& attributes, float scale, float fraction,
+                                 int64_t* first) {
+  const bool linear = attributes.mode == "linear";
+  *first = linear ? 0 : -1;
+  if (!attributes.antialias || scale >= 1.0F) {
+    if (linear) return {1.0F - fraction, fraction};
+    const std::array<float, 4> cubic = CubicWeights(attributes.cubic_a, fraction);
+    return {cubic.begin(), cubic.end()};
+  }
+  // Shrinking: the filter is as wide in output positions as it would be in input positions.
+  *first = static_cast<int64_t>(std::floor((linear ? -1.0F : -2.0F) / scale)) + 1;
+  std::vector<float> weights;
+  float sum = 0.0F;
+  for (int64_t i = *first; i <= 1 - *first; ++i) {
+    weights.push_back(FilterValue(attributes, (static_cast<float>(i) - fraction) * scale));
+    sum += weights.back();
+  }
+  for (float& weight : weights) weight /= sum;
+  return weights;
+}
+
 Taps TapsAt(const ResizeAttributes& attributes, const AxisPlan& axis, int64_t position) {
   const float last = static_cast<float>(axis.input - 1);
   const float x = InputCoordinate(attributes.coordinates, axis, position);
   if (!std::isfinite(x)) Malformed("the region of interest or the scale is not finite");
-  Taps taps{};
+  Taps taps;
   taps.extrapolated =
       attributes.coordinates == "tf_crop_and_resize" && (x < 0.0F || x > last);
   // Beyond the neighbours of the input, positions are all alike.
   const float near = std::clamp(x, -2.0F, last + 2.0F);
-  int64_t base = static_cast<int64_t>(std::floor(near));
   if (attributes.mode == "nearest") {
-    base = static_cast<int64_t>(RoundNearest(attributes.nearest_mode, near));
-    taps.weight = {0.0F, 1.0F, 0.0F, 0.0F};
-  } else if (attributes.mode == "linear") {
-    const float fraction = near - static_cast<float>(base);
-    taps.weight = {0.0F, 1.0F - fraction, fraction, 0.0F};
-  } else {
-    taps.weight = CubicWeights(attributes.cubic_a, near - static_cast<float>(base));
+    const int64_t index =
+        static_cast<int64_t>(RoundNearest(attributes.nearest_mode, axis.scale, near));
+    taps.index = {std::clamp<int64_t>(index, 0, axis.input - 1)};
+    taps.weight = {1.0F};
+    return taps;
   }
+  const int64_t base = static_cast<int64_t>(std::floor(near));
+  int64_t first = 0;
+  taps.weight =
+      FilterWeights(attributes, axis.scale, near - static_cast<float>(base), &first);
   float sum = 0.0F;
-  for (size_t i = 0; i < 4; ++i) {
-    const int64_t index = base - 1 + static_cast<int64_t>(i);
-    taps.index[i] = std::clamp<int64_t>(index, 0, axis.input - 1);
+  for (size_t i = 0; i < taps.weight.size(); ++i) {
+    const int64_t index = base + first + static_cast<int64_t>(i);
+    taps.index.push_back(std::clamp<int64_t>(index, 0, axis.input - 1));
     if (attributes.exclude_outside && index != taps.index[i]) taps.weight[i] = 0.0F;
     sum += taps.weight[i];
   }
@@ -143,7 +186,7 @@ Tensor ResizeAxis(const ResizeAttributes& attributes, const Tensor& x, int64_t a
       if (tap.extrapolated) {
         std::fill(out, out + inner, attributes.extrapolation_value);
       } else if (copies) {
-        const float* row = in + tap.index[1] * inner;
+        const float* row = in + tap.index[0] * inner;
         std::copy(row, row + inner, out);
       } else if (inner == 1) {
         *out = BlendElements(tap, in);
@@ -168,6 +211,23 @@ std::vector<float> ReadFloats(const Tensor& tensor, size_t wanted, const char* w
               std::to_string(wanted) + "]");
   }
   return {tensor.data<float>(), tensor.data<float>() + tensor.num_elements()};
+}
+
+// One scale for all axes, so that `sizes` are met by one of them and not exceeded, or not undercut,
+// by the others; nothing where every axis has its own scale.
+std::optional<float> CommonScale(const ResizeAttributes& attributes, const Tensor& x,
+                                 const std::vector<int64_t>& axes,
+                                 const std::vector<int64_t>& sizes) {
+  if (attributes.aspect_ratio == "stretch" || sizes.empty()) return std::nullopt;
+  const bool smallest = attributes.aspect_ratio == "not_larger";
+  std::optional<float> scale;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const int64_t extent = x.dim(NormalizeAxis(axes[i], x.rank()));
+    if (extent < 1) Malformed("an empty axis cannot be resized");
+    const float own = static_cast<float>(sizes[i]) / static_cast<float>(extent);
+    if (!scale || (smallest ? own < *scale : own > *scale)) scale = own;
+  }
+  return scale;
 }
 
 // The plan of each axis of `x`.
@@ -198,6 +258,7 @@ std::vector<AxisPlan> PlanAxes(const ResizeAttributes& attributes, const KernelI
   if (crops && roi == nullptr) Malformed("tf_crop_and_resize needs roi");
   const std::vector<float> roi_values =
       crops ? ReadFloats(*roi, 2 * axes.size(), "roi") : std::vector<float>();
+  const std::optional<float> common_scale = CommonScale(attributes, x, axes, size_values);
   for (size_t i = 0; i < axes.size(); ++i) {
     AxisPlan& plan = plans[static_cast<size_t>(NormalizeAxis(axes[i], x.rank()))];
     if (scales != nullptr) {
@@ -212,6 +273,15 @@ std::vector<AxisPlan> PlanAxes(const ResizeAttributes& attributes, const KernelI
       plan.output = size_values[i];
       if (plan.output < 0) Malformed("size " + std::to_string(plan.output));
       plan.scale = static_cast<float>(plan.output) / static_cast<float>(plan.input);
+      if (common_scale) {
+        plan.scale = *common_scale;
+        const float extent = std::floor(plan.scale * static_cast<float>(plan.input) + 0.5F);
+        // Written so that NaN is refused too.
+        if (!(extent >= 0.0F && extent < static_cast<float>(kMaxOutputElements))) {
+          Malformed("scale " + std::to_string(plan.scale) + " is not usable");
+        }
+        plan.output = static_cast<int64_t>(extent);
+      }
     }
     if (plan.input == 0 && plan.output > 0) Malformed("an empty axis cannot be resized");
     if (crops) {
@@ -227,12 +297,30 @@ bool IsIdentity(const AxisPlan& plan) {
          plan.roi_end == 1.0F;
 }
 
-void RefuseUnsupported(const Node& node) {
-  const std::string policy = node.GetString("keep_aspect_ratio_policy", "stretch");
-  if (policy != "stretch") {
-    Unsupported("keep_aspect_ratio_policy '" + Printable(policy) + "' is not supported");
+std::vector<Tensor> Resize(const ResizeAttributes& attributes, const KernelInputs& inputs) {
+  CheckFloat(*inputs[0], "input");
+  const std::vector<AxisPlan> plans = PlanAxes(attributes, inputs);
+  Shape shape;
+  for (const AxisPlan& plan : plans) shape.push_back(plan.output);
+  CheckOutputShape(shape);
+  Tensor y = *inputs[0];
+  // Last axis first: it has no rows to vectorise over, and is the shortest now when enlarging.
+  for (size_t d = plans.size(); d-- > 0;) {
+    if (!IsIdentity(plans[d])) y = ResizeAxis(attributes, y, static_cast<int64_t>(d), plans[d]);
   }
-  if (node.GetInt("antialias", 0) != 0) Unsupported("antialias 1 is not supported");
+  return {y};
+}
+
+// Upsample, and Resize at opset 10: positions are multiples of 1 / scale.
+ResizeAttributes AttributesBefore11(const Node& node) {
+  ResizeAttributes attributes{};
+  attributes.mode = node.GetString("mode", "nearest");
+  CheckOneOf(attributes.mode, {"nearest", "linear", "bilinear"}, "mode");
+  if (attributes.mode == "bilinear") attributes.mode = "linear";
+  attributes.coordinates = "asymmetric";
+  attributes.nearest_mode = kNearestBefore11;
+  attributes.aspect_ratio = "stretch";
+  return attributes;
 }
 
 }  // namespace
@@ -240,37 +328,47 @@ void RefuseUnsupported(const Node& node) {
 KernelFunction CreateResize(const KernelSpec& spec) {
   const Node& node = spec.node;
   CheckArity(node, 1, 4);
-  RefuseUnsupported(node);
-  ResizeAttributes attributes;
+  ResizeAttributes attributes{};
   attributes.mode = node.GetString("mode", "nearest");
   attributes.coordinates = node.GetString("coordinate_transformation_mode", "half_pixel");
   attributes.nearest_mode = node.GetString("nearest_mode", "round_prefer_floor");
   attributes.cubic_a = static_cast<float>(node.GetFloat("cubic_coeff_a", -0.75));
   attributes.extrapolation_value = static_cast<float>(node.GetFloat("extrapolation_value", 0.0));
   attributes.exclude_outside = node.GetInt("exclude_outside", 0) != 0;
+  attributes.antialias = node.GetInt("antialias", 0) != 0;
+  attributes.aspect_ratio = node.GetString("keep_aspect_ratio_policy", "stretch");
   attributes.axes = node.GetInts("axes", {});
+  CheckOneOf(attributes.aspect_ratio, {"stretch", "not_larger", "not_smaller"},
+             "keep_aspect_ratio_policy");
   CheckOneOf(attributes.mode, {"nearest", "linear", "cubic"}, "mode");
-  if (attributes.coordinates == "tf_half_pixel_for_nn") {
-    Unsupported("coordinate_transformation_mode 'tf_half_pixel_for_nn' is not supported");
-  }
   CheckOneOf(attributes.coordinates,
              {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
-              "asymmetric", "tf_crop_and_resize"},
+              "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"},
              "coordinate_transformation_mode");
   CheckOneOf(attributes.nearest_mode,
              {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}, "nearest_mode");
-  return [attributes](const KernelInputs& inputs) -> std::vector<Tensor> {
-    CheckFloat(*inputs[0], "input");
-    const std::vector<AxisPlan> plans = PlanAxes(attributes, inputs);
-    Shape shape;
-    for (const AxisPlan& plan : plans) shape.push_back(plan.output);
-    CheckOutputShape(shape);
-    Tensor y = *inputs[0];
-    // Last axis first: it has no rows to vectorise over, and is the shortest now when enlarging.
-    for (size_t d = plans.size(); d-- > 0;) {
-      if (!IsIdentity(plans[d])) y = ResizeAxis(attributes, y, static_cast<int64_t>(d), plans[d]);
-    }
-    return {y};
+  return [attributes](const KernelInputs& inputs) { return Resize(attributes, inputs); };
+}
+
+// The scales are an input.
+KernelFunction CreateResize10(const KernelSpec& spec) {
+  CheckArity(spec.node, 2, 2);
+  const ResizeAttributes attributes = AttributesBefore11(spec.node);
+  return [attributes](const KernelInputs& inputs) {
+    return Resize(attributes, {inputs[0], nullptr, inputs[1]});
+  };
+}
+
+// Before opset 9 the scales are an attribute.
+KernelFunction CreateUpsample7(const KernelSpec& spec) {
+  CheckArity(spec.node, 1, 1);
+  const ResizeAttributes attributes = AttributesBefore11(spec.node);
+  const std::vector<double> scales = spec.node.GetFloats("scales", {});
+  if (scales.empty()) Malformed("attribute 'scales' is missing");
+  const Tensor tensor = ConvertTo(
+      Tensor::FromVector<double>({static_cast<int64_t>(scales.size())}, scales), DType::kFloat32);
+  return [attributes, tensor](const KernelInputs& inputs) {
+    return Resize(attributes, {inputs[0], nullptr, &tensor});
   };
 }
 
