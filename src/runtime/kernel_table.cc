@@ -33,7 +33,7 @@ constexpr KernelRow kRows[] = {
     {"Asinh", 9, CreateAsinh},
     {"Atan", 7, CreateAtan},
     {"Atanh", 9, CreateAtanh},
-    {"AveragePool", 7, CreateAveragePool},
+    {"AveragePool", 1, CreateAveragePool},
     {"BatchNormalization", 6, CreateBatchNormalization6},
     {"BatchNormalization", 7, CreateBatchNormalization},
     {"Cast", 6, CreateCast},

@@ -152,5 +152,13 @@ TEST(LegacyInferenceFlag, TrainingIsRefused) {
   EXPECT_EQ(MaxDifference(x, normal), 0.0F);
 }
 
+TEST(DropoutKernel, TrainingWithRatioZeroIsTheIdentity) {
+  const Tensor x = RandomTensor({2, 3}, 1);
+  const Tensor yes = Tensor::FromVector<bool>({}, {true});
+  const Node node = MakeNode("Dropout", 3);
+  EXPECT_EQ(MaxDifference(RunNode(node, {x, Tensor::Scalar(0.0F), yes})[0], x), 0.0F);
+  EXPECT_EQ(ErrorOf(node, {x, Tensor::Scalar(0.5F), yes}), ErrorCode::kUnsupported);
+}
+
 }  // namespace
 }  // namespace adaround

@@ -150,7 +150,10 @@ KernelFunction CreateDropout(const KernelSpec& spec) {
   const bool wants_mask = spec.node.outputs.size() > 1;
   return [wants_mask](const KernelInputs& inputs) -> std::vector<Tensor> {
     const Tensor* training = OptionalInput(inputs, 2);
-    if (training != nullptr && ReadScalar(*training, "training_mode") != 0.0) {
+    // Training with a ratio of zero drops nothing either; the ratio left out is one half.
+    const Tensor* ratio = OptionalInput(inputs, 1);
+    const bool drops = ratio == nullptr || ReadScalar(*ratio, "ratio") != 0.0;
+    if (training != nullptr && ReadScalar(*training, "training_mode") != 0.0 && drops) {
       Unsupported("training_mode true is not supported; export the model for inference");
     }
     std::vector<Tensor> outputs = {*inputs[0]};
