@@ -18,6 +18,15 @@ constexpr float kGeluCubic = 0.044715F;
 
 Array Sigmoid(const ConstMap& z) { return (1.0F + (-z).exp()).inverse(); }
 
+// tanh(log(1 + e^z)) without logarithms: with e = exp(-|z|) it is (1 + 2 e) / (1 + 2 e + 2 e^2) for
+// z >= 0 and (e^2 + 2 e) / (e^2 + 2 e + 2) below, where nothing overflows.
+Array TanhSoftplus(const ConstMap& z) {
+  const Array e = (-z.abs()).exp();
+  const Array above = (1.0F + 2.0F * e) / (1.0F + 2.0F * e + 2.0F * e.square());
+  const Array below = (e.square() + 2.0F * e) / (e.square() + 2.0F * e + 2.0F);
+  return (z >= 0.0F).select(above, below);
+}
+
 }  // namespace
 
 bool Activation::IsIdentity() const {
@@ -34,6 +43,7 @@ std::string Activation::Name() const {
     case Kind::kGelu: return "Gelu";
     case Kind::kGeluTanh: return "Gelu(tanh)";
     case Kind::kSilu: return "SiLU";
+    case Kind::kMish: return "Mish";
     case Kind::kPiecewiseLinear: break;
   }
   if (IsIdentity()) return "identity";
@@ -76,6 +86,7 @@ void Activation::Apply(const float* z_data, float* value_data, int64_t count) co
       values = 0.5F * z * (1.0F + (kSqrt2OverPi * (z + kGeluCubic * z.cube())).tanh());
       return;
     case Kind::kSilu: values = z * Sigmoid(z); return;
+    case Kind::kMish: values = z * TanhSoftplus(z); return;
   }
 }
 
@@ -128,6 +139,11 @@ void Activation::Derivative(const float* z_data, float* derivative_data, int64_t
     case Kind::kSilu: {
       const Array s = Sigmoid(z);
       derivatives = s * (1.0F + z * (1.0F - s));
+      return;
+    }
+    case Kind::kMish: {
+      const Array t = TanhSoftplus(z);
+      derivatives = t + z * (1.0F - t.square()) * Sigmoid(z);
       return;
     }
   }

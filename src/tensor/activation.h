@@ -19,6 +19,7 @@ struct Activation {
     kGelu,      // z Phi(z)
     kGeluTanh,  // its tanh approximation
     kSilu,      // z sigmoid(z)
+    kMish,      // z tanh(log(1 + exp(z)))
   };
 
   Kind kind = Kind::kPiecewiseLinear;

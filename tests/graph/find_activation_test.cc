@@ -56,6 +56,7 @@ TEST(FindActivation, FoundFunctionsAreTheirNodes) {
   ExpectSameAsNode({Op("HardSigmoid", {"z"}, {"y"}, {{"alpha", 0.4}, {"beta", 0.3}})}, {});
   ExpectSameAsNode({Op("HardSwish", {"z"}, {"y"})}, {});
   ExpectSameAsNode({Op("Tanh", {"z"}, {"y"})}, {});
+  ExpectSameAsNode({Op("Mish", {"z"}, {"y"})}, {});
   ExpectSameAsNode({Op("Gelu", {"z"}, {"y"})}, {});
   ExpectSameAsNode({Op("Gelu", {"z"}, {"y"}, {{"approximate", std::string("tanh")}})}, {});
   ExpectSameAsNode({Op("Clip", {"z", "low", "high"}, {"y"})},
@@ -83,6 +84,130 @@ TEST(FindActivation, SiluIsSpreadOverTwoNodes) {
   ExpectIdentity(Find({silu[0], silu[1], Op("Relu", {"z"}, {"r"})}));
   ExpectIdentity(Find({silu[0], Op("Mul", {"z", "z"}, {"y"})}));
   ExpectIdentity(Find({silu[0], Op("Add", {"z", "s"}, {"y"})}));
+}
+
+// The kind found for these nodes, which is also checked against what they compute.
+Activation::Kind KindOf(const std::vector<Node>& nodes,
+                        const std::map<std::string, Tensor>& initializers = {}) {
+  ExpectSameAsNode(nodes, initializers);
+  return Find(nodes, initializers).function.kind;
+}
+
+TEST(FindActivation, HardSwishInTheFormsOfExporters) {
+  const auto kHardSwish = Activation::Kind::kHardSwish;
+  EXPECT_EQ(KindOf({Op("HardSigmoid", {"z"}, {"h"}, {{"alpha", 1.0 / 6.0}, {"beta", 0.5}}),
+                    Op("Mul", {"z", "h"}, {"y"})}),
+            kHardSwish);
+  // As a float32 attribute.
+  EXPECT_EQ(KindOf({Op("HardSigmoid", {"z"}, {"h"}, {{"alpha", 0.1666666716337204}}),
+                    Op("Mul", {"h", "z"}, {"y"})}),
+            kHardSwish);
+  const std::map<std::string, Tensor> constants = {{"three", Tensor::Scalar(3.0F)},
+                                                   {"zero", Tensor::Scalar(0.0F)},
+                                                   {"six", Floats({1}, {6.0F})},
+                                                   {"sixth", Tensor::Scalar(1.0F / 6.0F)}};
+  const Node add = Op("Add", {"z", "three"}, {"a"});
+  const Node clip = Op("Clip", {"a", "zero", "six"}, {"c"});
+  EXPECT_EQ(KindOf({add, clip, Op("Mul", {"z", "c"}, {"m"}), Op("Div", {"m", "six"}, {"y"})},
+                   constants),
+            kHardSwish);
+  EXPECT_EQ(KindOf({add, clip, Op("Div", {"c", "six"}, {"d"}), Op("Mul", {"z", "d"}, {"y"})},
+                   constants),
+            kHardSwish);
+  EXPECT_EQ(KindOf({add, clip, Op("Mul", {"c", "sixth"}, {"d"}), Op("Mul", {"d", "z"}, {"y"})},
+                   constants),
+            kHardSwish);
+  // The order of nodes is the file's.
+  EXPECT_EQ(KindOf({add, Op("Relu", {"a"}, {"r"}), Op("Min", {"r", "six"}, {"c"}),
+                    Op("Mul", {"c", "sixth"}, {"d"}), Op("Mul", {"d", "z"}, {"y"})},
+                   constants),
+            kHardSwish);
+  // Without the product it is the gate.
+  EXPECT_EQ(KindOf({add, clip, Op("Div", {"c", "six"}, {"y"})}, constants),
+            Activation::Kind::kHardSigmoid);
+}
+
+TEST(FindActivation, GeluInTheFormsOfExporters) {
+  const std::map<std::string, Tensor> constants = {
+      {"sqrt2", Tensor::Scalar(1.4142135381698608F)}, {"rsqrt2", Tensor::Scalar(0.70710678F)},
+      {"one", Tensor::Scalar(1.0F)},                  {"half", Floats({1}, {0.5F})},
+      {"cubic", Tensor::Scalar(0.044715F)},           {"three", Tensor::Scalar(3.0F)},
+      {"root", Tensor::Scalar(0.79788458F)}};
+  const Node div = Op("Div", {"z", "sqrt2"}, {"d"});
+  const Node erf = Op("Erf", {"d"}, {"e"});
+  const Node add = Op("Add", {"e", "one"}, {"a"});
+  const auto kGelu = Activation::Kind::kGelu;
+  EXPECT_EQ(KindOf({div, erf, add, Op("Mul", {"z", "a"}, {"m"}), Op("Mul", {"m", "half"}, {"y"})},
+                   constants),
+            kGelu);
+  EXPECT_EQ(KindOf({div, erf, add, Op("Mul", {"half", "z"}, {"m"}), Op("Mul", {"m", "a"}, {"y"})},
+                   constants),
+            kGelu);
+  EXPECT_EQ(KindOf({Op("Mul", {"z", "rsqrt2"}, {"d"}), erf, Op("Add", {"one", "e"}, {"a"}),
+                    Op("Mul", {"a", "half"}, {"h"}), Op("Mul", {"z", "h"}, {"y"})},
+                   constants),
+            kGelu);
+  const std::vector<Node> tanh_form = {
+      Op("Pow", {"z", "three"}, {"p"}),   Op("Mul", {"p", "cubic"}, {"q"}),
+      Op("Add", {"z", "q"}, {"s"}),       Op("Mul", {"s", "root"}, {"r"}),
+      Op("Tanh", {"r"}, {"t"}),           Op("Add", {"t", "one"}, {"a"}),
+      Op("Mul", {"z", "half"}, {"h"}),    Op("Mul", {"h", "a"}, {"y"})};
+  EXPECT_EQ(KindOf(tanh_form, constants), Activation::Kind::kGeluTanh);
+}
+
+TEST(FindActivation, OtherFormsSpreadOverNodes) {
+  const std::map<std::string, Tensor> constants = {
+      {"zero", Tensor::Scalar(0.0F)}, {"six", Tensor::Scalar(6.0F)},
+      {"one", Tensor::Scalar(1.0F)},  {"slope", Tensor::Scalar(0.2F)}};
+  EXPECT_EQ(KindOf({Op("Softplus", {"z"}, {"s"}), Op("Tanh", {"s"}, {"t"}),
+                    Op("Mul", {"z", "t"}, {"y"})}),
+            Activation::Kind::kMish);
+  EXPECT_EQ(KindOf({Op("Exp", {"z"}, {"e"}), Op("Add", {"e", "one"}, {"p"}),
+                    Op("Log", {"p"}, {"s"}), Op("Tanh", {"s"}, {"t"}),
+                    Op("Mul", {"z", "t"}, {"y"})},
+                   constants),
+            Activation::Kind::kMish);
+  EXPECT_EQ(KindOf({Op("Neg", {"z"}, {"n"}), Op("Exp", {"n"}, {"e"}),
+                    Op("Add", {"e", "one"}, {"p"}), Op("Div", {"z", "p"}, {"y"})},
+                   constants),
+            Activation::Kind::kSilu);
+  const std::vector<Node> relu6 = {Op("Relu", {"z"}, {"r"}), Op("Min", {"r", "six"}, {"y"})};
+  EXPECT_EQ(KindOf(relu6, constants), Activation::Kind::kPiecewiseLinear);
+  EXPECT_EQ(Find(relu6, constants).function.Name(), "Clip(0, 6)");
+  const std::vector<Node> leaky = {Op("Mul", {"z", "slope"}, {"m"}), Op("Max", {"m", "z"}, {"y"})};
+  EXPECT_EQ(KindOf(leaky, constants), Activation::Kind::kPiecewiseLinear);
+  EXPECT_NEAR(Find(leaky, constants).function.negative_slope, 0.2F, 1e-6);
+}
+
+TEST(FindActivation, WhatIsNoActivationStaysOut) {
+  const std::map<std::string, Tensor> constants = {{"half", Tensor::Scalar(0.5F)},
+                                                   {"many", Floats({2}, {1.0F, 2.0F})},
+                                                   {"one", Tensor::Scalar(1.0F)}};
+  ExpectIdentity(Find({Op("Mul", {"z", "half"}, {"m"}), Op("Add", {"m", "one"}, {"y"})}, constants));
+  // A Relu that others read stays the layer's, and what follows it is not looked at.
+  const LayerActivation relu =
+      Find({Op("Relu", {"z"}, {"r"}), Op("Mul", {"r", "half"}, {"y"}), Op("Conv", {"r", "v"}, {"u"})},
+           constants);
+  EXPECT_EQ(relu.function.Name(), "Relu");
+  EXPECT_EQ(relu.node, "r");
+  // Operands that differ by element.
+  ExpectIdentity(Find({Op("Sigmoid", {"z"}, {"s"}), Op("Mul", {"s", "many"}, {"m"}),
+                       Op("Mul", {"m", "z"}, {"y"})},
+                      constants));
+  // A gate that is an output of the network.
+  ExpectIdentity(Find({Op("Softplus", {"z"}, {"s"}), Op("Tanh", {"s"}, {"t"}),
+                       Op("Mul", {"z", "t"}, {"y"})},
+                      {}, {"y", "t"}));
+}
+
+TEST(FindActivation, ScaledAndStackedFunctionsEndWhereTheyAreOnes) {
+  const std::map<std::string, Tensor> constants = {{"half", Tensor::Scalar(0.5F)}};
+  const LayerActivation silu =
+      Find({Op("Sigmoid", {"z"}, {"s"}), Op("Mul", {"z", "s"}, {"m"}),
+            Op("Mul", {"m", "half"}, {"y"})},
+           constants);
+  EXPECT_EQ(silu.function.kind, Activation::Kind::kSilu);
+  EXPECT_EQ(silu.node, "m");
 }
 
 TEST(FindActivation, OtherReadersMakeItIdentity) {

@@ -31,6 +31,7 @@ inline double NaiveActivation(const Activation& f, double z) {
     case Activation::Kind::kGeluTanh:
       return 0.5 * z * (1 + std::tanh(std::sqrt(2.0 / M_PI) * (z + 0.044715 * z * z * z)));
     case Activation::Kind::kSilu: return z * sigmoid(z);
+    case Activation::Kind::kMish: return z * std::tanh(std::log1p(std::exp(z)));
   }
   return std::numeric_limits<double>::quiet_NaN();
 }

@@ -28,7 +28,8 @@ std::vector<ActivationCase> AllActivations() {
   };
   for (const Activation::Kind kind :
        {Activation::Kind::kSigmoid, Activation::Kind::kHardSwish, Activation::Kind::kTanh,
-        Activation::Kind::kGelu, Activation::Kind::kGeluTanh, Activation::Kind::kSilu}) {
+        Activation::Kind::kGelu, Activation::Kind::kGeluTanh, Activation::Kind::kSilu,
+        Activation::Kind::kMish}) {
     Activation activation;
     activation.kind = kind;
     cases.push_back({activation, {}});

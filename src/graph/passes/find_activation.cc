@@ -1,7 +1,10 @@
 #include "graph/passes/find_activation.h"
 
+#include <cmath>
 #include <limits>
 #include <optional>
+
+#include "graph/passes/element_function.h"
 
 namespace adaround {
 namespace {
@@ -43,7 +46,8 @@ std::optional<Activation> ActivationOf(const Graph& graph, const Node& node) {
     return slope ? std::optional(MakeLeakyRelu(*slope)) : std::nullopt;
   }
   if (node.op == "Clip") return ClipOf(graph, node);
-  if (node.op == "Sigmoid") activation.kind = Activation::Kind::kSigmoid;
+  if (node.op == "Mish") activation.kind = Activation::Kind::kMish;
+  else if (node.op == "Sigmoid") activation.kind = Activation::Kind::kSigmoid;
   else if (node.op == "HardSwish") activation.kind = Activation::Kind::kHardSwish;
   else if (node.op == "Tanh") activation.kind = Activation::Kind::kTanh;
   else if (node.op == "Gelu") {
@@ -59,23 +63,57 @@ std::optional<Activation> ActivationOf(const Graph& graph, const Node& node) {
   return activation;
 }
 
-// x * Sigmoid(x) spread over two nodes that both read `tensor`.
-std::optional<std::string> FindSilu(const Graph& graph,
-                                    const std::map<std::string, std::vector<size_t>>& consumers,
-                                    const std::string& tensor, const std::vector<size_t>& readers) {
-  if (readers.size() != 2) return std::nullopt;
-  for (size_t i = 0; i < 2; ++i) {
-    const Node& sigmoid = graph.nodes[readers[i]];
-    const Node& product = graph.nodes[readers[1 - i]];
-    if (sigmoid.op != "Sigmoid" || product.op != "Mul" || product.inputs.size() != 2) continue;
-    const std::string& gate = sigmoid.outputs[0];
-    const bool multiplied = (product.inputs[0] == tensor && product.inputs[1] == gate) ||
-                            (product.inputs[1] == tensor && product.inputs[0] == gate);
-    const auto gate_readers = consumers.find(gate);
-    if (multiplied && gate_readers != consumers.end() && gate_readers->second.size() == 1 &&
-        !graph.IsOutput(gate)) {
-      return product.name;
-    }
+// Functions without parameters that exporters spread over several nodes.
+constexpr Activation::Kind kSpreadKinds[] = {
+    Activation::Kind::kSilu, Activation::Kind::kHardSwish, Activation::Kind::kGelu,
+    Activation::Kind::kGeluTanh, Activation::Kind::kMish, Activation::Kind::kSigmoid,
+    Activation::Kind::kTanh};
+
+// The member of the piecewise linear family, or the HardSigmoid, that f would have to be, read off
+// f far out and around zero.
+std::vector<Activation> FittedTo(const ElementFunction& f) {
+  constexpr double kFar = 1e6;
+  const float infinity = std::numeric_limits<float>::infinity();
+  Activation leaky = MakeLeakyRelu(static_cast<float>(f(-kFar) / -kFar));
+  Activation clip = MakeClip(static_cast<float>(f(-kFar)), static_cast<float>(f(kFar)));
+  if (f(-kFar) == -kFar) clip.lower = -infinity;
+  if (f(kFar) == kFar) clip.upper = infinity;
+  Activation hard_sigmoid;
+  hard_sigmoid.kind = Activation::Kind::kHardSigmoid;
+  constexpr double kStep = 1.0 / 64;
+  hard_sigmoid.beta = static_cast<float>(f(0.0));
+  hard_sigmoid.alpha = static_cast<float>((f(kStep) - f(0.0)) / kStep);
+  std::vector<Activation> fitted = {clip, leaky};
+  // Flat on one side of zero, it has no slope to read off.
+  if (f(-kStep) < f(0.0) && f(0.0) < f(kStep)) fitted.push_back(hard_sigmoid);
+  return fitted;
+}
+
+// Whether both are the same function. Constants are float32, often written with seven digits or
+// fewer and multiplied by up to 8^3 at the points compared, and Apply() computes in float32: 2e-5
+// covers that. The two forms of Gelu, which are the most alike, differ by 4e-4.
+bool IsSame(const ElementFunction& f, const Activation& activation) {
+  constexpr double kTolerance = 2e-5;
+  constexpr double kReach = 8.0;
+  constexpr double kStep = 1.0 / 32;
+  for (double z = -kReach; z <= kReach; z += kStep) {
+    const float in = static_cast<float>(z);
+    float value = 0.0F;
+    activation.Apply(&in, &value, 1);
+    // Written so that NaN is a difference.
+    if (!(std::abs(f(z) - static_cast<double>(value)) <= kTolerance)) return false;
+  }
+  return true;
+}
+
+std::optional<Activation> Recognise(const ElementFunction& f) {
+  for (const Activation::Kind kind : kSpreadKinds) {
+    Activation activation;
+    activation.kind = kind;
+    if (IsSame(f, activation)) return activation;
+  }
+  for (const Activation& activation : FittedTo(f)) {
+    if (!activation.IsIdentity() && IsSame(f, activation)) return activation;
   }
   return std::nullopt;
 }
@@ -87,20 +125,21 @@ LayerActivation FindActivation(const Graph& graph,
                                const std::string& tensor) {
   const auto found = consumers.find(tensor);
   if (found == consumers.end() || graph.IsOutput(tensor)) return {};
-  const std::vector<size_t>& readers = found->second;
-  if (readers.size() == 1) {
-    const Node& node = graph.nodes[readers.front()];
-    // The layer's output must be the operand, not a bound or a slope.
-    if (node.inputs.empty() || node.inputs[0] != tensor) return {};
-    if (const std::optional<Activation> activation = ActivationOf(graph, node)) {
-      return {*activation, node.name};
+  // The longest group that is an activation: a Relu whose result is then cut at 6 is both.
+  std::vector<ElementFunction> functions = FindElementFunctions(graph, consumers, tensor);
+  for (size_t i = functions.size(); i-- > 0;) {
+    if (functions[i].num_nodes() < 2) continue;
+    if (const std::optional<Activation> activation = Recognise(functions[i])) {
+      return {*activation, functions[i].last_node()};
     }
-    return {};
   }
-  if (const std::optional<std::string> product = FindSilu(graph, consumers, tensor, readers)) {
-    Activation silu;
-    silu.kind = Activation::Kind::kSilu;
-    return {silu, *product};
+  const std::vector<size_t>& readers = found->second;
+  if (readers.size() != 1) return {};
+  const Node& node = graph.nodes[readers.front()];
+  // The layer's output must be the operand, not a bound or a slope.
+  if (node.inputs.empty() || node.inputs[0] != tensor) return {};
+  if (const std::optional<Activation> activation = ActivationOf(graph, node)) {
+    return {*activation, node.name};
   }
   return {};
 }

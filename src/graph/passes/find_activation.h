@@ -15,9 +15,11 @@ struct LayerActivation {
   std::string node;     // name of the node that applies it, "" for identity
 };
 
-// The activation that directly follows `tensor`, where it is the tensor's only reader and the tensor
-// is no graph output: Relu, LeakyRelu, PRelu with one slope, Clip with constant bounds, Sigmoid,
-// HardSigmoid, HardSwish, Tanh, Gelu, or x * Sigmoid(x) (whose two nodes are the only readers).
+// The activation that directly follows `tensor`, where nothing else reads the tensor and it is no
+// graph output: Relu, LeakyRelu, PRelu with one slope, Clip with constant bounds, Sigmoid,
+// HardSigmoid, HardSwish, Tanh, Gelu or Mish as one node, or any of these (with SiLU) spread over
+// element-wise nodes whose other operands are single constants, in whatever order: such a group is
+// recognised by its values, not by its operators.
 // `consumers` is graph.Consumers().
 LayerActivation FindActivation(const Graph& graph,
                                const std::map<std::string, std::vector<size_t>>& consumers,
