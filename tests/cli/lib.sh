@@ -89,6 +89,10 @@ expect_stdout_lacks() {
   if grep -qF -- "$1" "$LAST_STDOUT"; then fail "stdout holds: $1"; fi
 }
 
+expect_stderr_contains() {
+  grep -qF -- "$1" "$LAST_STDERR" || fail "stderr lacks: $1"
+}
+
 # expect_stderr_matches ERE
 expect_stderr_matches() {
   grep -qE -- "$1" "$LAST_STDERR" || fail "stderr does not match: $1"
