@@ -55,9 +55,9 @@ OnnxExternalRange ParseExternalRange(const onnx::TensorProto& tensor, const std:
     } else if (entry.key() == "length") {
       range.length = ParseDigits("length", entry.value(), what);
     } else if (entry.key() != "checksum") {
-      ThrowMalformed(what, "external_data has the unknown key " + Quoted(entry.key()) +
-                               DidYouMean(entry.key(), {"location", "offset", "length",
-                                                        "checksum"}));
+      ThrowMalformed(what,
+                     "external_data has the unknown key " + Quoted(entry.key()) +
+                         DidYouMean(entry.key(), {"location", "offset", "length", "checksum"}));
     }
   }
   if (!seen.contains("location")) ThrowMalformed(what, "external_data names no location");
@@ -83,14 +83,14 @@ InputFile OpenExternalFile(const std::filesystem::path& folder, const std::strin
 void OnnxExternalData::Claim(const OnnxExternalRange& range, int64_t num_bytes,
                              const std::string& what) {
   const InputFile& file = Open(range.location, what);
-  const bool inside = range.offset <= file.size() &&
-                      (!range.length || *range.length <= file.size() - range.offset);
+  const bool inside =
+      range.offset <= file.size() && (!range.length || *range.length <= file.size() - range.offset);
   if (!inside) {
-    ThrowMalformed(what, "external_data asks for " +
-                             (range.length ? std::to_string(*range.length) + " bytes" : "the rest") +
-                             " from byte " + std::to_string(range.offset) + " of " + file.name() +
-                             ", which has " + std::to_string(file.size()) +
-                             " bytes; fetch that file again");
+    ThrowMalformed(
+        what, "external_data asks for " +
+                  (range.length ? std::to_string(*range.length) + " bytes" : "the rest") +
+                  " from byte " + std::to_string(range.offset) + " of " + file.name() +
+                  ", which has " + std::to_string(file.size()) + " bytes; fetch that file again");
   }
   const int64_t length = range.length.value_or(file.size() - range.offset);
   if (length != num_bytes) {
@@ -126,8 +126,7 @@ void OnnxExternalData::RefuseOverlap(const OnnxExternalRange& range, int64_t num
   const int64_t end = range.offset + num_bytes;
   const auto after = ranges.upper_bound(range.offset);
   const bool overlaps_next = after != ranges.end() && after->first < end;
-  const bool overlaps_previous =
-      after != ranges.begin() && std::prev(after)->second > range.offset;
+  const bool overlaps_previous = after != ranges.begin() && std::prev(after)->second > range.offset;
   if (overlaps_next || overlaps_previous) {
     ThrowMalformed(what, "external_data from byte " + std::to_string(range.offset) + " to " +
                              std::to_string(end) + " of " + Quoted(range.location) +

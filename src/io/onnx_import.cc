@@ -22,7 +22,9 @@ constexpr int kMaxNodes = 250'000;
 constexpr const char* kExportKey = "adaround.export";
 constexpr const char* kPreprocessKey = "adaround.preprocess";
 
-bool IsDefaultDomain(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
+bool IsDefaultDomain(const std::string& domain) {
+  return domain.empty() || domain == "ai.onnx";
+}
 
 std::string OpName(const onnx::NodeProto& node) {
   return IsDefaultDomain(node.domain()) ? node.op_type() : node.domain() + "::" + node.op_type();
@@ -34,10 +36,16 @@ bool IsQuantizedOp(std::string_view op) {
   constexpr std::array<std::string_view, 7> kPrefixes = {
       "QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "QLinear",
       "QOrdered",       "ConvInteger",      "MatMulInteger"};
-  constexpr std::array<std::string_view, 10> kNames = {
-      "QAttention",   "QEmbedLayerNormalization", "QGemm",  "QMoE",       "MatMulNBits",
-      "MatMulBnb4",   "GatherBlockQuantized",     "MulInteger", "ReduceSumInteger",
-      "MatMulFpQ4"};
+  constexpr std::array<std::string_view, 10> kNames = {"QAttention",
+                                                       "QEmbedLayerNormalization",
+                                                       "QGemm",
+                                                       "QMoE",
+                                                       "MatMulNBits",
+                                                       "MatMulBnb4",
+                                                       "GatherBlockQuantized",
+                                                       "MulInteger",
+                                                       "ReduceSumInteger",
+                                                       "MatMulFpQ4"};
   return std::any_of(kPrefixes.begin(), kPrefixes.end(),
                      [&](std::string_view prefix) { return op.starts_with(prefix); }) ||
          std::find(kNames.begin(), kNames.end(), op) != kNames.end();
@@ -114,14 +122,13 @@ bool NamesElementType(const std::string& op, const std::string& attribute) {
       {"GroupNormalization", "stash_type"},
       {"LayerNormalization", "stash_type"},
   }};
-  return std::find(kNames.begin(), kNames.end(), std::pair<std::string_view, std::string_view>(
-                                                     op, attribute)) != kNames.end();
+  return std::find(kNames.begin(), kNames.end(),
+                   std::pair<std::string_view, std::string_view>(op, attribute)) != kNames.end();
 }
 
 int64_t ComputedElementType(int64_t data_type) {
   const bool is_other_float = data_type == onnx_type::kFloat16 ||
-                              data_type == onnx_type::kBFloat16 ||
-                              data_type == onnx_type::kDouble;
+                              data_type == onnx_type::kBFloat16 || data_type == onnx_type::kDouble;
   return is_other_float ? onnx_type::kFloat : data_type;
 }
 
@@ -345,8 +352,8 @@ class Importer {
   }
 
   void ReadNode(onnx::NodeProto* message, Node node) {
-    const std::string what = file_ + ": node " + Quoted(node.name) + " (" +
-                             Printable(node.op) + ")";
+    const std::string what =
+        file_ + ": node " + Quoted(node.name) + " (" + Printable(node.op) + ")";
     std::set<std::string> names;
     for (onnx::AttributeProto& attribute : *message->mutable_attribute()) {
       const std::string name = attribute.name();
@@ -391,10 +398,9 @@ class Importer {
     constexpr std::array<std::string_view, 5> kOpsWithBodies = {"If", "Loop", "Optional", "Scan",
                                                                 "SequenceMap"};
     const bool other_domain = node.op.find("::") != std::string::npos;
-    if (!other_domain && std::find(kOpsWithBodies.begin(), kOpsWithBodies.end(), node.op) ==
-                             kOpsWithBodies.end()) {
-      ThrowUnsupported(what, "holds a value of type " +
-                                 A::AttributeType_Name(attribute->type()) +
+    if (!other_domain &&
+        std::find(kOpsWithBodies.begin(), kOpsWithBodies.end(), node.op) == kOpsWithBodies.end()) {
+      ThrowUnsupported(what, "holds a value of type " + A::AttributeType_Name(attribute->type()) +
                                  ", which is not supported for this operator");
     }
     return std::nullopt;

@@ -9,10 +9,10 @@
 
 namespace adaround {
 
-// Parses the file, which onnx_wire_scan.h has vouched for. The messages of If, Loop and Scan nest at
-// most kMaxOnnxDepth deep.
-// Throws Error(kIo); Error(kMalformed) for what is no ONNX model; Error(kUnsupported) for files
-// beyond 2 GiB - 1, where protobuf ends, and beyond the limits of the scan.
+// Parses the file, which onnx_wire_scan.h has vouched for. The messages of If, Loop and Scan nest
+// at most kMaxOnnxDepth deep. Throws Error(kIo); Error(kMalformed) for what is no ONNX model;
+// Error(kUnsupported) for files beyond 2 GiB - 1, where protobuf ends, and beyond the limits of the
+// scan.
 onnx::ModelProto ReadOnnxMessage(const InputFile& file);
 
 // Calls visit for each tensor of the graph: initializers and attributes, those of bodies included.

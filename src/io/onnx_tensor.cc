@@ -43,9 +43,8 @@ std::optional<DType> StoredDType(int32_t data_type) {
 
 Shape ReadShape(const onnx::TensorProto& message, const std::string& what) {
   if (message.dims_size() > static_cast<int>(kMaxRank)) {
-    ThrowUnsupported(what, "has " + std::to_string(message.dims_size()) +
-                               " dimensions, at most " + std::to_string(kMaxRank) +
-                               " are supported");
+    ThrowUnsupported(what, "has " + std::to_string(message.dims_size()) + " dimensions, at most " +
+                               std::to_string(kMaxRank) + " are supported");
   }
   const Shape shape(message.dims().begin(), message.dims().end());
   for (const int64_t extent : shape) {
@@ -92,8 +91,8 @@ void CopyInRange(const List& list, int64_t low, uint64_t high, Tensor* tensor,
   auto* out = reinterpret_cast<To*>(tensor->mutable_raw());
   for (int i = 0; i < list.size(); ++i) {
     const auto value = list.Get(i);
-    const bool fits = value < 0 ? static_cast<int64_t>(value) >= low
-                                : static_cast<uint64_t>(value) <= high;
+    const bool fits =
+        value < 0 ? static_cast<int64_t>(value) >= low : static_cast<uint64_t>(value) <= high;
     if (!fits) {
       ThrowMalformed(what, "element " + std::to_string(i) + " is " + std::to_string(value) +
                                ", which its type does not hold");

@@ -119,14 +119,10 @@ constexpr Field kGraphFields[] = {
     ManyOf<kEntry>(16, "metadata_props"),
 };
 constexpr Field kNodeFields[] = {
-    Many(1, Kind::kText, "input"),
-    Many(2, Kind::kText, "output"),
-    One(3, Kind::kText, "name"),
-    One(4, Kind::kText, "op_type"),
-    ManyOf<kAttribute>(5, "attribute"),
-    One(6, Kind::kText, "doc_string"),
-    One(7, Kind::kText, "domain"),
-    One(8, Kind::kText, "overload"),
+    Many(1, Kind::kText, "input"),       Many(2, Kind::kText, "output"),
+    One(3, Kind::kText, "name"),         One(4, Kind::kText, "op_type"),
+    ManyOf<kAttribute>(5, "attribute"),  One(6, Kind::kText, "doc_string"),
+    One(7, Kind::kText, "domain"),       One(8, Kind::kText, "overload"),
     ManyOf<kEntry>(9, "metadata_props"),
 };
 constexpr Field kAttributeFields[] = {
@@ -150,20 +146,13 @@ constexpr Field kAttributeFields[] = {
     ManyOf<kSparseTensor>(23, "sparse_tensors"),
 };
 constexpr Field kTensorFields[] = {
-    Many(1, Kind::kVarint, "dims"),
-    One(2, Kind::kVarint, "data_type"),
-    OneOf<kSegment>(3, "segment"),
-    Many(4, Kind::kFixed32, "float_data"),
-    Many(5, Kind::kVarint, "int32_data"),
-    Many(6, Kind::kText, "string_data"),
-    Many(7, Kind::kVarint, "int64_data"),
-    One(8, Kind::kText, "name"),
-    One(9, Kind::kText, "raw_data"),
-    Many(10, Kind::kFixed64, "double_data"),
-    Many(11, Kind::kVarint, "uint64_data"),
-    One(12, Kind::kText, "doc_string"),
-    ManyOf<kEntry>(13, "external_data"),
-    One(14, Kind::kVarint, "data_location"),
+    Many(1, Kind::kVarint, "dims"),         One(2, Kind::kVarint, "data_type"),
+    OneOf<kSegment>(3, "segment"),          Many(4, Kind::kFixed32, "float_data"),
+    Many(5, Kind::kVarint, "int32_data"),   Many(6, Kind::kText, "string_data"),
+    Many(7, Kind::kVarint, "int64_data"),   One(8, Kind::kText, "name"),
+    One(9, Kind::kText, "raw_data"),        Many(10, Kind::kFixed64, "double_data"),
+    Many(11, Kind::kVarint, "uint64_data"), One(12, Kind::kText, "doc_string"),
+    ManyOf<kEntry>(13, "external_data"),    One(14, Kind::kVarint, "data_location"),
     ManyOf<kEntry>(16, "metadata_props"),
 };
 constexpr Field kSegmentFields[] = {One(1, Kind::kVarint, "begin"), One(2, Kind::kVarint, "end")};
@@ -179,12 +168,9 @@ constexpr Field kValueInfoFields[] = {
     ManyOf<kEntry>(4, "metadata_props"),
 };
 constexpr Field kTypeProtoFields[] = {
-    OneOf<kTensorType>(1, "tensor_type"),
-    OneOf<kSequenceType>(4, "sequence_type"),
-    OneOf<kMapType>(5, "map_type"),
-    One(6, Kind::kText, "denotation"),
-    OneOf<kOpaqueType>(7, "opaque_type"),
-    OneOf<kTensorType>(8, "sparse_tensor_type"),
+    OneOf<kTensorType>(1, "tensor_type"),     OneOf<kSequenceType>(4, "sequence_type"),
+    OneOf<kMapType>(5, "map_type"),           One(6, Kind::kText, "denotation"),
+    OneOf<kOpaqueType>(7, "opaque_type"),     OneOf<kTensorType>(8, "sparse_tensor_type"),
     OneOf<kSequenceType>(9, "optional_type"),
 };
 constexpr Field kTensorTypeFields[] = {
@@ -297,8 +283,8 @@ class Scanner {
     const bool packable = field.repeated && WireTypeOf(field.kind) != kWireLength;
     if (packable && wire_type == kWireLength) return ScanPacked(field, end, type);
     if (wire_type != WireTypeOf(field.kind)) {
-      Fail(begin, Title(field, type) + " has wire type " + std::to_string(wire_type) +
-                      ", wanted " + std::to_string(WireTypeOf(field.kind)));
+      Fail(begin, Title(field, type) + " has wire type " + std::to_string(wire_type) + ", wanted " +
+                      std::to_string(WireTypeOf(field.kind)));
     }
     switch (field.kind) {
       case Kind::kVarint:

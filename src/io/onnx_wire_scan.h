@@ -9,7 +9,7 @@ namespace adaround {
 
 // What a file may ask for. Two bytes of a file can make an object of two hundred in memory, and
 // nesting costs stack: both are bounded by counts, far above what real networks hold.
-inline constexpr int kMaxOnnxDepth = 64;               // messages inside messages
+inline constexpr int kMaxOnnxDepth = 64;                // messages inside messages
 inline constexpr int64_t kMaxOnnxMessages = 1'000'000;  // nodes, attributes, tensors, types, ...
 inline constexpr int64_t kMaxOnnxTexts = 2'000'000;     // names in lists, and unknown fields
 inline constexpr int64_t kMaxOnnxVarints = int64_t{1} << 28;  // elements of integer lists

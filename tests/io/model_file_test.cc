@@ -48,8 +48,8 @@ TEST(ModelFile, ReadsEitherFormat) {
   TinyOnnx().Write(folder / "M.ONNX");
   TinyOnnx().Write(folder / "without_extension");
   fs::copy(folder / "json/model.json", folder / "json/renamed");
-  for (const char* name : {"json", "json/model.json", "json/renamed", "m.onnx", "M.ONNX",
-                           "without_extension"}) {
+  for (const char* name :
+       {"json", "json/model.json", "json/renamed", "m.onnx", "M.ONNX", "without_extension"}) {
     SCOPED_TRACE(name);
     const ModelFile file = ReadModelFile(folder / name);
     ASSERT_TRUE(std::holds_alternative<Graph>(file));

@@ -70,10 +70,12 @@ class ExternalDataTest : public ::testing::Test {
 };
 
 TEST_F(ExternalDataTest, ReadsTheStatedRange) {
-  const Graph graph = Read({External("a", {2}, {{"location", "weights.bin"}, {"offset", "4"},
-                                                {"length", "8"}, {"checksum", "ab"}}),
-                            External("b", {2, 1}, {{"location", "weights.bin"}, {"offset", "32"}}),
-                            External("c", {0}, {{"location", "weights.bin"}, {"length", "0"}})});
+  const Graph graph = Read(
+      {External(
+           "a", {2},
+           {{"location", "weights.bin"}, {"offset", "4"}, {"length", "8"}, {"checksum", "ab"}}),
+       External("b", {2, 1}, {{"location", "weights.bin"}, {"offset", "32"}}),
+       External("c", {0}, {{"location", "weights.bin"}, {"length", "0"}})});
   EXPECT_EQ(graph.initializers.at("a").data<float>()[0], 1);
   EXPECT_EQ(graph.initializers.at("a").data<float>()[1], 2);
   EXPECT_EQ(graph.initializers.at("b").data<float>()[1], 9);
@@ -83,16 +85,17 @@ TEST_F(ExternalDataTest, ReadsTheStatedRange) {
 TEST_F(ExternalDataTest, ReadsFilesInFoldersBelow) {
   fs::create_directory(folder_ / "model/sub");
   WriteBytes(folder_ / "model/sub/w", BytesOf(std::vector<float>{5}));
-  EXPECT_EQ(Read({External("a", {1}, {{"location", "sub/w"}})}).initializers.at("a").data<float>()[0],
-            5);
+  EXPECT_EQ(
+      Read({External("a", {1}, {{"location", "sub/w"}})}).initializers.at("a").data<float>()[0], 5);
 }
 
 TEST_F(ExternalDataTest, ReadsTensorsOfAttributes) {
   OnnxBuilder builder;
-  builder.AddNode("Constant", {}, {"y"},
-                  {testing::TensorAttribute(
-                      "value", External("", {1}, {{"location", "weights.bin"}, {"offset", "12"},
-                                                  {"length", "4"}}))});
+  builder.AddNode(
+      "Constant", {}, {"y"},
+      {testing::TensorAttribute(
+          "value",
+          External("", {1}, {{"location", "weights.bin"}, {"offset", "12"}, {"length", "4"}}))});
   builder.AddOutput("y");
   const fs::path path = builder.Write(folder_ / "model/m.onnx");
   EXPECT_EQ(ReadOnnxModel(path).graph.initializers.at("y").data<float>()[0], 3);
@@ -110,9 +113,8 @@ TEST_F(ExternalDataTest, FourBitIntegersAndHalves) {
 }
 
 TEST_F(ExternalDataTest, RefusesToLeaveTheFolder) {
-  for (const char* location :
-       {"../outside.bin", "a/../../outside.bin", "missing/../weights.bin", "./weights.bin",
-        "sub//weights.bin", "/etc/passwd", "", "a\\b"}) {
+  for (const char* location : {"../outside.bin", "a/../../outside.bin", "missing/../weights.bin",
+                               "./weights.bin", "sub//weights.bin", "/etc/passwd", "", "a\\b"}) {
     SCOPED_TRACE(location);
     ExpectRefused({{"location", location}}, {"external_data"});
   }
@@ -138,8 +140,9 @@ TEST_F(ExternalDataTest, RefusesWhatIsNoFile) {
   ExpectRefused({{"location", "pipe"}}, {"FIFO"});
   ExpectRefused({{"location", "none.bin"}}, {"No such file"});
   WriteBytes(folder_ / "model/lfs", "version https://git-lfs.github.com/spec/v1\n");
-  ExpectError(ErrorCode::kMalformed, {"Git-LFS"},
-              [&] { Read({External("w", {2}, {{"location", "lfs"}})}); });
+  ExpectError(ErrorCode::kMalformed, {"Git-LFS"}, [&] {
+    Read({External("w", {2}, {{"location", "lfs"}})});
+  });
 }
 
 TEST_F(ExternalDataTest, RefusesNumbers) {
@@ -194,8 +197,9 @@ TEST_F(ExternalDataTest, OneRangeMayServeTwoTensorsButNotInPart) {
   EXPECT_EQ(graph.initializers.at("b").shape(), (Shape{2, 2}));
   for (const char* offset : {"0", "4", "12"}) {
     ExpectError(ErrorCode::kMalformed, {"'c'", "overlaps"}, [&] {
-      Read({External("a", {4}, range),
-            External("c", {1}, {{"location", "weights.bin"}, {"offset", offset}, {"length", "4"}})});
+      Read(
+          {External("a", {4}, range),
+           External("c", {1}, {{"location", "weights.bin"}, {"offset", offset}, {"length", "4"}})});
     });
   }
   EXPECT_NO_THROW(
@@ -208,11 +212,11 @@ TEST_F(ExternalDataTest, OneRangeMayServeTwoTensorsButNotInPart) {
 }
 
 TEST_F(ExternalDataTest, DigestCoversTheFilesBeside) {
-  const fs::path path = WriteModel(
-      {External("a", {1}, {{"location", "weights.bin"}, {"length", "4"}})});
+  const fs::path path =
+      WriteModel({External("a", {1}, {{"location", "weights.bin"}, {"length", "4"}})});
   const std::string before = ModelDigest(path);
-  EXPECT_EQ(before, Sha256OfBytes(Sha256OfFile(path) +
-                                  Sha256OfFile(folder_ / "model/weights.bin")));
+  EXPECT_EQ(before,
+            Sha256OfBytes(Sha256OfFile(path) + Sha256OfFile(folder_ / "model/weights.bin")));
   WriteBytes(folder_ / "model/weights.bin", BytesOf(std::vector<float>{1, 2}));
   EXPECT_NE(ModelDigest(path), before);
   WriteModel({External("a", {1}, {{"location", "../outside.bin"}})});

@@ -216,8 +216,8 @@ TEST(OnnxImport, NodeNamesBecomeUnique) {
   builder.AddOutput("y0");
   std::vector<std::string> found;
   for (const Node& node : Read(builder).graph.nodes) found.push_back(node.name);
-  EXPECT_EQ(found, (std::vector<std::string>{"Abs_0_2", "Abs_0", "same", "same_3", "same_2",
-                                             "same_4"}));
+  EXPECT_EQ(found,
+            (std::vector<std::string>{"Abs_0_2", "Abs_0", "same", "same_3", "same_2", "same_4"}));
 }
 
 TEST(OnnxImport, ConstantNodesBecomeInitializers) {
@@ -226,14 +226,15 @@ TEST(OnnxImport, ConstantNodesBecomeInitializers) {
   floats.set_name("value_floats");
   floats.set_type(onnx::AttributeProto::FLOATS);
   floats.add_floats(0.5F);
-  builder.AddNode("Constant", {}, {"a"}, {TensorAttribute("value", FloatTensorProto("", {1}, {3}))});
+  builder.AddNode("Constant", {}, {"a"},
+                  {TensorAttribute("value", FloatTensorProto("", {1}, {3}))});
   builder.AddNode("Constant", {}, {"b"}, {FloatAttribute("value_float", 2.5F)});
   builder.AddNode("Constant", {}, {"c"}, {IntAttribute("value_int", -4)});
   builder.AddNode("Constant", {}, {"d"}, {IntsAttribute("value_ints", {5, 6})});
   builder.AddNode("Constant", {}, {"e"}, {floats});
-  builder.AddNode("Constant", {}, {"f"},
-                  {TensorAttribute("value", testing::RawTensorProto("", onnx_type::kInt4, {3},
-                                                                    "\x8F\x07"))});
+  builder.AddNode(
+      "Constant", {}, {"f"},
+      {TensorAttribute("value", testing::RawTensorProto("", onnx_type::kInt4, {3}, "\x8F\x07"))});
   builder.AddOutput("a");
   const Graph graph = Read(builder).graph;
   EXPECT_TRUE(graph.nodes.empty());
@@ -314,11 +315,15 @@ TEST(OnnxImport, InputWithoutShapeHasTheRankThatItsReaderWants) {
   EXPECT_EQ(Read(with_reader([](OnnxBuilder& builder) {
               builder.AddInitializer(FloatTensorProto("w", {1, 1, 1, 1}, {1}));
               builder.AddNode("Conv", {"x", "w"}, {"y"});
-            })).graph.inputs[0].shape,
+            }))
+                .graph.inputs[0]
+                .shape,
             (Shape{-1, -1, -1, -1}));
   EXPECT_EQ(Read(with_reader([](OnnxBuilder& builder) {
               builder.AddNode("MaxPool", {"x"}, {"y"}, {IntsAttribute("kernel_shape", {2})});
-            })).graph.inputs[0].shape,
+            }))
+                .graph.inputs[0]
+                .shape,
             (Shape{-1, -1, -1}));
   ExpectRefused(with_reader([](OnnxBuilder& builder) { builder.AddNode("Relu", {"x"}, {"y"}); }),
                 ErrorCode::kUnsupported, {"graph input 'x' has no shape"});
@@ -335,28 +340,32 @@ TEST(OnnxImport, RefusesInputs) {
           "graph input 'x': is no tensor");
   refuses([](Value& value) { value.mutable_type()->mutable_sequence_type(); },
           ErrorCode::kUnsupported, "is no tensor");
-  refuses([](Value& value) {
-            value.mutable_type()->mutable_tensor_type()->set_elem_type(onnx_type::kString);
-          },
-          ErrorCode::kUnsupported, "graph input 'x': has strings");
-  refuses([](Value& value) {
-            value.mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(1)
-                ->set_dim_value(-2);
-          },
-          ErrorCode::kMalformed, "negative extent -2");
-  refuses([](Value& value) {
-            for (int i = 0; i < 7; ++i) {
-              value.mutable_type()->mutable_tensor_type()->mutable_shape()->add_dim();
-            }
-          },
-          ErrorCode::kUnsupported, "9 dimensions, at most 8");
-  refuses([](Value& value) {
-            for (int i = 0; i < 2; ++i) {
-              value.mutable_type()->mutable_tensor_type()->mutable_shape()->add_dim()
-                  ->set_dim_value(int64_t{1} << 42);
-            }
-          },
-          ErrorCode::kMalformed, "its size overflows");
+  refuses(
+      [](Value& value) {
+        value.mutable_type()->mutable_tensor_type()->set_elem_type(onnx_type::kString);
+      },
+      ErrorCode::kUnsupported, "graph input 'x': has strings");
+  refuses(
+      [](Value& value) {
+        value.mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(1)->set_dim_value(
+            -2);
+      },
+      ErrorCode::kMalformed, "negative extent -2");
+  refuses(
+      [](Value& value) {
+        for (int i = 0; i < 7; ++i) {
+          value.mutable_type()->mutable_tensor_type()->mutable_shape()->add_dim();
+        }
+      },
+      ErrorCode::kUnsupported, "9 dimensions, at most 8");
+  refuses(
+      [](Value& value) {
+        for (int i = 0; i < 2; ++i) {
+          value.mutable_type()->mutable_tensor_type()->mutable_shape()->add_dim()->set_dim_value(
+              int64_t{1} << 42);
+        }
+      },
+      ErrorCode::kMalformed, "its size overflows");
   refuses([](Value& value) { value.set_name(""); }, ErrorCode::kMalformed, "no name");
 }
 
@@ -373,8 +382,8 @@ TEST(OnnxImport, QuantizeLinearKeepsFourBitRange) {
   OnnxBuilder builder(21, 10);
   builder.AddInput("x", {-1, 2});
   builder.AddInitializer(FloatTensorProto("scale", {}, {0.5}));
-  builder.AddInitializer(testing::RawTensorProto("zero", onnx_type::kInt4, {},
-                                                 std::string("\0", 1)));
+  builder.AddInitializer(
+      testing::RawTensorProto("zero", onnx_type::kInt4, {}, std::string("\0", 1)));
   builder.AddNode("QuantizeLinear", {"x", "scale", "zero"}, {"y"});
   builder.AddOutput("y");
   const OnnxModel model = Read(builder);
@@ -469,11 +478,12 @@ TEST(OnnxImport, RefusesVersions) {
           "names no opset");
   refuses([](Model& model) { model.mutable_opset_import(0)->set_domain("com.example"); },
           ErrorCode::kMalformed, "names no opset");
-  refuses([](Model& model) {
-            model.add_opset_import()->set_domain("ai.onnx");
-            model.mutable_opset_import(1)->set_version(12);
-          },
-          ErrorCode::kMalformed, "imports the opsets 17 and 12");
+  refuses(
+      [](Model& model) {
+        model.add_opset_import()->set_domain("ai.onnx");
+        model.mutable_opset_import(1)->set_version(12);
+      },
+      ErrorCode::kMalformed, "imports the opsets 17 and 12");
   refuses([](Model& model) { model.clear_graph(); }, ErrorCode::kMalformed, "holds no graph");
   refuses([](Model& model) { model.mutable_graph()->clear_output(); }, ErrorCode::kMalformed,
           "the graph has no output");
@@ -568,7 +578,8 @@ TEST(OnnxImport, NoDamageCrashesOrPrints) {
   const fs::path path = builder.Write(folder / "m.onnx");
   const std::string bytes = ReadBytes(path);
   ::testing::internal::CaptureStderr();
-  const int accepted = testing::ReadDamaged(path, bytes, bytes.size(), [&] { ReadOnnxModel(path); });
+  const int accepted =
+      testing::ReadDamaged(path, bytes, bytes.size(), [&] { ReadOnnxModel(path); });
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
   // Protobuf has no end mark: without its last fields, the metadata, the model is still whole.
   EXPECT_LE(accepted, 1);

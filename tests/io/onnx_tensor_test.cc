@@ -108,13 +108,14 @@ TEST(OnnxTensor, HalvesAndDoublesBecomeFloat32) {
   EXPECT_EQ(half.dtype(), DType::kFloat32);
   EXPECT_FLOAT_EQ(half.data<float>()[0], 0.33325195F);
   EXPECT_TRUE(std::isinf(half.data<float>()[1]));
-  const Tensor wide =
-      Read(RawTensorProto("t", onnx_type::kDouble, {2},
-                          BytesOf(std::vector<double>{0.1, -std::numeric_limits<double>::infinity()})));
+  const Tensor wide = Read(
+      RawTensorProto("t", onnx_type::kDouble, {2},
+                     BytesOf(std::vector<double>{0.1, -std::numeric_limits<double>::infinity()})));
   EXPECT_EQ(wide.data<float>()[0], 0.1F);
   EXPECT_TRUE(std::isinf(wide.data<float>()[1]));
-  ExpectRefused(RawTensorProto("t", onnx_type::kDouble, {2}, BytesOf(std::vector<double>{0, 1e300})),
-                {"element 1 is 1e+300", "float32 does not hold"});
+  ExpectRefused(
+      RawTensorProto("t", onnx_type::kDouble, {2}, BytesOf(std::vector<double>{0, 1e300})),
+      {"element 1 is 1e+300", "float32 does not hold"});
 }
 
 TEST(OnnxTensor, FourBitIntegersComeInPairsLowHalfFirst) {

@@ -20,7 +20,9 @@ std::string Varint(uint64_t value) {
   return bytes + static_cast<char>(value);
 }
 
-std::string Tag(uint64_t field, uint64_t wire_type) { return Varint(field << 3 | wire_type); }
+std::string Tag(uint64_t field, uint64_t wire_type) {
+  return Varint(field << 3 | wire_type);
+}
 
 // A length-delimited field.
 std::string Delimited(uint64_t field, const std::string& bytes) {
@@ -61,8 +63,8 @@ TEST(OnnxWireScan, AcceptsWhatProtobufWrites) {
                        std::string(8, 'a') + Delimited(1002, "abc") + Tag(1003, 5) + "abcd"));
   // Repeated numbers one by one instead of packed.
   EXPECT_NO_THROW(Scan(Delimited(
-      kModelGraph,
-      Delimited(kGraphNode, Delimited(kNodeAttribute, Repeat(Tag(kAttributeInts, 0) + "\x05", 3))))));
+      kModelGraph, Delimited(kGraphNode, Delimited(kNodeAttribute,
+                                                   Repeat(Tag(kAttributeInts, 0) + "\x05", 3))))));
 }
 
 TEST(OnnxWireScan, RefusesWhatIsNoMessage) {
@@ -81,7 +83,8 @@ TEST(OnnxWireScan, RefusesWhatIsNoMessage) {
   refuses(Tag(1000, 4), "wire type 4");
   refuses(Tag(kModelGraph, 3), "wire type 3");
   refuses(Varint(uint64_t{1} << 40), "no field of ModelProto begins here");
-  refuses(Delimited(kModelGraph, "") + Delimited(kModelGraph, ""), "'graph' of ModelProto is given twice");
+  refuses(Delimited(kModelGraph, "") + Delimited(kModelGraph, ""),
+          "'graph' of ModelProto is given twice");
   refuses(Delimited(kModelGraph, Delimited(kGraphInitializer, Delimited(kTensorFloatData, "abc"))),
           "'float_data' of TensorProto has 3 bytes, wanted a multiple of 4");
   // A message may not reach beyond the one that holds it, even where the file goes on.
@@ -106,13 +109,12 @@ TEST(OnnxWireScan, BoundsNesting) {
 TEST(OnnxWireScan, BoundsAmplification) {
   const std::string empty_node = Delimited(kGraphNode, "");
   ASSERT_EQ(empty_node.size(), 2u);
-  ExpectError(ErrorCode::kUnsupported, {"holds more than 1000000 nodes"}, [&] {
-    Scan(Delimited(kModelGraph, Repeat(empty_node, kMaxOnnxMessages + 1)));
-  });
+  ExpectError(ErrorCode::kUnsupported, {"holds more than 1000000 nodes"},
+              [&] { Scan(Delimited(kModelGraph, Repeat(empty_node, kMaxOnnxMessages + 1))); });
   EXPECT_NO_THROW(Scan(Delimited(kModelGraph, Repeat(empty_node, 1000))));
   ExpectError(ErrorCode::kUnsupported, {"more than 2000000 names"}, [&] {
-    Scan(Delimited(kModelGraph, Delimited(kGraphNode, Repeat(Delimited(kNodeInput, ""),
-                                                             kMaxOnnxTexts + 1))));
+    Scan(Delimited(kModelGraph,
+                   Delimited(kGraphNode, Repeat(Delimited(kNodeInput, ""), kMaxOnnxTexts + 1))));
   });
   ExpectError(ErrorCode::kUnsupported, {"more than 2000000 names and unknown fields"},
               [&] { Scan(Repeat(Tag(1000, 0) + "\x01", kMaxOnnxTexts + 1)); });

@@ -45,7 +45,7 @@ fs::path CasesFolder() {
 enum class Outcome { kPasses, kDiffers, kRefused };
 
 const char* Title(Outcome outcome) {
-  return outcome == Outcome::kPasses ? "passes"
+  return outcome == Outcome::kPasses    ? "passes"
          : outcome == Outcome::kDiffers ? "differs"
                                         : "refused";
 }
@@ -189,9 +189,8 @@ std::string RunDataSet(const Executor& executor, const onnx::GraphProto& proto,
   for (size_t i = 0; i < outputs.size(); ++i) {
     const onnx::ValueInfoProto& output = proto.output(static_cast<int>(i));
     const Tensor wanted_value = ReadTensor(ReadTensorMessage(outputs[i]), output, outputs[i]);
-    const std::string wrong =
-        Compare(results.at(graph.outputs[i]), wanted_value,
-                RelativeTolerance(output.type().tensor_type().elem_type()));
+    const std::string wrong = Compare(results.at(graph.outputs[i]), wanted_value,
+                                      RelativeTolerance(output.type().tensor_type().elem_type()));
     if (!wrong.empty()) return graph.outputs[i] + ": " + wrong;
   }
   return "";
@@ -224,8 +223,7 @@ TEST(OnnxCases, GiveTheStatedOutputs) {
   if (!fs::is_directory(root / "node")) {
     GTEST_SKIP() << "no ONNX test cases in " << root << ": install libonnx-testdata";
   }
-  std::map<std::string, Listed> list =
-      ReadList(fs::path(ADAROUND_TEST_DATA) / "onnx_cases.txt");
+  std::map<std::string, Listed> list = ReadList(fs::path(ADAROUND_TEST_DATA) / "onnx_cases.txt");
   std::map<Outcome, int> counts;
   std::map<std::string, int> refused_by_op;
   for (const char* group : {"node", "pytorch-converted", "pytorch-operator", "simple"}) {
@@ -247,9 +245,8 @@ TEST(OnnxCases, GiveTheStatedOutputs) {
     }
   }
   for (const auto& [name, entry] : list) ADD_FAILURE() << "there is no case " << name;
-  std::cout << "ONNX cases: " << counts[Outcome::kPasses] << " pass, "
-            << counts[Outcome::kDiffers] << " differ on purpose, " << counts[Outcome::kRefused]
-            << " refused:";
+  std::cout << "ONNX cases: " << counts[Outcome::kPasses] << " pass, " << counts[Outcome::kDiffers]
+            << " differ on purpose, " << counts[Outcome::kRefused] << " refused:";
   for (const auto& [op, count] : refused_by_op) std::cout << " " << op << " " << count;
   std::cout << std::endl;
   EXPECT_GT(counts[Outcome::kPasses], 0);

@@ -29,7 +29,9 @@ using testing::TensorAttribute;
 // A handful of float32 roundings of values about 1.
 constexpr double kTolerance = 1e-5;
 
-int64_t IrVersionOf(int64_t opset) { return opset >= 21 ? 10 : opset >= 19 ? 9 : 8; }
+int64_t IrVersionOf(int64_t opset) {
+  return opset >= 21 ? 10 : opset >= 19 ? 9 : 8;
+}
 
 // A graph of one input x and whatever the test adds; its outputs by name.
 class OnnxRun {
@@ -45,8 +47,7 @@ class OnnxRun {
     builder_.AddInitializer(FloatTensorProto(name, dims, values));
   }
   void Ints(const std::string& name, const std::vector<int64_t>& values) {
-    builder_.AddInitializer(
-        IntTensorProto(name, {static_cast<int64_t>(values.size())}, values));
+    builder_.AddInitializer(IntTensorProto(name, {static_cast<int64_t>(values.size())}, values));
   }
   void Node(const std::string& op, const std::vector<std::string>& inputs,
             const std::vector<std::string>& outputs,
@@ -86,12 +87,15 @@ std::vector<double> Each(const Tensor& x, const std::function<double(double)>& f
   return result;
 }
 
-double At(const Tensor& x, int64_t i) { return static_cast<double>(x.data<float>()[i]); }
+double At(const Tensor& x, int64_t i) {
+  return static_cast<double>(x.data<float>()[i]);
+}
 
 TEST(OnnxOpsetCases, SplitByNumberOfOutputs) {
   const Tensor x = RandomTensor({1, 7}, 1);
   OnnxRun run(18, x);
-  run.Node("Split", {"x"}, {"a", "b", "c"}, {IntAttribute("axis", 1), IntAttribute("num_outputs", 3)});
+  run.Node("Split", {"x"}, {"a", "b", "c"},
+           {IntAttribute("axis", 1), IntAttribute("num_outputs", 3)});
   const TensorMap found = run.Outputs({"a", "b", "c"});
   // ceil(7 / 3) each, the last what is left.
   ExpectNear(found.at("a"), {1, 3}, {At(x, 0), At(x, 1), At(x, 2)});
@@ -233,8 +237,8 @@ TEST(OnnxOpsetCases, CastsSinceOpset19) {
   const Tensor x = testing::Floats({1, 5}, {-2.7F, -0.5F, 0, 1.5F, 100});
   for (const int64_t opset : {19, 21}) {
     OnnxRun run(opset, x);
-    run.Node("Cast", {"x"}, {"whole"}, {IntAttribute("to", onnx_type::kInt8),
-                                        IntAttribute("saturate", 1)});
+    run.Node("Cast", {"x"}, {"whole"},
+             {IntAttribute("to", onnx_type::kInt8), IntAttribute("saturate", 1)});
     run.Node("Cast", {"x"}, {"truth"}, {IntAttribute("to", onnx_type::kBool)});
     run.Node("Cast", {"whole"}, {"y"}, {IntAttribute("to", onnx_type::kDouble)});
     const TensorMap found = run.Outputs({"whole", "truth", "y"});
@@ -266,15 +270,21 @@ TEST(OnnxOpsetCases, ReshapeSinceOpset21) {
   ExpectNear(run.Output(), {1, 4, 3}, Each(x, [](double v) { return v; }));
 }
 
-double Gelu(double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }
+double Gelu(double x) {
+  return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
+}
 
 double TanhGelu(double x) {
   return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
 }
 
-double Mish(double x) { return x * std::tanh(std::log1p(std::exp(x))); }
+double Mish(double x) {
+  return x * std::tanh(std::log1p(std::exp(x)));
+}
 
-double HardSwish(double x) { return x * std::clamp(x / 6 + 0.5, 0.0, 1.0); }
+double HardSwish(double x) {
+  return x * std::clamp(x / 6 + 0.5, 0.0, 1.0);
+}
 
 TEST(OnnxOpsetCases, ActivationsSinceOpset14) {
   const Tensor x = RandomTensor({1, 64}, 9, -8, 8);
@@ -320,8 +330,9 @@ TEST(OnnxOpsetCases, LayerNormalization) {
     run.Node("LayerNormalization",
              with_bias ? std::vector<std::string>{"x", "scale", "bias"}
                        : std::vector<std::string>{"x", "scale"},
-             {"y"}, {IntAttribute("axis", -2), FloatAttribute("epsilon", 1e-3F),
-                     IntAttribute("stash_type", 1)});
+             {"y"},
+             {IntAttribute("axis", -2), FloatAttribute("epsilon", 1e-3F),
+              IntAttribute("stash_type", 1)});
     std::vector<double> wanted = NormalizeRuns(x, 8, 1e-3);
     for (size_t i = 0; i < wanted.size(); ++i) {
       wanted[i] = wanted[i] * scale[i % 8] + (with_bias ? bias[i % 8] : 0);
@@ -334,8 +345,8 @@ TEST(OnnxOpsetCases, LayerNormalization) {
 TEST(OnnxOpsetCases, DequantizeLinearPerAxis) {
   for (const int64_t opset : {13, 19, 21}) {
     OnnxRun run(opset, RandomTensor({1}, 13));
-    run.builder().AddInitializer(testing::RawTensorProto("q", onnx_type::kInt8, {2, 3},
-                                                         "\x80\xFF\x01\x02\x03\x7F"));
+    run.builder().AddInitializer(
+        testing::RawTensorProto("q", onnx_type::kInt8, {2, 3}, "\x80\xFF\x01\x02\x03\x7F"));
     run.Floats("scale", {3}, {0.5F, 0.25F, 2});
     run.builder().AddInitializer(
         testing::RawTensorProto("zero", onnx_type::kInt8, {3}, "\x01\xFE\x03"));
@@ -349,11 +360,12 @@ TEST(OnnxOpsetCases, DequantizeLinearPerAxis) {
 TEST(OnnxOpsetCases, DequantizeLinearOfFourBitsInBlocks) {
   // Elements -8 ... 7 in row-major [2, 8], blocks of 3 along axis 1: the last has 2.
   std::string pairs;
-  for (int i = 0; i < 16; i += 2) pairs += static_cast<char>(((i - 8) & 0xF) | ((i - 7) & 0xF) << 4);
+  for (int i = 0; i < 16; i += 2)
+    pairs += static_cast<char>(((i - 8) & 0xF) | ((i - 7) & 0xF) << 4);
   OnnxRun run(21, RandomTensor({1}, 14));
-  run.builder().AddNode("Constant", {}, {"q"},
-                        {TensorAttribute("value", testing::RawTensorProto("", onnx_type::kInt4,
-                                                                          {2, 8}, pairs))});
+  run.builder().AddNode(
+      "Constant", {}, {"q"},
+      {TensorAttribute("value", testing::RawTensorProto("", onnx_type::kInt4, {2, 8}, pairs))});
   const std::vector<float> scale = {0.5F, 1, 2, 4, 8, 16};
   run.Floats("scale", {2, 3}, scale);
   // Zero points 1, -1, 2, 0, -2, 3.
@@ -385,15 +397,15 @@ TEST(OnnxOpsetCases, QuantizeLinearRoundsHalvesToEvenAndSaturates) {
             (std::vector<int64_t>{128, 130, 128, 126, 134, 122, 255, 0}));
   EXPECT_EQ(quantize(onnx_type::kInt4, std::string("\0", 1)),
             (std::vector<int64_t>{0, 2, 0, -2, 6, -6, 7, -8}));
-  EXPECT_EQ(quantize(onnx_type::kUInt4, "\x03"),
-            (std::vector<int64_t>{3, 5, 3, 1, 9, 0, 15, 0}));
+  EXPECT_EQ(quantize(onnx_type::kUInt4, "\x03"), (std::vector<int64_t>{3, 5, 3, 1, 9, 0, 15, 0}));
 }
 
 TEST(OnnxExportPatterns, ReshapeByComputedShape) {
   const Tensor x = RandomTensor({1, 2, 3}, 20);
   OnnxRun run(13, x);
   run.Node("Shape", {"x"}, {"shape"});
-  run.builder().AddNode("Constant", {}, {"zero"}, {TensorAttribute("value", IntTensorProto("", {}, {0}))});
+  run.builder().AddNode("Constant", {}, {"zero"},
+                        {TensorAttribute("value", IntTensorProto("", {}, {0}))});
   run.Node("Gather", {"shape", "zero"}, {"batch"}, {IntAttribute("axis", 0)});
   run.Ints("axes", {0});
   run.Node("Unsqueeze", {"batch", "axes"}, {"batch_list"});
@@ -437,7 +449,8 @@ TEST(OnnxExportPatterns, ClipByAttributesAndByInputs) {
 TEST(OnnxExportPatterns, BatchNormalizationAfterNoConvolution) {
   const Tensor x = RandomTensor({1, 2, 3}, 23);
   OnnxRun run(15, x);
-  const std::vector<float> scale = {2, -1}, bias = {0.5F, 1}, mean = {0.1F, 0.2F}, variance = {4, 9};
+  const std::vector<float> scale = {2, -1}, bias = {0.5F, 1}, mean = {0.1F, 0.2F},
+                           variance = {4, 9};
   run.Floats("scale", {2}, scale);
   run.Floats("bias", {2}, bias);
   run.Floats("mean", {2}, mean);
