@@ -17,7 +17,8 @@
 namespace adaround {
 namespace {
 
-constexpr int64_t kMaxIrVersion = 10;
+// Later ones than opset 21 needs (10) hold nothing else that we read.
+constexpr int64_t kMaxIrVersion = 13;
 constexpr int kMaxNodes = 250'000;
 constexpr const char* kExportKey = "adaround.export";
 constexpr const char* kPreprocessKey = "adaround.preprocess";

@@ -470,8 +470,8 @@ TEST(OnnxImport, RefusesVersions) {
     refuses([&](Model& model) { model.mutable_opset_import(0)->set_version(opset); },
             ErrorCode::kUnsupported, found.c_str());
   }
-  refuses([](Model& model) { model.set_ir_version(11); }, ErrorCode::kUnsupported,
-          "has IR version 11, this program reads up to 10");
+  refuses([](Model& model) { model.set_ir_version(14); }, ErrorCode::kUnsupported,
+          "has IR version 14, this program reads up to 13");
   refuses([](Model& model) { model.clear_ir_version(); }, ErrorCode::kMalformed,
           "states no IR version");
   refuses([](Model& model) { model.clear_opset_import(); }, ErrorCode::kMalformed,
