@@ -29,30 +29,92 @@ constexpr std::array<std::pair<DType, int32_t>, 13> kCodes = {{
 
 // Their result has the dimensions of the first input.
 const std::set<std::string>& ShapeKeepers() {
-  static const std::set<std::string> ops = {
-      "Abs", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Celu", "Clip", "Conv",
-      "ConvTranspose", "Cos", "CumSum", "DepthToSpace", "Dropout", "Elu", "Erf", "Exp", "Floor",
-      "Gelu", "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "GroupNormalization",
-      "HardSigmoid", "HardSwish", "Hardmax", "Identity", "InstanceNormalization", "IsInf", "IsNaN",
-      "LRN", "LayerNormalization", "LeakyRelu", "Log", "LogSoftmax", "LpNormalization", "LpPool",
-      "MaxPool", "MeanVarianceNormalization", "Mish", "Neg", "Not", "PRelu", "Pad", "Reciprocal",
-      "Relu", "Resize", "ReverseSequence", "Round", "ScatterElements", "ScatterND", "Selu",
-      "Shrink", "Sigmoid", "Sign", "Sin", "Slice", "Softmax", "Softplus", "Softsign",
-      "SpaceToDepth", "Split", "Sqrt", "Tanh", "ThresholdedRelu", "Tile", "TopK", "Transpose",
-      "Trilu", "Upsample", "Concat", "QuantizeLinear", "DequantizeLinear"};
+  static const std::set<std::string> ops = {"Abs",
+                                            "AveragePool",
+                                            "BatchNormalization",
+                                            "Cast",
+                                            "Ceil",
+                                            "Celu",
+                                            "Clip",
+                                            "Conv",
+                                            "ConvTranspose",
+                                            "Cos",
+                                            "CumSum",
+                                            "DepthToSpace",
+                                            "Dropout",
+                                            "Elu",
+                                            "Erf",
+                                            "Exp",
+                                            "Floor",
+                                            "Gelu",
+                                            "GlobalAveragePool",
+                                            "GlobalLpPool",
+                                            "GlobalMaxPool",
+                                            "GroupNormalization",
+                                            "HardSigmoid",
+                                            "HardSwish",
+                                            "Hardmax",
+                                            "Identity",
+                                            "InstanceNormalization",
+                                            "IsInf",
+                                            "IsNaN",
+                                            "LRN",
+                                            "LayerNormalization",
+                                            "LeakyRelu",
+                                            "Log",
+                                            "LogSoftmax",
+                                            "LpNormalization",
+                                            "LpPool",
+                                            "MaxPool",
+                                            "MeanVarianceNormalization",
+                                            "Mish",
+                                            "Neg",
+                                            "Not",
+                                            "PRelu",
+                                            "Pad",
+                                            "Reciprocal",
+                                            "Relu",
+                                            "Resize",
+                                            "ReverseSequence",
+                                            "Round",
+                                            "ScatterElements",
+                                            "ScatterND",
+                                            "Selu",
+                                            "Shrink",
+                                            "Sigmoid",
+                                            "Sign",
+                                            "Sin",
+                                            "Slice",
+                                            "Softmax",
+                                            "Softplus",
+                                            "Softsign",
+                                            "SpaceToDepth",
+                                            "Split",
+                                            "Sqrt",
+                                            "Tanh",
+                                            "ThresholdedRelu",
+                                            "Tile",
+                                            "TopK",
+                                            "Transpose",
+                                            "Trilu",
+                                            "Upsample",
+                                            "Concat",
+                                            "QuantizeLinear",
+                                            "DequantizeLinear"};
   return ops;
 }
 
 const std::set<std::string>& Broadcasters() {
   static const std::set<std::string> ops = {
-      "Add", "And", "BitShift", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual",
-      "Max", "Mean", "Min", "Mod", "Mul", "Or", "Pow", "Sub", "Sum", "Where", "Xor"};
+      "Add",  "And",         "BitShift", "Div",  "Equal", "Greater", "GreaterOrEqual",
+      "Less", "LessOrEqual", "Max",      "Mean", "Min",   "Mod",     "Mul",
+      "Or",   "Pow",         "Sub",      "Sum",  "Where", "Xor"};
   return ops;
 }
 
 const std::set<std::string>& BooleanMakers() {
-  static const std::set<std::string> ops = {"And",   "Equal", "Greater",     "GreaterOrEqual",
-                                            "IsInf", "IsNaN", "Less",        "LessOrEqual",
+  static const std::set<std::string> ops = {"And",   "Equal", "Greater", "GreaterOrEqual",
+                                            "IsInf", "IsNaN", "Less",    "LessOrEqual",
                                             "Not",   "Or",    "Xor"};
   return ops;
 }

@@ -50,8 +50,7 @@ struct Encoding {
   }
 };
 
-void DescribeBlocks(const QuantizedTensor& tensor, const std::string& version,
-                    Encoding& encoding) {
+void DescribeBlocks(const QuantizedTensor& tensor, const std::string& version, Encoding& encoding) {
   const ChannelLayout& layout = tensor.layout;
   const int64_t group_size = tensor.grid.group_size;
   const int64_t row_length = layout.RowLength(tensor.shape);
@@ -293,15 +292,17 @@ Json ToJson(const QuantizedModel& model, const std::string& version) {
 
 }  // namespace
 
-std::vector<std::string> AimetEncodingVersions() { return {kLegacy, kLists, kOnnxLike}; }
+std::vector<std::string> AimetEncodingVersions() {
+  return {kLegacy, kLists, kOnnxLike};
+}
 
 void WriteAimetEncodings(const std::filesystem::path& path, const QuantizedModel& model,
                          const std::string& version) {
   const std::vector<std::string> known = AimetEncodingVersions();
   if (std::find(known.begin(), known.end(), version) == known.end()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "unknown version " + Quoted(version) + " of AIMET encodings" +
-                    DidYouMean(version, known));
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        "unknown version " + Quoted(version) + " of AIMET encodings" + DidYouMean(version, known));
   }
   CheckGrids(model);
   const std::string file = Printable(path.string(), 4096);

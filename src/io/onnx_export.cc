@@ -18,8 +18,8 @@ void WriteQuantizedOnnx(const std::filesystem::path& path, const QuantizedModel&
   OnnxDocument document = MakeQdqDocument(model);
   AddPreprocessMetadata(path, document);
   document.metadata["adaround.export"] = "qdq";
-  document.metadata["adaround.provenance"] = DumpJson(
-      nlohmann::ordered_json(model.provenance), -1, Printable(path.string(), 4096));
+  document.metadata["adaround.provenance"] =
+      DumpJson(nlohmann::ordered_json(model.provenance), -1, Printable(path.string(), 4096));
   WriteOnnxDocument(path, document);
 }
 

@@ -21,9 +21,9 @@ namespace {
 // Attributes that ONNX types as float; a graph may hold them as whole numbers.
 const std::set<std::string>& FloatAttributes() {
   static const std::set<std::string> names = {
-      "alpha", "beta",  "bias",     "cubic_coeff_a", "epsilon",       "extrapolation_value",
-      "gamma", "lambd", "max",      "min",           "momentum",      "ratio",
-      "scale", "scales", "spatial_scale", "threshold", "value_float", "value_floats"};
+      "alpha", "beta",   "bias",          "cubic_coeff_a", "epsilon",     "extrapolation_value",
+      "gamma", "lambd",  "max",           "min",           "momentum",    "ratio",
+      "scale", "scales", "spatial_scale", "threshold",     "value_float", "value_floats"};
   return names;
 }
 
@@ -186,8 +186,7 @@ void AddPreprocessMetadata(const std::filesystem::path& path, OnnxDocument& docu
     if (input.preprocess) inputs[input.name] = PreprocessToJson(*input.preprocess);
   }
   if (inputs.empty()) return;
-  document.metadata["adaround.preprocess"] =
-      DumpJson(inputs, -1, Printable(path.string(), 4096));
+  document.metadata["adaround.preprocess"] = DumpJson(inputs, -1, Printable(path.string(), 4096));
 }
 
 void WriteOnnxDocument(const std::filesystem::path& path, const OnnxDocument& document) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "adaround/base/error.h"
+#include "graph/name_book.h"
 #include "graph/passes/upgrade_opset.h"
 #include "graph/tensor_types.h"
 #include "io/file_error.h"
@@ -13,11 +14,13 @@
 namespace adaround {
 namespace {
 
-constexpr int64_t kPerAxisOpset = 13;     // DequantizeLinear with an axis
-constexpr int64_t kFourBitOpset = 21;     // INT4, UINT4 and block_size
+constexpr int64_t kPerAxisOpset = 13;  // DequantizeLinear with an axis
+constexpr int64_t kFourBitOpset = 21;  // INT4, UINT4 and block_size
 constexpr int kFourBits = 4;
 
-bool IsSigned(const QuantGrid& grid) { return grid.q_min < 0; }
+bool IsSigned(const QuantGrid& grid) {
+  return grid.q_min < 0;
+}
 
 // More than one scale along a row: shorter rows are per channel.
 bool IsBlocked(const QuantizedTensor& tensor) {
@@ -41,23 +44,6 @@ std::map<std::string, TensorType> StoredTypes(const QuantizedModel& model) {
   for (const auto& [name, bias] : model.biases) types[name] = {DType::kFloat32, 1, std::nullopt};
   return types;
 }
-
-// A set of names, to which it adds new ones.
-class NameBook {
- public:
-  void Add(const std::string& name) { names_.insert(name); }
-  // `wanted`, or wanted + "_" + the first number that makes it free; taken from now on.
-  std::string Fresh(const std::string& wanted) {
-    std::string name = wanted;
-    int& next = next_number_[wanted];
-    while (!names_.insert(name).second) name = wanted + "_" + std::to_string(++next);
-    return name;
-  }
-
- private:
-  std::set<std::string> names_;
-  std::map<std::string, int> next_number_;
-};
 
 class QdqBuilder {
  public:
@@ -143,8 +129,7 @@ class QdqBuilder {
                               const std::vector<int16_t>& values) {
     if (grid.bit_width > kFourBits) {
       const Tensor wide = Tensor::FromVector<int16_t>(shape, values);
-      return AddInitializer(wanted,
-                            ConvertTo(wide, IsSigned(grid) ? DType::kInt8 : DType::kUInt8));
+      return AddInitializer(wanted, ConvertTo(wide, IsSigned(grid) ? DType::kInt8 : DType::kUInt8));
     }
     PackedInitializer packed;
     packed.data_type = IsSigned(grid) ? kOnnxInt4 : kOnnxUInt4;
@@ -242,8 +227,8 @@ class QdqBuilder {
         name + "_scale", Tensor::FromVector<float>(storage.scale_shape, storage.scale));
     const std::string zero_point =
         AddGridIntegers(name + "_zero_point", grid, storage.scale_shape, storage.zero_point);
-    added_.push_back(NewNode("DequantizeLinear", {integers, scale, zero_point}, output,
-                             std::move(attributes)));
+    added_.push_back(
+        NewNode("DequantizeLinear", {integers, scale, zero_point}, output, std::move(attributes)));
   }
 
   // The node multiplies its first input by the matrix `weight` [K, N]. Runtimes fuse such products
@@ -274,10 +259,9 @@ class QdqBuilder {
   void AddWeight(const std::string& name, const QuantizedTensor& tensor,
                  const std::vector<size_t>& readers) {
     const bool is_matrix = tensor.shape.size() == 2 && tensor.layout.groups == 1;
-    const auto num_products =
-        std::count_if(readers.begin(), readers.end(), [&](size_t node) {
-          return is_matrix && MultipliesBy(graph_.nodes[node], name);
-        });
+    const auto num_products = std::count_if(readers.begin(), readers.end(), [&](size_t node) {
+      return is_matrix && MultipliesBy(graph_.nodes[node], name);
+    });
     if (num_products > 0) {
       const std::string transposed = tensors_.Fresh(name + "_transposed");
       const QuantizedTensor stored = Transposed(tensor);
@@ -324,8 +308,7 @@ class QdqBuilder {
         name + "_scale", Tensor::FromVector<float>(one_scale ? Shape{} : Shape{count}, bias.scale));
     std::map<std::string, Attribute> attributes;
     if (!one_scale) attributes["axis"] = int64_t{0};
-    added_.push_back(
-        NewNode("DequantizeLinear", {integers, scale}, name, std::move(attributes)));
+    added_.push_back(NewNode("DequantizeLinear", {integers, scale}, name, std::move(attributes)));
   }
 
   // The Add of one number per column behind a MatMul, where nothing else sees the product.
@@ -345,10 +328,13 @@ class QdqBuilder {
       return readers->second.front();
     }
     const auto found = graph_.initializers.find(other);
-    if (found == graph_.initializers.end() || found->second.dtype() != DType::kFloat32 ||
-        found->second.shape() != Shape{columns}) {
+    if (found == graph_.initializers.end() || found->second.dtype() != DType::kFloat32) {
       return std::nullopt;
     }
+    const Shape& shape = found->second.shape();
+    // A row [1, N] would add a dimension to a vector.
+    const bool is_row = shape == Shape{1, columns} && types_.at(product).rank.value_or(1) > 1;
+    if (shape != Shape{columns} && !is_row) return std::nullopt;
     return readers->second.front();
   }
 
@@ -411,9 +397,8 @@ class QdqBuilder {
     }
     std::string before = name;
     std::string after = name;
-    const bool is_input =
-        std::any_of(graph_.inputs.begin(), graph_.inputs.end(),
-                    [&](const GraphInput& input) { return input.name == name; });
+    const bool is_input = std::any_of(graph_.inputs.begin(), graph_.inputs.end(),
+                                      [&](const GraphInput& input) { return input.name == name; });
     if (is_input) {
       if (graph_.IsOutput(name)) {
         throw Error(ErrorCode::kUnsupported,
@@ -436,14 +421,14 @@ class QdqBuilder {
     if (grid.bit_width < kMaxBitWidth) {
       // QuantizeLinear clips to the integers of 8 bits alone.
       const auto bound = [&](const char* suffix, int32_t q) {
-        return AddInitializer(
-            name + suffix, Tensor::Scalar(grid.scale * static_cast<float>(q - grid.zero_point)));
+        return AddInitializer(name + suffix,
+                              Tensor::Scalar(grid.scale * static_cast<float>(q - grid.zero_point)));
       };
       x = AddNode("Clip", {x, bound("_low", 0), bound("_high", grid.q_max())}, name + "_clipped");
     }
     const std::string scale = AddInitializer(name + "_scale", Tensor::Scalar(grid.scale));
-    const std::string zero_point = AddInitializer(
-        name + "_zero_point", Tensor::Scalar(static_cast<uint8_t>(grid.zero_point)));
+    const std::string zero_point =
+        AddInitializer(name + "_zero_point", Tensor::Scalar(static_cast<uint8_t>(grid.zero_point)));
     const std::string integers =
         AddNode("QuantizeLinear", {x, scale, zero_point}, name + "_quantized");
     added_.push_back(NewNode("DequantizeLinear", {integers, scale, zero_point}, after));
@@ -503,6 +488,8 @@ void CheckGrids(const QuantizedModel& model) {
   ThrowIfAny(ErrorCode::kInvalidArgument, violations);
 }
 
-OnnxDocument MakeQdqDocument(const QuantizedModel& model) { return QdqBuilder(model).Build(); }
+OnnxDocument MakeQdqDocument(const QuantizedModel& model) {
+  return QdqBuilder(model).Build();
+}
 
 }  // namespace adaround

@@ -1,7 +1,7 @@
 // Runs what onnx_cases wrote in ONNX Runtime, at its default settings, and compares:
 //   node check_onnx_cases.js FOLDER
-// Every output is within 1e-4 of the case's largest, and rows of a matrix have their largest entry at
-// the same place. Prints the largest difference of every kind of case.
+// Every output is within 1e-4 of the case's largest, and rows of a matrix have their largest entry
+// at the same place. Prints the largest difference of every kind of case.
 'use strict';
 const fs = require('fs');
 const path = require('path');

@@ -2,8 +2,8 @@
 //   onnx_cases layers FOLDER            one model per kind of layer and way of storing its weights,
 //                                       with an input and the output that our own executor computes
 //   onnx_cases lifts FOLDER             float graphs lifted to newer opsets, likewise
-//   onnx_cases network FOLDER MODEL     one network on its own sample_input.npy, with 4-bit weights
-//                                       where it is a float model
+//   onnx_cases network FOLDER MODEL     one network, a file or folder, on the sample_input.npy
+//                                       beside it; with 4-bit weights where it is a float model
 //   onnx_cases networks FOLDER MODELS   the shipped networks: weights alone the same way; with
 //                                       activations also a model that puts out every activation
 //   onnx_cases check FOLDER MODELS      each operator of those on the activations that the other
@@ -46,10 +46,12 @@ void WriteLayers(const std::filesystem::path& root) {
     for (const GridChoice& choice : testing::GridChoices()) {
       const bool with_bias = choice.symmetric;
       WriteCase(root / (layer.name + "-" + testing::GridName(choice)),
-                testing::LayerModel(layer, choice, with_bias), testing::RandomTensor(layer.input, 3));
+                testing::LayerModel(layer, choice, with_bias),
+                testing::RandomTensor(layer.input, 3));
     }
   }
-  WriteCase(root / "shared_weight", testing::SharedWeightModel(), testing::RandomTensor({3, 16}, 3));
+  WriteCase(root / "shared_weight", testing::SharedWeightModel(),
+            testing::RandomTensor({3, 16}, 3));
 }
 
 void WriteLifts(const std::filesystem::path& root) {
@@ -70,7 +72,8 @@ void WriteLifts(const std::filesystem::path& root) {
 }
 
 void WriteNetwork(const std::filesystem::path& folder, const std::filesystem::path& path) {
-  const Tensor samples = ReadNpy(path / "sample_input.npy");
+  const bool is_folder = std::filesystem::is_directory(path);
+  const Tensor samples = ReadNpy((is_folder ? path : path.parent_path()) / "sample_input.npy");
   ModelFile file = ReadModelFile(path);
   if (const Graph* graph = std::get_if<Graph>(&file)) {
     const GridChoice choice{4, true, Granularity::kPerChannel, 0};
@@ -274,8 +277,9 @@ int Run(const std::vector<std::string>& arguments) {
   if (arguments.size() == 3 && arguments[0] == "check") {
     return CheckNetworks(arguments[1], arguments[2]) ? 0 : 1;
   }
-  std::fprintf(stderr, "usage: onnx_cases layers|lifts FOLDER | network FOLDER MODEL | "
-                       "networks|check FOLDER MODELS\n");
+  std::fprintf(stderr,
+               "usage: onnx_cases layers|lifts FOLDER | network FOLDER MODEL | "
+               "networks|check FOLDER MODELS\n");
   return 2;
 }
 

@@ -28,7 +28,7 @@ expect_exit 0 "$cases" networks networks "$MODELS"
 expect_exit 0 node "$CLIENT/check_onnx_cases.js" networks/weights
 cat "$LAST_STDOUT"
 
-# Activations too: each operator on what the runtime computed before it, within one step of its grid.
+# Activations too: each operator on what the runtime computed before it, within a step of its grid.
 for folder in networks/activations/*; do
   expect_exit 0 node "$CLIENT/run_onnxruntime.js" "$folder/model.onnx" "$folder/input.npy" \
     "$folder/found.npy" --optimized "$folder/optimized.onnx"

@@ -43,7 +43,8 @@ async function main() {
     const count = Math.min(options.batch, samples - begin);
     const shape = [count, ...input.shape.slice(1)];
     const data = input.data.slice(begin * size, (begin + count) * size);
-    const results = await session.run({[session.inputNames[0]]: new ort.Tensor('float32', data, shape)});
+    const feeds = {[session.inputNames[0]]: new ort.Tensor('float32', data, shape)};
+    const results = await session.run(feeds);
     names.forEach((name, i) => {
       parts[i].push(results[name].data);
       shapes[i] = [samples, ...results[name].dims.slice(1)];

@@ -45,12 +45,18 @@ TEST(UpgradeOpset, LiftedGraphsComputeTheSame) {
 // Attributes that an opset no longer knows make a file unreadable elsewhere.
 TEST(UpgradeOpset, LeavesNoAttributeBehind) {
   const std::map<std::string, std::set<std::string>> gone = {
-      {"Clip", {"min", "max"}},        {"Pad", {"pads", "value"}},
-      {"Slice", {"starts", "ends", "axes"}}, {"Squeeze", {"axes"}},
-      {"Unsqueeze", {"axes"}},         {"ReduceSum", {"axes"}},
-      {"ReduceMean", {"axes"}},        {"ReduceMax", {"axes"}},
-      {"Split", {"split"}},            {"Dropout", {"ratio", "is_test"}},
-      {"Add", {"axis", "broadcast"}},  {"BatchNormalization", {"is_test", "spatial"}},
+      {"Clip", {"min", "max"}},
+      {"Pad", {"pads", "value"}},
+      {"Slice", {"starts", "ends", "axes"}},
+      {"Squeeze", {"axes"}},
+      {"Unsqueeze", {"axes"}},
+      {"ReduceSum", {"axes"}},
+      {"ReduceMean", {"axes"}},
+      {"ReduceMax", {"axes"}},
+      {"Split", {"split"}},
+      {"Dropout", {"ratio", "is_test"}},
+      {"Add", {"axis", "broadcast"}},
+      {"BatchNormalization", {"is_test", "spatial"}},
       {"Gemm", {"broadcast"}}};
   for (const LiftCase& one : LiftCases()) {
     SCOPED_TRACE(one.name);
@@ -78,8 +84,8 @@ TEST(UpgradeOpset, UpsampleRepeatsPixels) {
       UpgradeOpset(graph, target);
       const Tensor x = Floats({1, 1, 2, 2}, {1, 2, 3, 4});
       const Tensor found = testing::RunGraph(graph, {{"x", x}}, {"y"}).at("y");
-      const Tensor wanted = Floats({1, 1, 4, 6}, {1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2,
-                                                  3, 3, 3, 4, 4, 4, 3, 3, 3, 4, 4, 4});
+      const Tensor wanted = Floats(
+          {1, 1, 4, 6}, {1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 3, 3, 3, 4, 4, 4});
       EXPECT_EQ(testing::RelativeDifference(found, wanted), 0.0) << target;
     }
   }
@@ -87,7 +93,9 @@ TEST(UpgradeOpset, UpsampleRepeatsPixels) {
 
 // At x / scale, without the half pixel that opset 11 adds by default.
 TEST(UpgradeOpset, LinearUpsampleIsAsymmetric) {
-  LiftCase one{"upsample", 9, {1, 1, 1, 2},
+  LiftCase one{"upsample",
+               9,
+               {1, 1, 1, 2},
                {Op("Upsample", {"x", "scales"}, {"y"}, {{"mode", std::string("linear")}})},
                {{"scales", Floats({4}, {1, 1, 1, 2})}}};
   Graph graph = GraphOf(one);
@@ -100,7 +108,9 @@ TEST(UpgradeOpset, LinearUpsampleIsAsymmetric) {
 // Mean and variance over the channels of a group; one scale and bias for the group.
 TEST(UpgradeOpset, GroupNormalizationKeepsItsScalesPerGroup) {
   const Shape shape = {2, 4, 3};
-  LiftCase one{"group_norm", 18, shape,
+  LiftCase one{"group_norm",
+               18,
+               shape,
                {Op("GroupNormalization", {"x", "scale", "bias"}, {"y"},
                    {{"num_groups", int64_t{2}}, {"epsilon", 1e-3}})},
                {{"scale", Floats({2}, {2.0F, -1.0F})}, {"bias", Floats({2}, {0.5F, 3.0F})}}};
@@ -125,7 +135,8 @@ TEST(UpgradeOpset, GroupNormalizationKeepsItsScalesPerGroup) {
 }
 
 TEST(UpgradeOpset, KeepsOtherDomains) {
-  LiftCase one{"other", 9, {2, 2}, {Op("com.example::Thing", {"x"}, {"y"}, {{"axes", IntList({1})}})}};
+  LiftCase one{
+      "other", 9, {2, 2}, {Op("com.example::Thing", {"x"}, {"y"}, {{"axes", IntList({1})}})}};
   Graph graph = GraphOf(one);
   UpgradeOpset(graph, 21);
   EXPECT_EQ(graph.nodes[0].op, "com.example::Thing");
@@ -139,10 +150,15 @@ TEST(UpgradeOpset, RefusesWhatNewerOpsetsCannotSay) {
     ExpectErrorWith(ErrorCode::kUnsupported, fragments, [&] { UpgradeOpset(graph, 21); });
   };
   const std::map<std::string, Tensor> c = {{"c", RandomTensor({3}, 1)}};
-  refuses({"axis", 6, {2, 3, 4},
-           {Op("Add", {"x", "c"}, {"y"}, {{"broadcast", int64_t{1}}, {"axis", int64_t{1}}})}, c},
+  refuses({"axis",
+           6,
+           {2, 3, 4},
+           {Op("Add", {"x", "c"}, {"y"}, {{"broadcast", int64_t{1}}, {"axis", int64_t{1}}})},
+           c},
           {"'y'", "Add", "axis"});
-  refuses({"spatial", 7, {2, 3, 4},
+  refuses({"spatial",
+           7,
+           {2, 3, 4},
            {Op("BatchNormalization", {"x", "c", "c", "c", "c"}, {"y"}, {{"spatial", int64_t{0}}})},
            c},
           {"'y'", "spatial"});

@@ -194,9 +194,8 @@ TEST(AimetEncodings, RefusesWhatAVersionCannotSay) {
     refuses(WeightOnGrid({4, 8}, {0, 1}, 4, true, 3), version, {"'w'", "groups of 3"});
     refuses(WeightOnGrid({4, 2, 3, 3}, {1, 2}, 4, true, 0), version, {"'w'", "grouped"});
   }
-  ExpectError(ErrorCode::kInvalidArgument, {"'1.0'", "1.0.0"}, [&] {
-    WriteAimetEncodings(folder / "encodings.json", TinyModel(), "1.0");
-  });
+  ExpectError(ErrorCode::kInvalidArgument, {"'1.0'", "1.0.0"},
+              [&] { WriteAimetEncodings(folder / "encodings.json", TinyModel(), "1.0"); });
   EXPECT_FALSE(std::filesystem::exists(folder / "encodings.json"));
 }
 

@@ -129,8 +129,7 @@ TEST(WriteOnnx, PreprocessIsMetadata) {
   preprocess.mean = {1.0, 2.0};
   preprocess.resize = 8;
   graph.inputs[0].preprocess = preprocess;
-  const auto json =
-      nlohmann::json::parse(MessageMetadata(Written(graph), "adaround.preprocess"));
+  const auto json = nlohmann::json::parse(MessageMetadata(Written(graph), "adaround.preprocess"));
   const auto wanted = nlohmann::json::parse(
       R"({"x": {"scale": 0.5, "mean": [1.0, 2.0], "std": [1.0], "resize": 8}})");
   EXPECT_EQ(json, wanted);
@@ -243,8 +242,8 @@ TEST(WriteQuantizedOnnx, ProductsAreTransposedGemms) {
   for (const testing::LayerCase& layer : testing::LayerCases()) {
     if (layer.op != "MatMul" && layer.op != "Gemm") continue;
     SCOPED_TRACE(layer.name);
-    const onnx::ModelProto model = Written(
-        testing::LayerModel(layer, {4, true, Granularity::kPerGroup, 16}, true));
+    const onnx::ModelProto model =
+        Written(testing::LayerModel(layer, {4, true, Granularity::kPerGroup, 16}, true));
     int num_products = 0;
     for (const onnx::NodeProto& node : model.graph().node()) {
       EXPECT_NE(node.op_type(), "MatMul");

@@ -29,11 +29,23 @@ inline std::vector<LayerCase> LayerCases() {
       {"grouped_conv", {2, 6, 5, 5}, {9, 2, 3, 3}, {0, 1}, "Conv", {{"group", int64_t{3}}}},
       {"depthwise_conv", {2, 7, 6, 6}, {7, 1, 5, 5}, {0, 1}, "Conv", {{"group", int64_t{7}}}},
       {"conv_1d", {2, 5, 9}, {3, 5, 3}, {0, 1}, "Conv", {}},
-      {"conv_transpose", {2, 5, 4, 4}, {5, 7, 3, 3}, {1, 1}, "ConvTranspose",
+      {"conv_transpose",
+       {2, 5, 4, 4},
+       {5, 7, 3, 3},
+       {1, 1},
+       "ConvTranspose",
        {{"strides", strides}}},
-      {"grouped_conv_transpose", {2, 6, 4, 4}, {6, 5, 3, 3}, {1, 3}, "ConvTranspose",
+      {"grouped_conv_transpose",
+       {2, 6, 4, 4},
+       {6, 5, 3, 3},
+       {1, 3},
+       "ConvTranspose",
        {{"group", int64_t{3}}, {"strides", strides}}},
-      {"depthwise_conv_transpose", {2, 6, 4, 4}, {6, 1, 5, 5}, {1, 6}, "ConvTranspose",
+      {"depthwise_conv_transpose",
+       {2, 6, 4, 4},
+       {6, 1, 5, 5},
+       {1, 6},
+       "ConvTranspose",
        {{"group", int64_t{6}}}},
       {"gemm", {3, 37}, {37, 11}, {1, 1}, "Gemm", {{"alpha", 0.5}, {"beta", 2.0}}},
       {"gemm_transposed", {3, 37}, {11, 37}, {0, 1}, "Gemm", {{"transB", int64_t{1}}}},
@@ -52,8 +64,7 @@ inline QuantizedModel LayerModel(const LayerCase& layer, const GridChoice& choic
   model.graph.outputs = {"y"};
   Node node = Op(layer.op, {"x", "w"}, {"y"}, layer.attributes);
   if (with_bias) {
-    model.graph.initializers["b"] =
-        RandomTensor({layer.layout.NumRows(layer.weight)}, 77);
+    model.graph.initializers["b"] = RandomTensor({layer.layout.NumRows(layer.weight)}, 77);
     if (layer.op == "MatMul") {
       node.outputs = {"product"};
       model.graph.nodes.push_back(Op("Add", {"product", "b"}, {"y"}));
@@ -91,8 +102,8 @@ inline QuantizedModel SharedWeightModel() {
       Op("Add", {"w_scale", "w_transposed"}, {"y"}),
   };
   model.graph.initializers["axes"] = Tensor::FromVector<int64_t>({1}, {0});
-  model.weights["w"] = RandomQuantizedTensor(
-      {16, 16}, {1, 1}, {4, false, Granularity::kPerChannel, 0}, 9);
+  model.weights["w"] =
+      RandomQuantizedTensor({16, 16}, {1, 1}, {4, false, Granularity::kPerChannel, 0}, 9);
   return model;
 }
 

@@ -23,26 +23,24 @@ struct GridChoice {
 };
 
 inline std::string GridName(const GridChoice& choice) {
-  const std::string granularity =
-      choice.granularity == Granularity::kPerTensor
-          ? "tensor"
-          : (choice.granularity == Granularity::kPerChannel
-                 ? std::string("channel")
-                 : "group" + std::to_string(choice.group_size));
+  const std::string granularity = choice.granularity == Granularity::kPerTensor
+                                      ? "tensor"
+                                      : (choice.granularity == Granularity::kPerChannel
+                                             ? std::string("channel")
+                                             : "group" + std::to_string(choice.group_size));
   return granularity + (choice.symmetric ? "_symmetric_" : "_asymmetric_") +
          std::to_string(choice.bit_width);
 }
 
-// Every integer of the grid may occur; scales differ by up to a factor of 4 and fall with the length
-// of a row, so that a layer's outputs are about as large as its inputs.
+// Every integer of the grid may occur; scales differ by up to a factor of 4 and fall with the
+// length of a row, so that a layer's outputs are about as large as its inputs.
 inline QuantizedTensor RandomQuantizedTensor(const Shape& shape, const ChannelLayout& layout,
                                              const GridChoice& choice, uint32_t seed) {
   std::mt19937 generator(seed);
   QuantizedTensor tensor;
   tensor.shape = shape;
   tensor.layout = layout;
-  tensor.grid =
-      MakeGrid(choice.bit_width, choice.symmetric, choice.granularity, choice.group_size);
+  tensor.grid = MakeGrid(choice.bit_width, choice.symmetric, choice.granularity, choice.group_size);
   QuantGrid& grid = tensor.grid;
   std::uniform_int_distribution<int> integer(grid.q_min, grid.q_max);
   std::uniform_real_distribution<float> spread(0.5F, 2.0F);
@@ -153,8 +151,7 @@ inline std::map<std::string, std::pair<float, float>> ActivationRanges(const Gra
   };
   const Executor executor(graph);
   const std::string& input = graph.inputs.at(0).name;
-  const ExecutionPlan plan =
-      executor.Plan({input}, {graph.outputs.begin(), graph.outputs.end()});
+  const ExecutionPlan plan = executor.Plan({input}, {graph.outputs.begin(), graph.outputs.end()});
   for (int64_t i = 0; i < samples.dim(0); ++i) {
     executor.Run(plan, {{input, SampleOf(samples, i)}}, observe);
   }
@@ -162,8 +159,8 @@ inline std::map<std::string, std::pair<float, float>> ActivationRanges(const Gra
 }
 
 // A trained network on grids without any search: weights to nearest, symmetric per channel or per
-// tensor; with `activation_bits` every activation on the grid of its smallest and largest value over
-// `samples`, and biases as integers. Batch normalization is folded.
+// tensor; with `activation_bits` every activation on the grid of its smallest and largest value
+// over `samples`, and biases as integers. Batch normalization is folded.
 inline QuantizedModel QuantizeToNearest(Graph graph, const Tensor& samples,
                                         const GridChoice& choice,
                                         std::optional<int> activation_bits) {
@@ -183,8 +180,8 @@ inline QuantizedModel QuantizeToNearest(Graph graph, const Tensor& samples,
   }
   for (const LinearLayer& layer : layers.layers) {
     const Tensor weight = graph.initializers.at(layer.weight);
-    const QuantizedTensor tensor = RoundToNearest(
-        weight, {layer.weight_axis, layer.weight_groups}, choice);
+    const QuantizedTensor tensor =
+        RoundToNearest(weight, {layer.weight_axis, layer.weight_groups}, choice);
     graph.initializers.erase(layer.weight);
     if (activation_bits && !layer.bias.empty()) {
       const Tensor values = graph.initializers.at(layer.bias);
@@ -194,8 +191,7 @@ inline QuantizedModel QuantizeToNearest(Graph graph, const Tensor& samples,
       }
       for (int64_t i = 0; i < values.num_elements(); ++i) {
         const float scale = bias.scale[bias.scale.size() == 1 ? 0 : static_cast<size_t>(i)];
-        bias.integers.push_back(
-            static_cast<int32_t>(std::lround(values.data<float>()[i] / scale)));
+        bias.integers.push_back(static_cast<int32_t>(std::lround(values.data<float>()[i] / scale)));
       }
       model.biases[layer.bias] = bias;
       graph.initializers.erase(layer.bias);

@@ -1,12 +1,12 @@
 #include "graph/passes/upgrade_opset.h"
 
 #include <algorithm>
-#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "adaround/base/error.h"
+#include "graph/name_book.h"
 
 namespace adaround {
 namespace {
@@ -32,12 +32,12 @@ class Lifter {
  public:
   Lifter(Graph& graph, const std::map<std::string, TensorType>& given)
       : graph_(graph), given_(given) {
-    for (const auto& [name, tensor] : graph.initializers) taken_.insert(name);
-    for (const auto& [name, type] : given) taken_.insert(name);
-    for (const GraphInput& input : graph.inputs) taken_.insert(input.name);
+    for (const auto& [name, tensor] : graph.initializers) tensors_.Add(name);
+    for (const auto& [name, type] : given) tensors_.Add(name);
+    for (const GraphInput& input : graph.inputs) tensors_.Add(input.name);
     for (const Node& node : graph.nodes) {
-      taken_.insert(node.outputs.begin(), node.outputs.end());
-      taken_nodes_.insert(node.name);
+      nodes_.Add(node.name);
+      for (const std::string& output : node.outputs) tensors_.Add(output);
     }
   }
 
@@ -53,9 +53,7 @@ class Lifter {
   }
 
   void DropTestFlag(Node& node) {
-    const int64_t default_value = 0;
-    if (node.op == "BatchNormalization" && node.GetInt("is_test", default_value) == 0 &&
-        NumOutputs(node) > 1) {
+    if (node.op == "BatchNormalization" && node.GetInt("is_test", 0) == 0 && NumOutputs(node) > 1) {
       Refuse(node, "it trains (is_test 0)");
     }
     node.attributes.erase("is_test");
@@ -94,9 +92,9 @@ class Lifter {
     const std::vector<double> scales = node.GetFloats("scales", {});
     const std::vector<float> narrow(scales.begin(), scales.end());
     node.inputs.resize(1);
-    node.inputs.push_back(AddInitializer(
-        node.name + "_scales",
-        Tensor::FromVector<float>({static_cast<int64_t>(narrow.size())}, narrow)));
+    node.inputs.push_back(
+        AddInitializer(node.name + "_scales",
+                       Tensor::FromVector<float>({static_cast<int64_t>(narrow.size())}, narrow)));
     node.attributes.erase("scales");
   }
 
@@ -182,9 +180,9 @@ class Lifter {
     node.attributes["axis"] = int64_t{-1};
     if (axis == -1 || (rank && axis == *rank - 1)) return;
     const std::string y = node.outputs.at(0);
-    const std::string shape = AddTensor(y + "_shape");
-    const std::string matrix = AddTensor(y + "_flat");
-    const std::string result = AddTensor(y + "_matrix");
+    const std::string shape = tensors_.Fresh(y + "_shape");
+    const std::string matrix = tensors_.Fresh(y + "_flat");
+    const std::string result = tensors_.Fresh(y + "_matrix");
     AddNode("Shape", {x}, shape);
     AddNode("Flatten", {x}, matrix, {{"axis", axis}});
     AddNode("Reshape", {result, shape}, y);
@@ -215,8 +213,9 @@ class Lifter {
     }
   }
 
-  // Opset 21 has one scale and bias per channel instead of one per group, and the number of channels
-  // is not known here. Per group it is an InstanceNormalization whose channels are the groups.
+  // Opset 21 has one scale and bias per channel instead of one per group, and the number of
+  // channels is not known here. Per group it is an InstanceNormalization whose channels are the
+  // groups.
   void GroupNormalizationByGroups(Node& node) {
     if (!node.HasAttribute("num_groups") || node.inputs.size() != 3) {
       Refuse(node, "the attribute 'num_groups' or an input is missing");
@@ -224,9 +223,9 @@ class Lifter {
     const int64_t groups = node.GetInt("num_groups", 1);
     const std::string x = node.inputs[0];
     const std::string y = node.outputs.at(0);
-    const std::string shape = AddTensor(y + "_shape");
-    const std::string grouped = AddTensor(y + "_grouped");
-    const std::string result = AddTensor(y + "_normalized");
+    const std::string shape = tensors_.Fresh(y + "_shape");
+    const std::string grouped = tensors_.Fresh(y + "_grouped");
+    const std::string result = tensors_.Fresh(y + "_normalized");
     const std::string split =
         AddInitializer(y + "_groups", Tensor::FromVector<int64_t>({3}, {0, groups, -1}));
     AddNode("Shape", {x}, shape);
@@ -263,23 +262,15 @@ class Lifter {
 
   void MoveIntsToInput(Node& node, const char* key, size_t index) {
     const std::vector<int64_t> values = node.GetInts(key, {});
-    SetInput(node, index,
-             AddInitializer(node.name + "_" + key,
-                            Tensor::FromVector<int64_t>({static_cast<int64_t>(values.size())},
-                                                        values)));
+    SetInput(
+        node, index,
+        AddInitializer(node.name + "_" + key,
+                       Tensor::FromVector<int64_t>({static_cast<int64_t>(values.size())}, values)));
     node.attributes.erase(key);
   }
 
-  static std::string Fresh(const std::string& wanted, std::set<std::string>& taken) {
-    std::string name = wanted;
-    for (int i = 2; !taken.insert(name).second; ++i) name = wanted + "_" + std::to_string(i);
-    return name;
-  }
-
-  std::string AddTensor(const std::string& wanted) { return Fresh(wanted, taken_); }
-
   std::string AddInitializer(const std::string& wanted, const Tensor& value) {
-    const std::string name = AddTensor(wanted);
+    const std::string name = tensors_.Fresh(wanted);
     graph_.initializers.emplace(name, value);
     return name;
   }
@@ -288,7 +279,7 @@ class Lifter {
   void AddNode(const std::string& op, std::vector<std::string> inputs, const std::string& output,
                std::map<std::string, Attribute> attributes = {}) {
     Node node;
-    node.name = Fresh(output + "/" + op, taken_nodes_);
+    node.name = nodes_.Fresh(output + "/" + op);
     node.op = op;
     node.inputs = std::move(inputs);
     node.outputs = {output};
@@ -305,8 +296,8 @@ class Lifter {
   Graph& graph_;
   const std::map<std::string, TensorType>& given_;
   std::optional<std::map<std::string, TensorType>> types_;  // at the opset where first asked for
-  std::set<std::string> taken_;
-  std::set<std::string> taken_nodes_;
+  NameBook tensors_;
+  NameBook nodes_;
   std::vector<Node> added_;
   int64_t from_ = 0;
 };
@@ -362,20 +353,101 @@ constexpr Step kSteps[] = {
 
 // Operators without a step: their versions between 6 and kNewestLiftedOpset differ in types and in
 // attributes whose defaults are the old meaning.
-constexpr std::string_view kUnchanged[] = {
-    "Abs", "Acos", "Acosh", "ArgMax", "ArgMin", "Asin", "Asinh", "Atan", "Atanh",
-    "AveragePool", "Cast", "CastLike", "Ceil", "Celu", "Compress", "Concat", "Constant",
-    "ConstantOfShape", "Conv", "ConvTranspose", "Cos", "Cosh", "CumSum", "DepthToSpace",
-    "DequantizeLinear", "Einsum", "Elu", "Erf", "Exp", "Expand", "EyeLike", "Flatten", "Floor",
-    "Gather", "GatherElements", "GatherND", "Gelu", "GlobalAveragePool", "GlobalLpPool",
-    "GlobalMaxPool", "GreaterOrEqual", "HardSigmoid", "HardSwish", "Identity",
-    "InstanceNormalization", "IsInf", "IsNaN", "LayerNormalization", "LeakyRelu",
-    "LessOrEqual", "Log", "LpNormalization", "LpPool", "LRN", "MatMul", "Max", "MaxPool",
-    "Mean", "MeanVarianceNormalization", "Min", "Mish", "Mod", "Neg", "NonZero", "Not",
-    "OneHot", "QuantizeLinear", "Range", "Reciprocal", "Relu", "Reshape", "ReverseSequence",
-    "Round", "ScatterElements", "ScatterND", "Selu", "Shape", "Shrink", "Sigmoid", "Sign",
-    "Sin", "Sinh", "Size", "Softplus", "Softsign", "SpaceToDepth", "Sqrt", "Sum", "Tan",
-    "Tanh", "ThresholdedRelu", "Tile", "Transpose", "Trilu", "Where"};
+constexpr std::string_view kUnchanged[] = {"Abs",
+                                           "Acos",
+                                           "Acosh",
+                                           "ArgMax",
+                                           "ArgMin",
+                                           "Asin",
+                                           "Asinh",
+                                           "Atan",
+                                           "Atanh",
+                                           "AveragePool",
+                                           "Cast",
+                                           "CastLike",
+                                           "Ceil",
+                                           "Celu",
+                                           "Compress",
+                                           "Concat",
+                                           "Constant",
+                                           "ConstantOfShape",
+                                           "Conv",
+                                           "ConvTranspose",
+                                           "Cos",
+                                           "Cosh",
+                                           "CumSum",
+                                           "DepthToSpace",
+                                           "DequantizeLinear",
+                                           "Einsum",
+                                           "Elu",
+                                           "Erf",
+                                           "Exp",
+                                           "Expand",
+                                           "EyeLike",
+                                           "Flatten",
+                                           "Floor",
+                                           "Gather",
+                                           "GatherElements",
+                                           "GatherND",
+                                           "Gelu",
+                                           "GlobalAveragePool",
+                                           "GlobalLpPool",
+                                           "GlobalMaxPool",
+                                           "GreaterOrEqual",
+                                           "HardSigmoid",
+                                           "HardSwish",
+                                           "Identity",
+                                           "InstanceNormalization",
+                                           "IsInf",
+                                           "IsNaN",
+                                           "LayerNormalization",
+                                           "LeakyRelu",
+                                           "LessOrEqual",
+                                           "Log",
+                                           "LpNormalization",
+                                           "LpPool",
+                                           "LRN",
+                                           "MatMul",
+                                           "Max",
+                                           "MaxPool",
+                                           "Mean",
+                                           "MeanVarianceNormalization",
+                                           "Min",
+                                           "Mish",
+                                           "Mod",
+                                           "Neg",
+                                           "NonZero",
+                                           "Not",
+                                           "OneHot",
+                                           "QuantizeLinear",
+                                           "Range",
+                                           "Reciprocal",
+                                           "Relu",
+                                           "Reshape",
+                                           "ReverseSequence",
+                                           "Round",
+                                           "ScatterElements",
+                                           "ScatterND",
+                                           "Selu",
+                                           "Shape",
+                                           "Shrink",
+                                           "Sigmoid",
+                                           "Sign",
+                                           "Sin",
+                                           "Sinh",
+                                           "Size",
+                                           "Softplus",
+                                           "Softsign",
+                                           "SpaceToDepth",
+                                           "Sqrt",
+                                           "Sum",
+                                           "Tan",
+                                           "Tanh",
+                                           "ThresholdedRelu",
+                                           "Tile",
+                                           "Transpose",
+                                           "Trilu",
+                                           "Where"};
 
 bool IsKnown(const std::string& op) {
   const auto is_op = [&](const Step& step) { return step.op == op; };

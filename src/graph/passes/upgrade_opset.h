@@ -19,7 +19,8 @@ inline constexpr int64_t kNewestLiftedOpset = 21;
 // that nodes read and the graph does not hold.
 //
 // Nodes are taken as they act in inference: Dropout passes its input on. Upsample and the Resize of
-// opset 10 sample at x / scale and, for nearest, round down, as opset 11's "asymmetric" and "floor".
+// opset 10 sample at x / scale and, for nearest, round down, as opset 11's "asymmetric" and
+// "floor".
 //
 // REQUIRES: sorted graph; opset <= target <= kNewestLiftedOpset.
 // Throws Error(kUnsupported), naming node and reason, where a node cannot be said at `target`.
