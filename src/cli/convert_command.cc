@@ -101,7 +101,7 @@ void ConvertQuantized(const ConvertArguments& arguments, const QuantizedModel& m
   const ExportFormat& format = FindExportFormat(arguments.format);
   format.write(output, model);
   if (arguments.verify == 0) return;
-  if (!format.runs) {
+  if (format.runs == ExportFormat::Runs::kNot) {
     LogWarning(std::string(format.name) + " files hold no network: nothing to verify");
     return;
   }
@@ -112,7 +112,7 @@ void ConvertQuantized(const ConvertArguments& arguments, const QuantizedModel& m
   }
   ProgressDisplay display;
   const OutputComparison comparison =
-      VerifyExport(output, model, InputsOf(arguments, model.graph, data.get()),
+      VerifyExport(format, output, model, InputsOf(arguments, model.graph, data.get()),
                    NumSamples(arguments, data.get()), arguments.common.NumThreads(), &display);
   SetLiveLine("");
   LogInfo(VerificationLine(Printable(output.string()), comparison));

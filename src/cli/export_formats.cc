@@ -4,15 +4,41 @@
 
 #include "adaround/base/did_you_mean.h"
 #include "adaround/base/error.h"
+#include "adaround/io/aimet_encodings.h"
 #include "adaround/io/onnx_export.h"
 #include "adaround/io/onnx_import.h"
 
 namespace adaround::cli {
 
+namespace {
+
+void WriteDequantized(const std::filesystem::path& path, const QuantizedModel& model) {
+  WriteOnnx(path, model.Dequantized());
+}
+
+template <const char* version>
+void WriteEncodings(const std::filesystem::path& path, const QuantizedModel& model) {
+  WriteAimetEncodings(path, model, version);
+}
+
+constexpr char kAimet061[] = "0.6.1";
+constexpr char kAimet100[] = "1.0.0";
+constexpr char kAimet200[] = "2.0.0";
+
+}  // namespace
+
 const std::vector<ExportFormat>& ExportFormats() {
+  using Runs = ExportFormat::Runs;
   static const std::vector<ExportFormat> formats = {
-      {"onnx", "model.onnx", "ONNX with QuantizeLinear and DequantizeLinear", WriteQuantizedOnnx,
-       true},
+      {"onnx", "model.onnx", "integers, QuantizeLinear and DequantizeLinear", WriteQuantizedOnnx,
+       Runs::kWholly},
+      {"onnx-float", "dequantized.onnx", "the rounded weights as float32, goes with encodings",
+       WriteDequantized, Runs::kWeightsAlone},
+      {"aimet", "encodings.json", "AIMET encodings 1.0.0", WriteEncodings<kAimet100>, Runs::kNot},
+      {"aimet-0.6.1", "encodings-0.6.1.json", "AIMET encodings 0.6.1", WriteEncodings<kAimet061>,
+       Runs::kNot},
+      {"aimet-2.0.0", "encodings-2.0.0.json", "AIMET encodings 2.0.0", WriteEncodings<kAimet200>,
+       Runs::kNot},
   };
   return formats;
 }
@@ -40,9 +66,11 @@ std::string ExportFormatHelp() {
   return text;
 }
 
-OutputComparison VerifyExport(const std::filesystem::path& path, const QuantizedModel& model,
-                              const SampleInputs& inputs, int64_t num_samples, int num_threads,
-                              ProgressObserver* observer) {
+OutputComparison VerifyExport(const ExportFormat& format, const std::filesystem::path& path,
+                              QuantizedModel model, const SampleInputs& inputs,
+                              int64_t num_samples, int num_threads, ProgressObserver* observer) {
+  ADAROUND_CHECK(format.runs != ExportFormat::Runs::kNot);
+  if (format.runs == ExportFormat::Runs::kWeightsAlone) model.activations.clear();
   constexpr double kTolerance = 1e-4;
   constexpr double kLowestSqnr = 20.0;
   const OnnxModel written = ReadOnnxModel(path);

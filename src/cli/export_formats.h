@@ -15,7 +15,8 @@ struct ExportFormat {
   const char* file_name;  // in OUT
   const char* summary;
   void (*write)(const std::filesystem::path& path, const QuantizedModel& model);
-  bool runs;              // whether the file can be read back and run
+  // What of the model the file computes when it is read back and run.
+  enum class Runs { kNot, kWeightsAlone, kWholly } runs;
 };
 
 const std::vector<ExportFormat>& ExportFormats();
@@ -29,9 +30,10 @@ std::string ExportFormatHelp();
 // Runs the file at `path`, read back, beside `model` and says how far they are apart.
 // Throws Error(kNumerical) where that is further than rounding explains: 1e-4 of the largest output;
 // where activations are quantized and last bits tip whole steps, below 20 dB.
-OutputComparison VerifyExport(const std::filesystem::path& path, const QuantizedModel& model,
-                              const SampleInputs& inputs, int64_t num_samples, int num_threads,
-                              ProgressObserver* observer);
+// REQUIRES: format.runs is not kNot.
+OutputComparison VerifyExport(const ExportFormat& format, const std::filesystem::path& path,
+                              QuantizedModel model, const SampleInputs& inputs,
+                              int64_t num_samples, int num_threads, ProgressObserver* observer);
 
 // "verified on 4 samples: largest difference 1.2e-07 of the largest output"
 std::string VerificationLine(const std::string& file, const OutputComparison& comparison);

@@ -249,9 +249,9 @@ void WriteExports(const QuantizeArguments& arguments, const QuantizedModel& writ
     const ExportFormat& format = FindExportFormat(name);
     const fs::path path = folder / format.file_name;
     format.write(path, written);
-    if (format.runs && arguments.verify > 0) {
+    if (format.runs != ExportFormat::Runs::kNot && arguments.verify > 0) {
       const OutputComparison comparison =
-          VerifyExport(path, written, InputsFrom(samples),
+          VerifyExport(format, path, written, InputsFrom(samples),
                        std::min(arguments.verify, samples.num_samples()), num_threads, observer);
       SetLiveLine("");
       LogInfo(VerificationLine(format.file_name, comparison));
@@ -278,7 +278,9 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
     throw Error(ErrorCode::kInvalidArgument, "--expect-float needs --data with labels");
   }
   bool runs = false;
-  for (const std::string& name : arguments.formats) runs = FindExportFormat(name).runs || runs;
+  for (const std::string& name : arguments.formats) {
+    runs = runs || FindExportFormat(name).runs != ExportFormat::Runs::kNot;
+  }
   if (arguments.verify > 0 && !runs) {
     throw Error(ErrorCode::kInvalidArgument, "--verify needs --format onnx: a file to verify");
   }

@@ -34,14 +34,18 @@ expect_stdout_contains "32 layers would be quantized"
 
 # Quantized from either form, the integers are the same.
 for source in net.onnx "$MOBILENET"; do
-  expect_exit 0 "$PROGRAM" quantize "$source" --calib "$IMAGES" --preset fast --format onnx \
+  expect_exit 0 "$PROGRAM" quantize "$source" --calib "$IMAGES" --preset fast --format onnx,onnx-float,aimet,aimet-0.6.1,aimet-2.0.0 \
     --verify 8 --data "$TEST_IMAGES" --labels "$TEST_LABELS" --expect-float 91 \
     -o "out-$(basename "$source")"
   expect_stderr_contains "float model: top-1 91.0"
   expect_stderr_contains "model.onnx: verified on 8 samples"
 done
 OUT=out-net.onnx
-expect_files "$OUT" model.json weights.safetensors report.json model.onnx
+expect_files "$OUT" model.json weights.safetensors report.json model.onnx dequantized.onnx encodings.json \
+  encodings-0.6.1.json encodings-2.0.0.json
+expect_exit 0 "$PROGRAM" evaluate "$OUT/dequantized.onnx" --data "$TEST_IMAGES" \
+  --labels "$TEST_LABELS" --json
+cp "$LAST_STDOUT" measured-dequantized.json
 expect_same_tensors "$OUT/weights.safetensors" out-fashion_mobilenet/weights.safetensors
 
 # The export, read back, measures as the folder does.
@@ -53,7 +57,8 @@ expect_python '
 folder, exported = (json.load(open(path)) for path in sys.argv[1:3])
 assert folder["top1"] == exported["top1"] and folder["agreement"] == exported["agreement"]
 assert abs(folder["sqnr_db"] - exported["sqnr_db"]) < 0.01
-' "measured-$OUT.json" measured-model.onnx.json
+assert json.load(open(sys.argv[3]))["top1"] == folder["top1"]
+' "measured-$OUT.json" measured-model.onnx.json measured-dequantized.json
 expect_exit 0 "$PROGRAM" inspect "$OUT/model.onnx"
 expect_stdout_contains "integers"
 expect_stdout_contains "instruction_set: "
