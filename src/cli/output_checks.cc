@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "adaround/base/error.h"
+#include "adaround/io/model_file.h"
 
 namespace adaround::cli {
 namespace {
@@ -21,6 +22,16 @@ bool IsInside(const fs::path& path, const fs::path& folder) {
   const auto [end, ignored] =
       std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
   return end == folder.end();
+}
+
+// Whether an existing file holds tensors of an ONNX model.
+bool IsExternalData(const fs::path& output, const fs::path& model) {
+  std::error_code error;
+  if (model.extension() != ".onnx" || !fs::is_regular_file(output, error)) return false;
+  const std::vector<fs::path> files = ModelFiles(model);
+  return std::any_of(files.begin(), files.end(), [&](const fs::path& file) {
+    return fs::equivalent(output, file, error);
+  });
 }
 
 [[noreturn]] void ThrowIsInput(const std::string& what, const fs::path& output,
@@ -46,7 +57,8 @@ void CheckOutputFile(const std::string& option, const fs::path& output,
     const bool is_folder = fs::is_directory(input_path, error);
     const bool is_model = input_path.extension() == ".json";  // its tensors lie beside it
     const fs::path guarded = is_folder || !is_model ? input_path : input_path.parent_path();
-    if (IsInside(resolved, guarded) || fs::equivalent(output, input, error)) {
+    if (IsInside(resolved, guarded) || fs::equivalent(output, input, error) ||
+        IsExternalData(output, input_path)) {
       ThrowIsInput(option, output, input);
     }
   }

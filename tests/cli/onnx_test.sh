@@ -84,6 +84,19 @@ expect_exit 3 "$PROGRAM" inspect labels.onnx
 expect_exit 2 "$PROGRAM" quantize net.onnx --calib "$IMAGES" --verify 2 -o unwanted
 expect_stderr_contains "--format"
 
+# Tensors in a file beside the model are the model too.
+expect_exit 0 "$PYTHON" -c '
+import onnx
+onnx.save_model(onnx.load("net.onnx"), "external.onnx", save_as_external_data=True,
+                location="external.bin", size_threshold=0)'
+expect_exit 0 "$PROGRAM" convert external.onnx --to json -o external --verify 2
+expect_same_tensors external/weights.safetensors net/weights.safetensors
+expect_exit 3 "$PROGRAM" convert external.onnx --to onnx -o external.bin --force
+expect_stderr_contains "would overwrite"
+mkdir elsewhere && mv external.bin elsewhere/ && ln -s elsewhere/external.bin external.bin
+expect_exit 3 "$PROGRAM" inspect external.onnx
+expect_stderr_contains "external.bin"
+
 # A float model that is far off what its owner expects is stopped before any work.
 expect_exit 4 "$PROGRAM" quantize net.onnx --calib "$IMAGES" --data "$TEST_IMAGES" \
   --labels "$TEST_LABELS" --expect-float 99 -o unwanted
