@@ -5,7 +5,8 @@
 namespace adaround {
 namespace {
 
-// Length of the well-formed UTF-8 sequence at `text[at]` (Unicode table 3-7), 0 where there is none.
+// Length of the well-formed UTF-8 sequence at `text[at]` (Unicode table 3-7), 0 where there is
+// none.
 size_t Utf8SequenceLength(const std::string& text, size_t at) {
   const auto byte = [&](size_t i) {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;

@@ -33,7 +33,8 @@ struct ConvertArguments {
   CommonOptions common;
 };
 
-// The name of a model without what its form adds: of "net.onnx" and of "net/model.json" it is "net".
+// The name of a model without what its form adds: of "net.onnx" and of "net/model.json" it is
+// "net".
 std::string StemOf(const fs::path& model) {
   const fs::path path = fs::weakly_canonical(fs::absolute(model));
   if (fs::is_directory(path)) return path.filename().string();
@@ -60,16 +61,16 @@ void Verify(const ConvertArguments& arguments, const Graph& source, const Graph&
   QuantizedModel first;
   first.graph = source;
   ProgressDisplay display;
-  const OutputComparison comparison = CompareOutputs(
-      first, written, InputsOf(arguments, source, data.get()), NumSamples(arguments, data.get()),
-      arguments.common.NumThreads(), &display);
+  const OutputComparison comparison =
+      CompareOutputs(first, written, InputsOf(arguments, source, data.get()),
+                     NumSamples(arguments, data.get()), arguments.common.NumThreads(), &display);
   SetLiveLine("");
   LogInfo(VerificationLine(Printable(path.string()), comparison));
   // The same arithmetic in the same order: nothing may differ.
   if (comparison.largest_difference != 0.0) {
-    throw Error(ErrorCode::kNumerical,
-                Printable(path.string()) +
-                    " does not compute what the model does; please report this");
+    throw Error(
+        ErrorCode::kNumerical,
+        Printable(path.string()) + " does not compute what the model does; please report this");
   }
 }
 
@@ -137,9 +138,10 @@ void RunConvert(const ConvertArguments& arguments) {
   fs::path output = arguments.output;
   if (output.empty()) {
     const std::string stem = StemOf(arguments.model);
-    output = arguments.format == "json"   ? stem + "-json"
-             : arguments.format == "onnx" ? stem + ".onnx"
-                                          : stem + "-" + FindExportFormat(arguments.format).file_name;
+    output = arguments.format == "json" ? stem + "-json"
+             : arguments.format == "onnx"
+                 ? stem + ".onnx"
+                 : stem + "-" + FindExportFormat(arguments.format).file_name;
   }
   if (arguments.format == "json") {
     CheckOutputFolder(output, inputs);

@@ -28,12 +28,12 @@ const ExportFormat& FindExportFormat(const std::string& name);
 std::string ExportFormatHelp();
 
 // Runs the file at `path`, read back, beside `model` and says how far they are apart.
-// Throws Error(kNumerical) where that is further than rounding explains: 1e-4 of the largest output;
-// where activations are quantized and last bits tip whole steps, below 20 dB.
-// REQUIRES: format.runs is not kNot.
+// Throws Error(kNumerical) where that is further than rounding explains: 1e-4 of the largest
+// output; where activations are quantized and last bits tip whole steps, below 20 dB. REQUIRES:
+// format.runs is not kNot.
 OutputComparison VerifyExport(const ExportFormat& format, const std::filesystem::path& path,
-                              QuantizedModel model, const SampleInputs& inputs,
-                              int64_t num_samples, int num_threads, ProgressObserver* observer);
+                              QuantizedModel model, const SampleInputs& inputs, int64_t num_samples,
+                              int num_threads, ProgressObserver* observer);
 
 // "verified on 4 samples: largest difference 1.2e-07 of the largest output"
 std::string VerificationLine(const std::string& file, const OutputComparison& comparison);

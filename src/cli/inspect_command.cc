@@ -49,13 +49,11 @@ void PrintText(const Inspection& inspection, const QuantizedModel* quantized,
       }
     }
     num_quantizable += layer.left_because.empty() ? 1 : 0;
-    std::cout << fmt::format("{:<{}}  {:<13}  {:<18}  {:<18}  {:>11}  {:>13}  {:<14}  {}\n",
-                             Printable(layer.name, 48), width, layer.op,
-                             ShapeToString(layer.weight_shape),
-                             layer.output_shape ? ShapeToString(*layer.output_shape) : "-",
-                             layer.num_parameters,
-                             layer.macs ? std::to_string(*layer.macs) : "-", layer.activation,
-                             StateOf(layer, bits));
+    std::cout << fmt::format(
+        "{:<{}}  {:<13}  {:<18}  {:<18}  {:>11}  {:>13}  {:<14}  {}\n", Printable(layer.name, 48),
+        width, layer.op, ShapeToString(layer.weight_shape),
+        layer.output_shape ? ShapeToString(*layer.output_shape) : "-", layer.num_parameters,
+        layer.macs ? std::to_string(*layer.macs) : "-", layer.activation, StateOf(layer, bits));
   }
   std::cout << "\noperators:";
   for (const auto& [op, count] : inspection.ops) {
@@ -132,7 +130,9 @@ void RunInspect(const InspectArguments& arguments) {
 void AddInspectCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("inspect", "List a model's layers, shapes and sizes");
   auto arguments = std::make_shared<InspectArguments>();
-  command->add_option("model", arguments->model, "model.json, its folder or an .onnx file, float or quantized")
+  command
+      ->add_option("model", arguments->model,
+                   "model.json, its folder or an .onnx file, float or quantized")
       ->required()
       ->type_name("MODEL|OUT");
   AddCommonOptions(*command, arguments->common);

@@ -184,8 +184,8 @@ void QuantizeBinding::AddOptimizer() {
   });
   Bind<double>("--warm-start", "part of the iterations without regularizer", kOptimizer,
                [](QuantizeOptions& o) -> double& { return o.adaround.warm_start_fraction; });
-  Bind<double>("--ridge", "guard against fitting few samples; 0 = none, as in the paper", kOptimizer,
-               [](QuantizeOptions& o) -> double& { return o.adaround.ridge; });
+  Bind<double>("--ridge", "guard against fitting few samples; 0 = none, as in the paper",
+               kOptimizer, [](QuantizeOptions& o) -> double& { return o.adaround.ridge; });
   Bind<int64_t>("--batch-size", "columns per step (images, in preset paper)", kOptimizer,
                 [](QuantizeOptions& o) -> int64_t& { return o.adaround.batch_size; });
 }
@@ -212,15 +212,14 @@ void QuantizeBinding::AddLayers() {
 }
 
 void QuantizeBinding::AddRun() {
-  Bind<uint64_t>("--seed", "names the random streams", kRun,
-                 [](QuantizeOptions& o) -> uint64_t& { return o.seed; })
-      ->check([](const std::string& text) {
-        uint64_t value = 0;
-        const auto [end, failure] =
-            std::from_chars(text.data(), text.data() + text.size(), value);
-        const bool whole = failure == std::errc() && end == text.data() + text.size();
-        return whole ? std::string() : "'" + text + "' is not a whole number below 2^64";
-      });
+  Bind<uint64_t>("--seed", "names the random streams", kRun, [](QuantizeOptions& o) -> uint64_t& {
+    return o.seed;
+  })->check([](const std::string& text) {
+    uint64_t value = 0;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = failure == std::errc() && end == text.data() + text.size();
+    return whole ? std::string() : "'" + text + "' is not a whole number below 2^64";
+  });
   auto limit = std::make_shared<std::string>();
   CLI::Option* limit_option =
       app_.add_option("--memory-limit", *limit,

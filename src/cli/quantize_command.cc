@@ -147,14 +147,14 @@ void PrintPrediction(const QuantizePrediction& prediction, const CalibrationSet&
   constexpr double kSecondsPerWeightStep = 4e-9;
   int64_t num_weights = 0;
   for (const LayerReport& layer : prediction.layers) {
-    std::cout << Printable(layer.name) << "  " << layer.op << "  " << layer.num_rows << "x" << layer.row_length
-              << "  " << layer.bits << " bits  " << layer.activation
+    std::cout << Printable(layer.name) << "  " << layer.op << "  " << layer.num_rows << "x"
+              << layer.row_length << "  " << layer.bits << " bits  " << layer.activation
               << (layer.shares_weight ? "  (shares an earlier layer's weight)" : "") << "\n";
     num_weights += layer.num_rows * layer.row_length;
   }
   for (const LeftLayer& left : prediction.left) {
-    std::cout << "left: " << Printable(left.name) << " (" << left.op << "): "
-              << Printable(left.reason) << "\n";
+    std::cout << "left: " << Printable(left.name) << " (" << left.op
+              << "): " << Printable(left.reason) << "\n";
   }
   std::cout << "layers: " << prediction.layers.size() << " to quantize, " << prediction.left.size()
             << " left in float; " << num_weights << " weights; " << samples.num_samples()
@@ -284,9 +284,8 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   if (arguments.verify > 0 && !runs) {
     throw Error(ErrorCode::kInvalidArgument, "--verify needs --format onnx: a file to verify");
   }
-  const fs::path output =
-      arguments.output.empty() ? DefaultOutput(arguments.model, options.bits)
-                               : fs::path(arguments.output);
+  const fs::path output = arguments.output.empty() ? DefaultOutput(arguments.model, options.bits)
+                                                   : fs::path(arguments.output);
   CheckOutputFolder(output, inputs);
   std::vector<std::string> read_or_made = inputs;
   read_or_made.push_back(output.string());
@@ -344,9 +343,9 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
     if (const auto row = MakeReferenceRow(evaluation)) report.networks.push_back(*row);
     for (const std::string& note : evaluation.notes) LogWarning(note);
     if (with_baseline) {
-      report.networks.push_back(MakeNetworkRow(
-          "nearest", EvaluateModel(result.nearest, &graph, measured_on, wanted,
-                                   options.num_threads, &display)));
+      report.networks.push_back(
+          MakeNetworkRow("nearest", EvaluateModel(result.nearest, &graph, measured_on, wanted,
+                                                  options.num_threads, &display)));
     }
     report.networks.push_back(MakeNetworkRow(options.method, evaluation));
   }
@@ -368,17 +367,20 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
 }  // namespace
 
 void AddQuantizeCommand(CLI::App& app) {
-  CLI::App* command = app.add_subcommand(
-      "quantize", "Round a model's weights and write integers and scales");
+  CLI::App* command =
+      app.add_subcommand("quantize", "Round a model's weights and write integers and scales");
   auto arguments = std::make_shared<QuantizeArguments>();
   auto binding = std::make_shared<QuantizeBinding>(*command);
-  command->add_option("model", arguments->model, "model.json, the folder that holds it, or an .onnx file")
+  command
+      ->add_option("model", arguments->model,
+                   "model.json, the folder that holds it, or an .onnx file")
       ->required()
       ->type_name("MODEL");
   command
-      ->add_option("--calib", arguments->calib,
-                   "calibration samples: a folder of JPEG/PNG images or of .npy files, or one .npz or "
-                   ".safetensors")
+      ->add_option(
+          "--calib", arguments->calib,
+          "calibration samples: a folder of JPEG/PNG images or of .npy files, or one .npz or "
+          ".safetensors")
       ->required()
       ->type_name("PATH")
       ->group("Data");
@@ -391,13 +393,16 @@ void AddQuantizeCommand(CLI::App& app) {
   command->add_option("--data", arguments->data, "samples to measure the result on")
       ->type_name("PATH")
       ->group("Data");
-  command->add_option("--labels", arguments->labels, "their classes: .npy, .csv, .txt, or a folder of label images")
+  command
+      ->add_option("--labels", arguments->labels,
+                   "their classes: .npy, .csv, .txt, or a folder of label images")
       ->type_name("FILE")
       ->group("Data");
   AddImageOptions(*command, arguments->image);
   command
-      ->add_option("--expect-float", arguments->expect_float,
-                   "accuracy in percent that the float model must about reach on --data, else exit 4")
+      ->add_option(
+          "--expect-float", arguments->expect_float,
+          "accuracy in percent that the float model must about reach on --data, else exit 4")
       ->check(CLI::Range(0.0, 100.0))
       ->type_name("PERCENT")
       ->group("Data");

@@ -100,15 +100,17 @@ std::vector<double> Node::GetFloats(std::string_view key, std::vector<double> fa
   WrongAttributeType(*this, key, "a list of numbers");
 }
 
-bool Node::HasAttribute(std::string_view key) const { return Find(*this, key) != nullptr; }
+bool Node::HasAttribute(std::string_view key) const {
+  return Find(*this, key) != nullptr;
+}
 
 std::vector<std::string> Graph::Validate() const {
   std::vector<std::string> violations;
   std::set<std::string> available;
   const auto define = [&](const std::string& tensor, const std::string& by) {
     if (!available.insert(tensor).second) {
-      violations.push_back("tensor '" + Printable(tensor) + "' is defined twice, the second time by " +
-                           by);
+      violations.push_back("tensor '" + Printable(tensor) +
+                           "' is defined twice, the second time by " + by);
     }
   };
   for (const auto& [name, tensor] : initializers) define(name, "an initializer");

@@ -8,26 +8,37 @@ namespace adaround {
 namespace {
 
 constexpr std::array<std::string_view, 18> kMoving = {
-    "DepthToSpace", "Dropout", "Expand",       "Flatten", "Gather",  "GlobalMaxPool",
-    "Identity",     "MaxPool", "Pad",          "Reshape", "Resize",  "Slice",
-    "SpaceToDepth", "Split",   "Squeeze",      "Tile",    "Transpose", "Unsqueeze"};
+    "DepthToSpace", "Dropout", "Expand",  "Flatten", "Gather",    "GlobalMaxPool",
+    "Identity",     "MaxPool", "Pad",     "Reshape", "Resize",    "Slice",
+    "SpaceToDepth", "Split",   "Squeeze", "Tile",    "Transpose", "Unsqueeze"};
 
-constexpr std::array<std::string_view, 12> kComputing = {
-    "Add",  "AveragePool", "Concat", "Conv", "ConvTranspose", "Gemm", "GlobalAveragePool",
-    "MatMul", "ReduceMean", "Resize", "Sub", "Sum"};
+constexpr std::array<std::string_view, 12> kComputing = {"Add",
+                                                         "AveragePool",
+                                                         "Concat",
+                                                         "Conv",
+                                                         "ConvTranspose",
+                                                         "Gemm",
+                                                         "GlobalAveragePool",
+                                                         "MatMul",
+                                                         "ReduceMean",
+                                                         "Resize",
+                                                         "Sub",
+                                                         "Sum"};
 
 // Steps that functions are written out in: element by element, or a mean that all elements share.
 constexpr std::array<std::string_view, 23> kSteps = {
-    "Abs",  "Add", "Clip", "Div", "Erf", "Exp",        "HardSigmoid", "Log",
-    "Max",  "Min", "Mul",  "Neg", "Pow", "Reciprocal", "ReduceMean",  "ReduceSum",
-    "Relu", "Sigmoid", "Softplus", "Sqrt", "Sub", "Sum", "Tanh"};
+    "Abs",  "Add",     "Clip",     "Div",  "Erf", "Exp",        "HardSigmoid", "Log",
+    "Max",  "Min",     "Mul",      "Neg",  "Pow", "Reciprocal", "ReduceMean",  "ReduceSum",
+    "Relu", "Sigmoid", "Softplus", "Sqrt", "Sub", "Sum",        "Tanh"};
 
 template <size_t N>
 bool Names(const std::array<std::string_view, N>& ops, const std::string& op) {
   return std::find(ops.begin(), ops.end(), op) != ops.end();
 }
 
-bool IsNearest(const Node& resize) { return resize.GetString("mode", "nearest") == "nearest"; }
+bool IsNearest(const Node& resize) {
+  return resize.GetString("mode", "nearest") == "nearest";
+}
 
 // Whether `output` of the node holds values of its first input (or 0) and no others. Second outputs
 // are indices or masks, but for Split's.
@@ -90,9 +101,8 @@ bool Computes(const Graph& graph, const Node& node, const Origins& origins) {
     // With a constant it is a bias. With what is made of the same tensor it is a step of a function
     // written out: x + b x^3 of Gelu, x - mean of LayerNormalization.
     const bool has_constant =
-        std::any_of(node.inputs.begin(), node.inputs.end(), [&](const std::string& input) {
-          return graph.initializers.contains(input);
-        });
+        std::any_of(node.inputs.begin(), node.inputs.end(),
+                    [&](const std::string& input) { return graph.initializers.contains(input); });
     return !has_constant && CommonOrigin(graph, node, origins).empty();
   }
   // Over channels it is a step of a written-out normalization; over space it is a pool.
@@ -102,8 +112,7 @@ bool Computes(const Graph& graph, const Node& node, const Origins& origins) {
 
 // How many of the node's inputs, from the first on, are activations that it computes with.
 size_t NumOperands(const Node& node) {
-  if (node.op == "Conv" || node.op == "ConvTranspose" || node.op == "Gemm" ||
-      node.op == "MatMul") {
+  if (node.op == "Conv" || node.op == "ConvTranspose" || node.op == "Gemm" || node.op == "MatMul") {
     return 2;
   }
   return node.op == "Resize" || node.op == "ReduceMean" ? 1 : node.inputs.size();
@@ -118,7 +127,8 @@ std::string ActivationSource(const Graph& graph, const std::map<std::string, siz
     const auto producer = producers.find(source);
     if (producer == producers.end()) return source;
     const Node& node = graph.nodes[producer->second];
-    if (!MovesValues(graph, node, source) || graph.initializers.contains(node.inputs[0])) return source;
+    if (!MovesValues(graph, node, source) || graph.initializers.contains(node.inputs[0]))
+      return source;
     source = node.inputs[0];
   }
 }

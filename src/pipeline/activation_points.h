@@ -10,17 +10,17 @@
 namespace adaround {
 
 // The tensor that `tensor` only rearranges or selects from: its maker's input, where that maker
-// moves values without computing new ones (Reshape, MaxPool, Slice, ...), and so on upwards. What is
-// on a grid there is on the same grid here.
+// moves values without computing new ones (Reshape, MaxPool, Slice, ...), and so on upwards. What
+// is on a grid there is on the same grid here.
 std::string ActivationSource(const Graph& graph, const std::map<std::string, size_t>& producers,
                              const std::string& tensor);
 
-// The sources of everything that the operators with integer kernels read: linear layers, sums of two
-// activations, Concat, average pools and linear Resize. A tensor between a layer and its activation
-// is none of them, nor is what the network gives out and nobody reads, nor the inside of a function
-// that is written out in element-wise steps and means (Gelu, LayerNormalization): a sum whose
-// operands are all made of one tensor by such steps is taken for one of these.
-// REQUIRES: sorted, validated graph with constants folded.
+// The sources of everything that the operators with integer kernels read: linear layers, sums of
+// two activations, Concat, average pools and linear Resize. A tensor between a layer and its
+// activation is none of them, nor is what the network gives out and nobody reads, nor the inside of
+// a function that is written out in element-wise steps and means (Gelu, LayerNormalization): a sum
+// whose operands are all made of one tensor by such steps is taken for one of these. REQUIRES:
+// sorted, validated graph with constants folded.
 std::set<std::string> FindActivationPoints(const Graph& graph);
 
 }  // namespace adaround

@@ -9,7 +9,8 @@
 
 namespace adaround {
 
-// For one layer and one input shape. Every sample of a run has the same shape, so this is built once.
+// For one layer and one input shape. Every sample of a run has the same shape, so this is built
+// once.
 class ColumnGather {
  public:
   // REQUIRES: the shapes are those of a run of the node that succeeded; one sample along axis 0.

@@ -78,8 +78,9 @@ Inspection InspectModel(Graph graph) {
     for (const auto& [name, value] : inputs) available.insert(name);
     std::set<std::string> wanted(graph.outputs.begin(), graph.outputs.end());
     for (const LinearLayer& layer : found.layers) wanted.insert(layer.output);
-    executor.Run(executor.PlanAndFree(available, wanted), std::move(inputs),
-                 [&](const std::string& name, const Tensor& value) { shapes[name] = value.shape(); });
+    executor.Run(
+        executor.PlanAndFree(available, wanted), std::move(inputs),
+        [&](const std::string& name, const Tensor& value) { shapes[name] = value.shape(); });
     inspection.macs = executor.num_macs();
   } catch (const Error& error) {
     inspection.run_failure = error.what();

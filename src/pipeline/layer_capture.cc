@@ -17,8 +17,8 @@ constexpr uint64_t kPositionStream = uint64_t{1} << 40;
 
 SampleSplit SplitSamples(int64_t num_samples, double held_out_fraction) {
   SampleSplit split;
-  const auto wanted = static_cast<int64_t>(
-      std::llround(held_out_fraction * static_cast<double>(num_samples)));
+  const auto wanted =
+      static_cast<int64_t>(std::llround(held_out_fraction * static_cast<double>(num_samples)));
   const int64_t num_held_out =
       num_samples < 2 ? 0 : std::clamp<int64_t>(wanted, 1, num_samples - 1);
   for (int64_t i = 0; i < num_samples; ++i) {
@@ -83,8 +83,7 @@ void LayerCapture::CaptureTarget(int64_t sample, const Tensor& output) {
   const std::vector<int64_t> positions = Positions(sample, count);
   const float* values = output.data<float>();
   for (int64_t row = 0; row < columns.num_rows; ++row) {
-    float* target =
-        columns.target.data() + row * columns.num_samples + split_.place[at] * count;
+    float* target = columns.target.data() + row * columns.num_samples + split_.place[at] * count;
     for (int64_t i = 0; i < count; ++i) {
       target[i] = values[gather_.OutputOffset(row, positions[static_cast<size_t>(i)])];
       if (!std::isfinite(target[i])) {
@@ -99,8 +98,8 @@ void LayerCapture::CaptureTarget(int64_t sample, const Tensor& output) {
 
 void LayerCapture::AllocateInputs() {
   for (SampledColumns* columns : {&search_, &held_out_}) {
-    columns->x_hat.resize(static_cast<size_t>(columns->num_groups * columns->num_samples *
-                                              columns->row_length));
+    columns->x_hat.resize(
+        static_cast<size_t>(columns->num_groups * columns->num_samples * columns->row_length));
   }
 }
 
@@ -118,10 +117,10 @@ void LayerCapture::CaptureInput(int64_t sample, const Tensor& input) {
     for (int64_t group = 0; group < columns.num_groups; ++group) {
       for (int64_t k = 0; k < length; ++k) {
         if (!std::isfinite(column[group * group_stride + k])) {
-          throw Error(ErrorCode::kNumerical, "layer '" + Printable(name_) +
-                                                 "': its input is not finite for calibration sample " +
-                                                 std::to_string(sample) +
-                                                 "; check the sample and its preprocessing");
+          throw Error(ErrorCode::kNumerical,
+                      "layer '" + Printable(name_) +
+                          "': its input is not finite for calibration sample " +
+                          std::to_string(sample) + "; check the sample and its preprocessing");
         }
       }
     }

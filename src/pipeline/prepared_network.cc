@@ -20,9 +20,9 @@ class LayerPattern {
       regex_ = std::regex(expression,
                           std::regex_constants::ECMAScript | std::regex_constants::__polynomial);
     } catch (const std::regex_error& error) {
-      throw Error(ErrorCode::kInvalidArgument, option + " '" + Printable(expression) +
-                                                   "' is not a regular expression: " +
-                                                   error.what());
+      throw Error(
+          ErrorCode::kInvalidArgument,
+          option + " '" + Printable(expression) + "' is not a regular expression: " + error.what());
     }
   }
 
@@ -95,17 +95,17 @@ void ChooseLayers(const QuantizeOptions& options, PreparedNetwork& network) {
     const ChosenLayer& first =
         layer.first_with_weight == index ? layer : network.layers[layer.first_with_weight];
     if (first.bits != layer.bits) {
-      violations.push_back("layers '" + Printable(first.linear.name) + "' and '" +
-                           Printable(linear.name) + "' share a weight, but --layer-bits gives them " +
-                           std::to_string(first.bits) + " and " + std::to_string(layer.bits) +
-                           " bits");
+      violations.push_back(
+          "layers '" + Printable(first.linear.name) + "' and '" + Printable(linear.name) +
+          "' share a weight, but --layer-bits gives them " + std::to_string(first.bits) + " and " +
+          std::to_string(layer.bits) + " bits");
     }
     if (first.linear.weight_axis != linear.weight_axis ||
         first.linear.weight_groups != linear.weight_groups ||
         first.linear.num_groups != linear.num_groups) {
-      network.left.push_back(
-          {linear.name, op, "it reads a weight of layer '" + Printable(first.linear.name) +
-                                "' in another layout and uses that layer's integers"});
+      network.left.push_back({linear.name, op,
+                              "it reads a weight of layer '" + Printable(first.linear.name) +
+                                  "' in another layout and uses that layer's integers"});
       continue;
     }
     network.layers.push_back(std::move(layer));
@@ -131,7 +131,8 @@ void ChooseLayers(const QuantizeOptions& options, PreparedNetwork& network) {
     }
     throw Error(ErrorCode::kUnsupported,
                 "the model has no Conv, ConvTranspose, Gemm or MatMul with a constant weight that "
-                "can be quantized" + reasons);
+                "can be quantized" +
+                    reasons);
   }
   if (network.layers.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "--include and --exclude leave no layer to quantize");
@@ -169,8 +170,7 @@ void TraceShapes(const CalibrationSet& samples, PreparedNetwork& network) {
     throw error.WithContext("the calibration data does not reach every layer");
   }
   const auto observe = [&](const std::string& name, const Tensor& value) {
-    network.tensors[name] = {value.dtype(), value.shape(),
-                             static_cast<int64_t>(value.num_bytes())};
+    network.tensors[name] = {value.dtype(), value.shape(), static_cast<int64_t>(value.num_bytes())};
   };
   executor.Run(plan, GivenTensors(samples, plan.needed, 0, false), observe);
   network.macs_per_sample = executor.num_macs();
@@ -238,21 +238,19 @@ TensorMap GivenTensors(const CalibrationSet& samples, const std::vector<std::str
   TensorMap values;
   for (const std::string& name : needed) {
     if (!samples.Has(name)) continue;
-    values[name] = quantized ? samples.QuantizedSample(name, sample)
-                             : samples.FloatSample(name, sample);
+    values[name] =
+        quantized ? samples.QuantizedSample(name, sample) : samples.FloatSample(name, sample);
   }
   return values;
 }
 
-void HookActivations(const std::map<std::string, ActivationGrid>& activations,
-                     Executor& executor) {
+void HookActivations(const std::map<std::string, ActivationGrid>& activations, Executor& executor) {
   for (const auto& [name, grid] : activations) {
     executor.SetHook(name, [name, grid](const Tensor& x) {
       if (x.dtype() != DType::kFloat32) {
-        throw Error(ErrorCode::kMalformed, "tensor '" + Printable(name) +
-                                               "' has a grid for activations, but is " +
-                                               std::string(DTypeName(x.dtype())) +
-                                               ", wanted float32");
+        throw Error(ErrorCode::kMalformed,
+                    "tensor '" + Printable(name) + "' has a grid for activations, but is " +
+                        std::string(DTypeName(x.dtype())) + ", wanted float32");
       }
       return grid.QuantizeDequantize(x);
     });
@@ -269,9 +267,8 @@ PreparedNetwork PrepareNetwork(Graph graph, const CalibrationSet& samples,
   ChooseLayers(options, network);
   const auto producers = network.graph.Producers();
   for (const std::string& name : samples.names()) {
-    const bool is_input = std::any_of(
-        network.graph.inputs.begin(), network.graph.inputs.end(),
-        [&](const GraphInput& input) { return input.name == name; });
+    const bool is_input = std::any_of(network.graph.inputs.begin(), network.graph.inputs.end(),
+                                      [&](const GraphInput& input) { return input.name == name; });
     if (!is_input && !producers.contains(name)) {
       throw Error(ErrorCode::kMalformed,
                   "calibration tensor '" + Printable(name) +

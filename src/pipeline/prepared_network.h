@@ -46,12 +46,12 @@ struct PreparedNetwork {
   // Facts about one sample: every tensor, and the multiply-accumulates of all that runs.
   std::map<std::string, TensorFacts> tensors;
   int64_t macs_per_sample = 0;
-  // The nodes that lie before any layer's output, in order (indices in graph.nodes), what they cost,
-  // and the tensors that must be kept between them.
+  // The nodes that lie before any layer's output, in order (indices in graph.nodes), what they
+  // cost, and the tensors that must be kept between them.
   std::vector<size_t> nodes;
   std::vector<PlannedNode> planned;
-  std::vector<int64_t> live_bytes;               // per cut, one entry more than nodes
-  std::vector<std::set<std::string>> live;       // names, likewise
+  std::vector<int64_t> live_bytes;          // per cut, one entry more than nodes
+  std::vector<std::set<std::string>> live;  // names, likewise
   // The largest sum of tensors alive at once while one sample passes.
   int64_t peak_sample_bytes = 0;
 };

@@ -42,8 +42,8 @@ int64_t MachineBytes() {
 }
 
 // Resident bytes that a run needs beside stored activations: parameters (the graph's, and both
-// executors' in the layout they compute with), one pass per thread, the largest layer's columns with
-// the solver's transposed copy, and the program itself.
+// executors' in the layout they compute with), one pass per thread, the largest layer's columns
+// with the solver's transposed copy, and the program itself.
 int64_t WorkingBytes(const PreparedNetwork& network, const QuantizeOptions& options) {
   constexpr int64_t kProgramBytes = int64_t{150} << 20;
   int64_t parameter_bytes = 0;
@@ -55,8 +55,7 @@ int64_t WorkingBytes(const PreparedNetwork& network, const QuantizeOptions& opti
     const int64_t column = layer.linear.num_groups * layer.linear.row_length * 4;
     const int64_t columns =
         std::min(options.search_columns + options.held_out_columns, 2 * kMaxPoolBytes / column);
-    largest_pool = std::max(largest_pool,
-                            columns * (2 * column + 2 * layer.linear.num_rows * 4));
+    largest_pool = std::max(largest_pool, columns * (2 * column + 2 * layer.linear.num_rows * 4));
   }
   return kProgramBytes + 4 * parameter_bytes + 2 * options.num_threads * network.peak_sample_bytes +
          largest_pool;
@@ -234,8 +233,7 @@ class NetworkQuantizer {
   }
 
   TensorMap StartValues(const ExecutionPlan& plan, Stream stream, int64_t sample) const {
-    TensorMap values =
-        GivenTensors(samples_, plan.needed, sample, stream == Stream::kQuantized);
+    TensorMap values = GivenTensors(samples_, plan.needed, sample, stream == Stream::kQuantized);
     for (const std::string& name : plan.needed) {
       if (!values.contains(name)) values[name] = store_.Get(stream, name, sample);
     }
@@ -286,7 +284,8 @@ class NetworkQuantizer {
     Pass(float_executor_, plan, Stream::kFloat, keep, "float pass",
          [&](int64_t sample, const std::string& name, const Tensor& value) {
            const auto [first, last] = targets.equal_range(name);
-           for (auto at = first; at != last; ++at) captures_[at->second]->CaptureTarget(sample, value);
+           for (auto at = first; at != last; ++at)
+             captures_[at->second]->CaptureTarget(sample, value);
          });
   }
 
@@ -302,7 +301,8 @@ class NetworkQuantizer {
     Pass(quantized_executor_, plan, Stream::kQuantized, {}, "quantized pass",
          [&](int64_t sample, const std::string& name, const Tensor& value) {
            const auto [first, last] = inputs.equal_range(name);
-           for (auto at = first; at != last; ++at) captures_[at->second]->CaptureInput(sample, value);
+           for (auto at = first; at != last; ++at)
+             captures_[at->second]->CaptureInput(sample, value);
          });
   }
 
@@ -374,8 +374,9 @@ class NetworkQuantizer {
     const LayerCapture& capture = *captures_[index];
     const bool has_held_out = capture.held_out().num_samples > 0;
     const SampledColumns& judge = has_held_out ? capture.held_out() : capture.search();
-    const std::vector<int64_t> positions = LayoutOf(layer.linear).RowMajorPositions(
-        network_.graph.initializers.at(layer.linear.weight).shape());
+    const std::vector<int64_t> positions =
+        LayoutOf(layer.linear)
+            .RowMajorPositions(network_.graph.initializers.at(layer.linear.weight).shape());
     LayerReport report = DescribeLayer(network_, layer, options_);
     report.num_search_columns = capture.search().num_samples;
     report.num_held_out_columns = capture.held_out().num_samples;
@@ -448,14 +449,14 @@ class NetworkQuantizer {
       const BiasQuantization quantized =
           QuantizeBias(network_.graph, layer.linear, grid, activations_);
       if (!quantized.bias) {
-        result_.float_biases.push_back({layer.linear.name, network_.graph.nodes[layer.linear.node].op,
+        result_.float_biases.push_back({layer.linear.name,
+                                        network_.graph.nodes[layer.linear.node].op,
                                         quantized.left_because});
         continue;
       }
       const std::string& name = layer.linear.bias;
-      quantized_executor_.SetInitializer(
-          name, quantized.bias->Dequantize().Reshaped(
-                    network_.graph.initializers.at(name).shape()));
+      quantized_executor_.SetInitializer(name, quantized.bias->Dequantize().Reshaped(
+                                                   network_.graph.initializers.at(name).shape()));
       for (QuantizedModel* model : {&result_.model, &result_.nearest}) {
         model->biases[name] = *quantized.bias;
         model->graph.initializers.erase(name);
@@ -526,8 +527,8 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
       tensor.grid.scale.resize(static_cast<size_t>(tensor.grid.NumScales(rows, length)));
       prediction.quantized_bytes += tensor.PackedBytes();
       prediction.float_bytes += rows * length * 4;
-      prediction.solve_weight_steps += static_cast<double>(rows * length) *
-                                       static_cast<double>(options.adaround.iterations);
+      prediction.solve_weight_steps +=
+          static_cast<double>(rows * length) * static_cast<double>(options.adaround.iterations);
     }
     prediction.layers.push_back(report);
   }

@@ -13,8 +13,8 @@ struct PlannedNode {
   // Earlier nodes whose layer must be quantized before this node may run, though it reads none of
   // their outputs: the first layer with the weight that this one shares.
   std::vector<size_t> waits_for;
-  int64_t cost = 0;                  // multiply-accumulates plus element-wise work of one sample
-  bool is_layer = false;             // a layer whose rounding is to be optimized
+  int64_t cost = 0;       // multiply-accumulates plus element-wise work of one sample
+  bool is_layer = false;  // a layer whose rounding is to be optimized
 };
 
 struct SegmentPlan {
@@ -31,8 +31,8 @@ struct SegmentPlan {
 // segments compute less and store more.
 //
 // Minimizes  cost + bytes_cost * stored bytes + spill_cost * (stored bytes beyond the budget)
-// over all ways to cut, where at a cut before node p both streams keep live_bytes[p] per sample, and
-// a segment holds both its ends. `live_bytes` has one entry more than `nodes`.
+// over all ways to cut, where at a cut before node p both streams keep live_bytes[p] per sample,
+// and a segment holds both its ends. `live_bytes` has one entry more than `nodes`.
 SegmentPlan PlanSegments(const std::vector<PlannedNode>& nodes,
                          const std::vector<int64_t>& live_bytes, int64_t num_samples,
                          int64_t budget_bytes);

@@ -53,9 +53,8 @@ ActivationGrid CoverPercentile(const ActivationRangeOptions& options,
   };
   // One end of the range may be 0 already, where everything lies on the other side of it.
   const double low = histogram.bounds().low < 0 ? std::min(0.0, end(0, 1)) : 0.0;
-  const double high = histogram.bounds().high > 0
-                          ? std::max(0.0, end(ActivationHistogram::kNumBins - 1, -1))
-                          : 0.0;
+  const double high =
+      histogram.bounds().high > 0 ? std::max(0.0, end(ActivationHistogram::kNumBins - 1, -1)) : 0.0;
   if (low == 0.0 && high == 0.0) {
     return Cover(histogram.bounds().low, histogram.bounds().high, options);
   }
@@ -244,8 +243,8 @@ ActivationEstimator ParseActivationEstimator(const std::string& name) {
     if (row.name == name) return row.estimator;
     known += (known.empty() ? "" : ", ") + std::string(row.name);
   }
-  throw Error(ErrorCode::kInvalidArgument,
-              "there is no activation range estimator '" + Printable(name) + "'; known are " + known);
+  throw Error(ErrorCode::kInvalidArgument, "there is no activation range estimator '" +
+                                               Printable(name) + "'; known are " + known);
 }
 
 }  // namespace adaround

@@ -10,8 +10,8 @@
 
 namespace adaround {
 
-// Ends of what a tensor holds, 0 included: zero must lie on the grid, or padding is off. They are NaN
-// from the first value on that is not finite.
+// Ends of what a tensor holds, 0 included: zero must lie on the grid, or padding is off. They are
+// NaN from the first value on that is not finite.
 struct ActivationBounds {
   float low = 0.0F;
   float high = 0.0F;
@@ -54,8 +54,8 @@ struct ActivationRangeOptions {
 // Whether the estimator needs a histogram.
 bool NeedsHistogram(ActivationEstimator estimator);
 
-// `histogram` may be null where the estimator needs none. A tensor that is 0 throughout gets scale 1;
-// a scale too small for a normal float32 is lifted to the smallest.
+// `histogram` may be null where the estimator needs none. A tensor that is 0 throughout gets scale
+// 1; a scale too small for a normal float32 is lifted to the smallest.
 ActivationGrid EstimateActivationGrid(const ActivationRangeOptions& options,
                                       const ActivationBounds& bounds,
                                       const ActivationHistogram* histogram);

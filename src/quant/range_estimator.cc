@@ -106,7 +106,9 @@ class MseSearch {
       if (Try({range.low * factor, range.high * factor}, best)) best_factor = factor;
     });
     Scan(best_factor / kFactorRatio, std::pow(kFactorRatio, 2.0 / kFineSteps), kFineSteps,
-         [&](double factor) { Try({range.low * factor, range.high * factor}, best); });
+         [&](double factor) {
+           Try({range.low * factor, range.high * factor}, best);
+         });
     if (grid_.q_min == 0) {
       for (int round = 0; round < kEndpointRounds; ++round) {
         Scan(1.2, kFactorRatio, kEndpointSteps, [&, start = best](double factor) {
@@ -198,11 +200,12 @@ void SearchByOutput(const WeightMatrix& weights, const std::vector<Unit>& units,
   };
   const auto evaluate = [&] {
     apply();
-    output_error(DequantizeMatrix(RoundToNearest(weights, grid), weights.rows, weights.row_length,
-                                  grid),
-                 row_errors);
+    output_error(
+        DequantizeMatrix(RoundToNearest(weights, grid), weights.rows, weights.row_length, grid),
+        row_errors);
     std::vector<double> errors(num_choices, 0.0);
-    for (size_t row = 0; row < row_errors.size(); ++row) errors[per_tensor ? 0 : row] += row_errors[row];
+    for (size_t row = 0; row < row_errors.size(); ++row)
+      errors[per_tensor ? 0 : row] += row_errors[row];
     for (size_t i = 0; i < num_choices; ++i) {
       if (errors[i] < best_error[i]) {
         best_error[i] = errors[i];
@@ -274,8 +277,8 @@ std::vector<int16_t> RoundToNearest(const WeightMatrix& weights, const QuantGrid
     for (int64_t k = 0; k < weights.row_length; ++k) {
       const auto s = static_cast<size_t>(grid.ScaleIndex(row, k, weights.row_length));
       const auto at = static_cast<size_t>(row * weights.row_length + k);
-      const double q = std::round(static_cast<double>(weights.values[at]) / grid.scale[s]) +
-                       grid.zero_point[s];
+      const double q =
+          std::round(static_cast<double>(weights.values[at]) / grid.scale[s]) + grid.zero_point[s];
       integers[at] = static_cast<int16_t>(
           std::clamp(q, static_cast<double>(grid.q_min), static_cast<double>(grid.q_max)));
     }

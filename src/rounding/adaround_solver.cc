@@ -34,8 +34,8 @@ int64_t RowsPerBlock(int64_t row_length) {
 // What all blocks of a group share, made by the first that needs it.
 struct GroupData {
   std::once_flag once;
-  Matrix features;  // X_hat^T [K, N]
-  Matrix gram;      // 2 / N X_hat^T X_hat [K, K], ridge added to its diagonal
+  Matrix features;           // X_hat^T [K, N]
+  Matrix gram;               // 2 / N X_hat^T X_hat [K, K], ridge added to its diagonal
   std::vector<float> ridge;  // see RowBlock
 };
 
@@ -63,8 +63,8 @@ class AdaRoundSolver final : public RoundingSolver {
   }
   void Prepare(const RoundingProblem& problem, int64_t group, GroupData& data) const;
   void SolveBlock(const RoundingProblem& problem, const SolveContext& context,
-                  const std::vector<double>& nearest_errors, const GroupData& data,
-                  RowBlock& block, RoundingSummary& summary) const;
+                  const std::vector<double>& nearest_errors, const GroupData& data, RowBlock& block,
+                  RoundingSummary& summary) const;
 
   AdaRoundOptions options_;
 };
@@ -75,8 +75,7 @@ void AdaRoundSolver::Prepare(const RoundingProblem& problem, int64_t group, Grou
                                 samples.row_length);
   const auto num_samples = static_cast<float>(samples.num_samples);
   data.ridge.resize(static_cast<size_t>(samples.row_length));
-  const float ridge = static_cast<float>(options_.ridge) *
-                      static_cast<float>(samples.row_length) /
+  const float ridge = static_cast<float>(options_.ridge) * static_cast<float>(samples.row_length) /
                       static_cast<float>(samples.NumIndependent());
   for (int64_t k = 0; k < samples.row_length; ++k) {
     data.ridge[static_cast<size_t>(k)] = ridge * columns.col(k).squaredNorm() / num_samples;
@@ -133,14 +132,15 @@ void AdaRoundSolver::SolveBlock(const RoundingProblem& problem, const SolveConte
   }
   const bool gram_gradient = GramGradient(problem);
   if (options_.iterations > 0) {
-    summary.num_undecided = RelaxAndRound(problem, options_, context, row_weight,
-                                          gram_gradient ? &data.gram : nullptr,
-                                          gram_gradient ? &gram_target : nullptr, block);
+    summary.num_undecided =
+        RelaxAndRound(problem, options_, context, row_weight, gram_gradient ? &data.gram : nullptr,
+                      gram_gradient ? &gram_target : nullptr, block);
   }
   if (options_.descent_sweeps > 0) {
     summary.num_descent_flips =
-        UsesGram(problem) ? DescendOnGram(data.gram, gram_target, options_.descent_sweeps, block)
-                          : DescendOnColumns(problem, data.features, options_.descent_sweeps, block);
+        UsesGram(problem)
+            ? DescendOnGram(data.gram, gram_target, options_.descent_sweeps, block)
+            : DescendOnColumns(problem, data.features, options_.descent_sweeps, block);
   }
 }
 
@@ -149,7 +149,8 @@ RoundingResult AdaRoundSolver::Solve(const RoundingProblem& problem,
   const SampledColumns& samples = *problem.samples;
   const int64_t length = samples.row_length;
   RoundingResult result;
-  result.integers = RoundToNearest({problem.weights.data(), samples.num_rows, length}, problem.grid);
+  result.integers =
+      RoundToNearest({problem.weights.data(), samples.num_rows, length}, problem.grid);
   result.summary.strategy = Enumerates(problem) ? "enumeration" : "relaxation";
   result.summary.iterations = Enumerates(problem) ? 0 : options_.iterations;
   const std::vector<int16_t> nearest = result.integers;
@@ -195,8 +196,7 @@ RoundingResult AdaRoundSolver::Solve(const RoundingProblem& problem,
 
   if (options_.keep_nearest_rows) {
     const std::vector<double> errors = RowErrors(
-        problem, samples,
-        DequantizeMatrix(result.integers, samples.num_rows, length, problem.grid),
+        problem, samples, DequantizeMatrix(result.integers, samples.num_rows, length, problem.grid),
         context.num_threads);
     for (int64_t row = 0; row < samples.num_rows; ++row) {
       const auto at = static_cast<size_t>(row);

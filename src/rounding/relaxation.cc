@@ -17,7 +17,8 @@ namespace {
 constexpr float kAdamBeta1 = 0.9F;
 constexpr float kAdamBeta2 = 0.999F;
 constexpr float kAdamEpsilon = 1e-8F;
-// The element-wise pass works on stretches this long: its temporaries stay in the first-level cache.
+// The element-wise pass works on stretches this long: its temporaries stay in the first-level
+// cache.
 constexpr int64_t kStretch = 128;
 using Stretch = Eigen::Array<float, Eigen::Dynamic, 1, 0, kStretch, 1>;
 using StretchView = Eigen::Map<Eigen::ArrayXf>;
@@ -80,8 +81,7 @@ class Relaxation {
     Stretch gradient = weight_gradient * step;
     if (settings.regularize) {
       const Stretch t = 2.0F * stretched.max(0.0F).min(1.0F) - 1.0F;
-      const Stretch power =
-          ((settings.beta - 1.0F) * t.abs().max(kTinyDistance).log()).exp();
+      const Stretch power = ((settings.beta - 1.0F) * t.abs().max(kTinyDistance).log()).exp();
       const float factor = -2.0F * settings.beta * settings.lambda;
       gradient += (t > 0.0F).select(factor * power, -factor * power);
     }
@@ -171,12 +171,12 @@ class MinibatchLoss {
     }
   }
 
-  // d/dw of row_weight * ridge_k (w_soft - w)^2; where there is a choice, w = base + step * fraction.
+  // d/dw of row_weight * ridge_k (w_soft - w)^2; where there is a choice, w = base + step *
+  // fraction.
   void AddRidge(const Matrix& soft_weights, Matrix& gradient) const {
     const ConstStretchView ridge(block_.ridge.data(), gradient.cols());
     for (int64_t r = 0; r < gradient.rows(); ++r) {
-      gradient.row(r).array() += (2.0F * row_weight_[static_cast<size_t>(r)]) *
-                                 ridge.transpose() *
+      gradient.row(r).array() += (2.0F * row_weight_[static_cast<size_t>(r)]) * ridge.transpose() *
                                  (soft_weights.row(r) - block_.base.row(r) -
                                   block_.step.row(r).cwiseProduct(block_.fraction.row(r)))
                                      .array();

@@ -14,7 +14,8 @@ namespace adaround {
 
 struct SolveContext {
   uint64_t seed = 42;
-  uint64_t layer = 0;  // position of the layer in the network: with the seed, names the random stream
+  uint64_t layer =
+      0;  // position of the layer in the network: with the seed, names the random stream
   int num_threads = 1;
   // Called from any thread with the number of finished and of all row blocks; may be empty.
   std::function<void(int64_t done, int64_t total)> on_progress;
@@ -23,11 +24,11 @@ struct SolveContext {
 };
 
 struct RoundingSummary {
-  std::string strategy;          // how the rows were solved: "relaxation", "enumeration", "nearest"
-  int64_t iterations = 0;        // Adam steps taken per block of rows
-  int64_t num_undecided = 0;     // weights with h(V) within 0.01 ... 0.99 at the end
-  int64_t num_descent_flips = 0; // flips that coordinate descent accepted
-  int64_t num_nearest_rows = 0;  // rows that took nearest, being no worse
+  std::string strategy;       // how the rows were solved: "relaxation", "enumeration", "nearest"
+  int64_t iterations = 0;     // Adam steps taken per block of rows
+  int64_t num_undecided = 0;  // weights with h(V) within 0.01 ... 0.99 at the end
+  int64_t num_descent_flips = 0;  // flips that coordinate descent accepted
+  int64_t num_nearest_rows = 0;   // rows that took nearest, being no worse
 };
 
 struct RoundingResult {
@@ -47,7 +48,8 @@ class RoundingSolver {
   virtual ~RoundingSolver() = default;
   // Integers lie in [q_min, q_max].
   // REQUIRES: problem.Validate() is empty.  Throws Error(kCancelled), Error(kNumerical).
-  virtual RoundingResult Solve(const RoundingProblem& problem, const SolveContext& context) const = 0;
+  virtual RoundingResult Solve(const RoundingProblem& problem,
+                               const SolveContext& context) const = 0;
   // Whether every integer is the clipped floor or ceiling of its weight.
   virtual bool StaysAtFloorOrCeil() const = 0;
 };

@@ -66,8 +66,7 @@ TEST(FindActivation, FoundFunctionsAreTheirNodes) {
 }
 
 TEST(FindActivation, OldClipKeepsItsBoundsInAttributes) {
-  const Activation found =
-      Find({Op("Clip", {"z"}, {"y"}, {{"min", -1.0}, {"max", 2.0}})}).function;
+  const Activation found = Find({Op("Clip", {"z"}, {"y"}, {{"min", -1.0}, {"max", 2.0}})}).function;
   EXPECT_EQ(found.lower, -1.0F);
   EXPECT_EQ(found.upper, 2.0F);
   EXPECT_EQ(found.negative_slope, 1.0F);
@@ -108,12 +107,12 @@ TEST(FindActivation, HardSwishInTheFormsOfExporters) {
                                                    {"sixth", Tensor::Scalar(1.0F / 6.0F)}};
   const Node add = Op("Add", {"z", "three"}, {"a"});
   const Node clip = Op("Clip", {"a", "zero", "six"}, {"c"});
-  EXPECT_EQ(KindOf({add, clip, Op("Mul", {"z", "c"}, {"m"}), Op("Div", {"m", "six"}, {"y"})},
-                   constants),
-            kHardSwish);
-  EXPECT_EQ(KindOf({add, clip, Op("Div", {"c", "six"}, {"d"}), Op("Mul", {"z", "d"}, {"y"})},
-                   constants),
-            kHardSwish);
+  EXPECT_EQ(
+      KindOf({add, clip, Op("Mul", {"z", "c"}, {"m"}), Op("Div", {"m", "six"}, {"y"})}, constants),
+      kHardSwish);
+  EXPECT_EQ(
+      KindOf({add, clip, Op("Div", {"c", "six"}, {"d"}), Op("Mul", {"z", "d"}, {"y"})}, constants),
+      kHardSwish);
   EXPECT_EQ(KindOf({add, clip, Op("Mul", {"c", "sixth"}, {"d"}), Op("Mul", {"d", "z"}, {"y"})},
                    constants),
             kHardSwish);
@@ -128,11 +127,13 @@ TEST(FindActivation, HardSwishInTheFormsOfExporters) {
 }
 
 TEST(FindActivation, GeluInTheFormsOfExporters) {
-  const std::map<std::string, Tensor> constants = {
-      {"sqrt2", Tensor::Scalar(1.4142135381698608F)}, {"rsqrt2", Tensor::Scalar(0.70710678F)},
-      {"one", Tensor::Scalar(1.0F)},                  {"half", Floats({1}, {0.5F})},
-      {"cubic", Tensor::Scalar(0.044715F)},           {"three", Tensor::Scalar(3.0F)},
-      {"root", Tensor::Scalar(0.79788458F)}};
+  const std::map<std::string, Tensor> constants = {{"sqrt2", Tensor::Scalar(1.4142135381698608F)},
+                                                   {"rsqrt2", Tensor::Scalar(0.70710678F)},
+                                                   {"one", Tensor::Scalar(1.0F)},
+                                                   {"half", Floats({1}, {0.5F})},
+                                                   {"cubic", Tensor::Scalar(0.044715F)},
+                                                   {"three", Tensor::Scalar(3.0F)},
+                                                   {"root", Tensor::Scalar(0.79788458F)}};
   const Node div = Op("Div", {"z", "sqrt2"}, {"d"});
   const Node erf = Op("Erf", {"d"}, {"e"});
   const Node add = Op("Add", {"e", "one"}, {"a"});
@@ -148,25 +149,26 @@ TEST(FindActivation, GeluInTheFormsOfExporters) {
                    constants),
             kGelu);
   const std::vector<Node> tanh_form = {
-      Op("Pow", {"z", "three"}, {"p"}),   Op("Mul", {"p", "cubic"}, {"q"}),
-      Op("Add", {"z", "q"}, {"s"}),       Op("Mul", {"s", "root"}, {"r"}),
-      Op("Tanh", {"r"}, {"t"}),           Op("Add", {"t", "one"}, {"a"}),
-      Op("Mul", {"z", "half"}, {"h"}),    Op("Mul", {"h", "a"}, {"y"})};
+      Op("Pow", {"z", "three"}, {"p"}), Op("Mul", {"p", "cubic"}, {"q"}),
+      Op("Add", {"z", "q"}, {"s"}),     Op("Mul", {"s", "root"}, {"r"}),
+      Op("Tanh", {"r"}, {"t"}),         Op("Add", {"t", "one"}, {"a"}),
+      Op("Mul", {"z", "half"}, {"h"}),  Op("Mul", {"h", "a"}, {"y"})};
   EXPECT_EQ(KindOf(tanh_form, constants), Activation::Kind::kGeluTanh);
 }
 
 TEST(FindActivation, OtherFormsSpreadOverNodes) {
-  const std::map<std::string, Tensor> constants = {
-      {"zero", Tensor::Scalar(0.0F)}, {"six", Tensor::Scalar(6.0F)},
-      {"one", Tensor::Scalar(1.0F)},  {"slope", Tensor::Scalar(0.2F)}};
+  const std::map<std::string, Tensor> constants = {{"zero", Tensor::Scalar(0.0F)},
+                                                   {"six", Tensor::Scalar(6.0F)},
+                                                   {"one", Tensor::Scalar(1.0F)},
+                                                   {"slope", Tensor::Scalar(0.2F)}};
   EXPECT_EQ(KindOf({Op("Softplus", {"z"}, {"s"}), Op("Tanh", {"s"}, {"t"}),
                     Op("Mul", {"z", "t"}, {"y"})}),
             Activation::Kind::kMish);
-  EXPECT_EQ(KindOf({Op("Exp", {"z"}, {"e"}), Op("Add", {"e", "one"}, {"p"}),
-                    Op("Log", {"p"}, {"s"}), Op("Tanh", {"s"}, {"t"}),
-                    Op("Mul", {"z", "t"}, {"y"})},
-                   constants),
-            Activation::Kind::kMish);
+  EXPECT_EQ(
+      KindOf({Op("Exp", {"z"}, {"e"}), Op("Add", {"e", "one"}, {"p"}), Op("Log", {"p"}, {"s"}),
+              Op("Tanh", {"s"}, {"t"}), Op("Mul", {"z", "t"}, {"y"})},
+             constants),
+      Activation::Kind::kMish);
   EXPECT_EQ(KindOf({Op("Neg", {"z"}, {"n"}), Op("Exp", {"n"}, {"e"}),
                     Op("Add", {"e", "one"}, {"p"}), Op("Div", {"z", "p"}, {"y"})},
                    constants),
@@ -183,29 +185,29 @@ TEST(FindActivation, WhatIsNoActivationStaysOut) {
   const std::map<std::string, Tensor> constants = {{"half", Tensor::Scalar(0.5F)},
                                                    {"many", Floats({2}, {1.0F, 2.0F})},
                                                    {"one", Tensor::Scalar(1.0F)}};
-  ExpectIdentity(Find({Op("Mul", {"z", "half"}, {"m"}), Op("Add", {"m", "one"}, {"y"})}, constants));
+  ExpectIdentity(
+      Find({Op("Mul", {"z", "half"}, {"m"}), Op("Add", {"m", "one"}, {"y"})}, constants));
   // A Relu that others read stays the layer's, and what follows it is not looked at.
-  const LayerActivation relu =
-      Find({Op("Relu", {"z"}, {"r"}), Op("Mul", {"r", "half"}, {"y"}), Op("Conv", {"r", "v"}, {"u"})},
-           constants);
+  const LayerActivation relu = Find(
+      {Op("Relu", {"z"}, {"r"}), Op("Mul", {"r", "half"}, {"y"}), Op("Conv", {"r", "v"}, {"u"})},
+      constants);
   EXPECT_EQ(relu.function.Name(), "Relu");
   EXPECT_EQ(relu.node, "r");
   // Operands that differ by element.
-  ExpectIdentity(Find({Op("Sigmoid", {"z"}, {"s"}), Op("Mul", {"s", "many"}, {"m"}),
-                       Op("Mul", {"m", "z"}, {"y"})},
-                      constants));
+  ExpectIdentity(Find(
+      {Op("Sigmoid", {"z"}, {"s"}), Op("Mul", {"s", "many"}, {"m"}), Op("Mul", {"m", "z"}, {"y"})},
+      constants));
   // A gate that is an output of the network.
-  ExpectIdentity(Find({Op("Softplus", {"z"}, {"s"}), Op("Tanh", {"s"}, {"t"}),
-                       Op("Mul", {"z", "t"}, {"y"})},
-                      {}, {"y", "t"}));
+  ExpectIdentity(
+      Find({Op("Softplus", {"z"}, {"s"}), Op("Tanh", {"s"}, {"t"}), Op("Mul", {"z", "t"}, {"y"})},
+           {}, {"y", "t"}));
 }
 
 TEST(FindActivation, ScaledAndStackedFunctionsEndWhereTheyAreOnes) {
   const std::map<std::string, Tensor> constants = {{"half", Tensor::Scalar(0.5F)}};
-  const LayerActivation silu =
-      Find({Op("Sigmoid", {"z"}, {"s"}), Op("Mul", {"z", "s"}, {"m"}),
-            Op("Mul", {"m", "half"}, {"y"})},
-           constants);
+  const LayerActivation silu = Find(
+      {Op("Sigmoid", {"z"}, {"s"}), Op("Mul", {"z", "s"}, {"m"}), Op("Mul", {"m", "half"}, {"y"})},
+      constants);
   EXPECT_EQ(silu.function.kind, Activation::Kind::kSilu);
   EXPECT_EQ(silu.node, "m");
 }

@@ -41,7 +41,8 @@ TEST(InputFile, RefusesWhatIsNoRegularFile) {
   ExpectError(ErrorCode::kMalformed, {"is a pipe"}, [&] { open(folder / "pipe"); });
   ExpectError(ErrorCode::kMalformed, {"is a device"}, [&] { open("/dev/zero"); });
   ExpectError(ErrorCode::kMalformed, {"is empty"}, [&] { open(folder / "empty"); });
-  ExpectError(ErrorCode::kMalformed, {"No such file", "check the path"}, [&] { open(folder / "none"); });
+  ExpectError(ErrorCode::kMalformed, {"No such file", "check the path"},
+              [&] { open(folder / "none"); });
 }
 
 TEST(InputFile, RecognisesAGitLfsPointer) {

@@ -197,7 +197,8 @@ TEST(ModelJson, RefusesWeightsOutsideTheFolder) {
   ExpectRefused(name, "\"../weights.safetensors\"", {"model.json: weights", "'..'"});
   ExpectRefused(name, "\"/tmp/weights.safetensors\"", {"is absolute"});
   ExpectRefused(name, "\"a\\u0000b\"", {"control character"});
-  ExpectRefused(name, "\"none.safetensors\"", {"none.safetensors", "No such file"}, ErrorCode::kMalformed);
+  ExpectRefused(name, "\"none.safetensors\"", {"none.safetensors", "No such file"},
+                ErrorCode::kMalformed);
   const ScratchFolder outside;
   ModelFolder model;
   std::filesystem::rename(model.weights(), outside / "w");

@@ -80,8 +80,8 @@ TEST(CalibrateActivations, WhatIsNotReachedOrNotFloatGetsNoGrid) {
   std::set<std::string> names;
   for (const auto& [name, grid] : grids) names.insert(name);
   EXPECT_EQ(names, (std::set<std::string>{"a", "r"}));
-  EXPECT_TRUE(Calibrated(GivenList(Given("a", RandomTensor({kSamples, 30}, 1))), {}, MinMax(8))
-                  .empty());
+  EXPECT_TRUE(
+      Calibrated(GivenList(Given("a", RandomTensor({kSamples, 30}, 1))), {}, MinMax(8)).empty());
 }
 
 TEST(CalibrateActivations, ThreadsDoNotMatter) {
@@ -138,8 +138,8 @@ TEST(CalibrateActivations, ATensorOfZerosGetsScaleOne) {
         ActivationEstimator::kMse}) {
     ActivationRangeOptions options;
     options.estimator = estimator;
-    const auto grids = Calibrated(GivenList(Given("a", RandomTensor({kSamples, 30}, 1, 0.5F, 1.0F))),
-                                  {"r"}, options);
+    const auto grids = Calibrated(
+        GivenList(Given("a", RandomTensor({kSamples, 30}, 1, 0.5F, 1.0F))), {"r"}, options);
     EXPECT_EQ(grids.at("r").scale, 1.0F);
     EXPECT_EQ(grids.at("r").zero_point, 0);
   }

@@ -36,58 +36,50 @@ Graph MakeGraph(const std::vector<std::string>& inputs, std::vector<Node> nodes,
 }
 
 TEST(ActivationPoints, ResidualBlock) {
-  const Graph graph = MakeGraph({"x"},
-                                {Op("Conv", {"x", "w.1"}, {"conv1"}),
-                                 Op("Relu", {"conv1"}, {"relu1"}),
-                                 Op("Conv", {"relu1", "w.2"}, {"conv2"}),
-                                 Op("Add", {"conv2", "x"}, {"sum"}),
-                                 Op("Relu", {"sum"}, {"relu2"}),
-                                 Op("GlobalAveragePool", {"relu2"}, {"pooled"}),
-                                 Op("Flatten", {"pooled"}, {"flat"}),
-                                 Op("Gemm", {"flat", "w.3"}, {"logits"})},
-                                {"logits"});
+  const Graph graph =
+      MakeGraph({"x"},
+                {Op("Conv", {"x", "w.1"}, {"conv1"}), Op("Relu", {"conv1"}, {"relu1"}),
+                 Op("Conv", {"relu1", "w.2"}, {"conv2"}), Op("Add", {"conv2", "x"}, {"sum"}),
+                 Op("Relu", {"sum"}, {"relu2"}), Op("GlobalAveragePool", {"relu2"}, {"pooled"}),
+                 Op("Flatten", {"pooled"}, {"flat"}), Op("Gemm", {"flat", "w.3"}, {"logits"})},
+                {"logits"});
   EXPECT_EQ(FindActivationPoints(graph), (Names{"x", "relu1", "conv2", "relu2", "pooled"}));
 }
 
 TEST(ActivationPoints, InvertedResidualWithClips) {
-  const Graph graph = MakeGraph({"x"},
-                                {Op("Conv", {"x", "w.1"}, {"expand"}),
-                                 Op("Clip", {"expand", "c.low", "c.high"}, {"clip1"}),
-                                 Op("Conv", {"clip1", "w.2"}, {"depthwise"}),
-                                 Op("Clip", {"depthwise", "c.low", "c.high"}, {"clip2"}),
-                                 Op("Conv", {"clip2", "w.3"}, {"project"}),
-                                 Op("Add", {"x", "project"}, {"sum"}),
-                                 Op("Conv", {"sum", "w.4"}, {"y"})},
-                                {"y"});
+  const Graph graph = MakeGraph(
+      {"x"},
+      {Op("Conv", {"x", "w.1"}, {"expand"}), Op("Clip", {"expand", "c.low", "c.high"}, {"clip1"}),
+       Op("Conv", {"clip1", "w.2"}, {"depthwise"}),
+       Op("Clip", {"depthwise", "c.low", "c.high"}, {"clip2"}),
+       Op("Conv", {"clip2", "w.3"}, {"project"}), Op("Add", {"x", "project"}, {"sum"}),
+       Op("Conv", {"sum", "w.4"}, {"y"})},
+      {"y"});
   EXPECT_EQ(FindActivationPoints(graph), (Names{"x", "clip1", "clip2", "project", "sum"}));
 }
 
 TEST(ActivationPoints, SqueezeAndExcitation) {
   for (const bool reduce_mean : {false, true}) {
-    const Node pool =
-        reduce_mean ? Op("ReduceMean", {"relu"}, {"pool"}, {{"axes", IntList({2, 3})}})
-                    : Op("GlobalAveragePool", {"relu"}, {"pool"});
-    const Graph graph = MakeGraph({"x"},
-                                  {Op("Conv", {"x", "w.1"}, {"conv"}),
-                                   Op("Relu", {"conv"}, {"relu"}), pool,
-                                   Op("Conv", {"pool", "w.2"}, {"squeeze"}),
-                                   Op("Relu", {"squeeze"}, {"squeeze_relu"}),
-                                   Op("Conv", {"squeeze_relu", "w.3"}, {"excite"}),
-                                   Op("HardSigmoid", {"excite"}, {"gate"}),
-                                   Op("Mul", {"relu", "gate"}, {"scaled"}),
-                                   Op("Conv", {"scaled", "w.4"}, {"y"})},
-                                  {"y"});
+    const Node pool = reduce_mean
+                          ? Op("ReduceMean", {"relu"}, {"pool"}, {{"axes", IntList({2, 3})}})
+                          : Op("GlobalAveragePool", {"relu"}, {"pool"});
+    const Graph graph = MakeGraph(
+        {"x"},
+        {Op("Conv", {"x", "w.1"}, {"conv"}), Op("Relu", {"conv"}, {"relu"}), pool,
+         Op("Conv", {"pool", "w.2"}, {"squeeze"}), Op("Relu", {"squeeze"}, {"squeeze_relu"}),
+         Op("Conv", {"squeeze_relu", "w.3"}, {"excite"}), Op("HardSigmoid", {"excite"}, {"gate"}),
+         Op("Mul", {"relu", "gate"}, {"scaled"}), Op("Conv", {"scaled", "w.4"}, {"y"})},
+        {"y"});
     EXPECT_EQ(FindActivationPoints(graph), (Names{"x", "relu", "pool", "squeeze_relu", "scaled"}));
   }
 }
 
 TEST(ActivationPoints, SwishKeepsItsInsideInFloat) {
-  const Graph graph = MakeGraph({"x"},
-                                {Op("Conv", {"x", "w.1"}, {"conv"}),
-                                 Op("Sigmoid", {"conv"}, {"sigmoid"}),
-                                 Op("Mul", {"conv", "sigmoid"}, {"swish"}),
-                                 Op("Conv", {"swish", "w.2"}, {"y"})},
-                                {"y"});
+  const Graph graph =
+      MakeGraph({"x"},
+                {Op("Conv", {"x", "w.1"}, {"conv"}), Op("Sigmoid", {"conv"}, {"sigmoid"}),
+                 Op("Mul", {"conv", "sigmoid"}, {"swish"}), Op("Conv", {"swish", "w.2"}, {"y"})},
+                {"y"});
   EXPECT_EQ(FindActivationPoints(graph), (Names{"x", "swish"}));
 }
 
@@ -117,12 +109,12 @@ TEST(ActivationPoints, Attention) {
 }
 
 TEST(ActivationPoints, ConcatQuantizesWhatItJoins) {
-  const Graph graph = MakeGraph({"a", "b"},
-                                {Op("Conv", {"a", "w.1"}, {"conv"}), Op("Relu", {"conv"}, {"relu"}),
-                                 Op("Concat", {"relu", "b", "w.constant"}, {"joined"},
-                                    {{"axis", int64_t{1}}}),
-                                 Op("Conv", {"joined", "w.2"}, {"y"})},
-                                {"y"});
+  const Graph graph =
+      MakeGraph({"a", "b"},
+                {Op("Conv", {"a", "w.1"}, {"conv"}), Op("Relu", {"conv"}, {"relu"}),
+                 Op("Concat", {"relu", "b", "w.constant"}, {"joined"}, {{"axis", int64_t{1}}}),
+                 Op("Conv", {"joined", "w.2"}, {"y"})},
+                {"y"});
   EXPECT_EQ(FindActivationPoints(graph), (Names{"a", "b", "relu", "joined"}));
 }
 
@@ -166,29 +158,23 @@ TEST(ActivationPoints, ASumAroundANormalizedBranchIsQuantized) {
 }
 
 TEST(ActivationPoints, GelusWrittenOutStayInFloatInside) {
-  const Graph exact = MakeGraph({"x"},
-                                {Op("MatMul", {"x", "w.1"}, {"z"}),
-                                 Op("Div", {"z", "c.root"}, {"z_scaled"}),
-                                 Op("Erf", {"z_scaled"}, {"erf"}),
-                                 Op("Add", {"erf", "c.one"}, {"erf_sum"}),
-                                 Op("Mul", {"z", "erf_sum"}, {"product"}),
-                                 Op("Mul", {"product", "c.half"}, {"gelu"}),
-                                 Op("MatMul", {"gelu", "w.2"}, {"y"})},
-                                {"y"});
+  const Graph exact =
+      MakeGraph({"x"},
+                {Op("MatMul", {"x", "w.1"}, {"z"}), Op("Div", {"z", "c.root"}, {"z_scaled"}),
+                 Op("Erf", {"z_scaled"}, {"erf"}), Op("Add", {"erf", "c.one"}, {"erf_sum"}),
+                 Op("Mul", {"z", "erf_sum"}, {"product"}),
+                 Op("Mul", {"product", "c.half"}, {"gelu"}), Op("MatMul", {"gelu", "w.2"}, {"y"})},
+                {"y"});
   EXPECT_EQ(FindActivationPoints(exact), (Names{"x", "gelu"}));
   // z / 2 * (1 + tanh(a (z + b z^3)))
-  const Graph tanh = MakeGraph({"x"},
-                               {Op("MatMul", {"x", "w.1"}, {"z"}),
-                                Op("Pow", {"z", "c.three"}, {"cube"}),
-                                Op("Mul", {"cube", "c.b"}, {"cube_scaled"}),
-                                Op("Add", {"z", "cube_scaled"}, {"inner"}),
-                                Op("Mul", {"inner", "c.a"}, {"inner_scaled"}),
-                                Op("Tanh", {"inner_scaled"}, {"tanh"}),
-                                Op("Add", {"tanh", "c.one"}, {"tanh_sum"}),
-                                Op("Mul", {"z", "tanh_sum"}, {"product"}),
-                                Op("Mul", {"product", "c.half"}, {"gelu"}),
-                                Op("MatMul", {"gelu", "w.2"}, {"y"})},
-                               {"y"});
+  const Graph tanh = MakeGraph(
+      {"x"},
+      {Op("MatMul", {"x", "w.1"}, {"z"}), Op("Pow", {"z", "c.three"}, {"cube"}),
+       Op("Mul", {"cube", "c.b"}, {"cube_scaled"}), Op("Add", {"z", "cube_scaled"}, {"inner"}),
+       Op("Mul", {"inner", "c.a"}, {"inner_scaled"}), Op("Tanh", {"inner_scaled"}, {"tanh"}),
+       Op("Add", {"tanh", "c.one"}, {"tanh_sum"}), Op("Mul", {"z", "tanh_sum"}, {"product"}),
+       Op("Mul", {"product", "c.half"}, {"gelu"}), Op("MatMul", {"gelu", "w.2"}, {"y"})},
+      {"y"});
   EXPECT_EQ(FindActivationPoints(tanh), (Names{"x", "gelu"}));
 }
 
@@ -215,8 +201,8 @@ TEST(ActivationPoints, OperatorsThatMoveValuesAreTracedThrough) {
       Op("Transpose", {"r"}, {"m"}),
       Op("Unsqueeze", {"r"}, {"m"})};
   for (const Node& node : moving) {
-    const Graph graph = MakeGraph(
-        {"x"}, {Op("Relu", {"x"}, {"r"}), node, Op("Conv", {"m", "w.1"}, {"y"})}, {"y"});
+    const Graph graph =
+        MakeGraph({"x"}, {Op("Relu", {"x"}, {"r"}), node, Op("Conv", {"m", "w.1"}, {"y"})}, {"y"});
     EXPECT_EQ(FindActivationPoints(graph), Names{"r"}) << node.op;
     EXPECT_EQ(ActivationSource(graph, graph.Producers(), "m"), "r") << node.op;
   }
@@ -224,8 +210,8 @@ TEST(ActivationPoints, OperatorsThatMoveValuesAreTracedThrough) {
 
 TEST(ActivationPoints, OperatorsThatMakeNewValuesAreNot) {
   const auto points = [](const Node& node) {
-    return FindActivationPoints(MakeGraph(
-        {"x"}, {Op("Relu", {"x"}, {"r"}), node, Op("Conv", {"m", "w.1"}, {"y"})}, {"y"}));
+    return FindActivationPoints(
+        MakeGraph({"x"}, {Op("Relu", {"x"}, {"r"}), node, Op("Conv", {"m", "w.1"}, {"y"})}, {"y"}));
   };
   EXPECT_EQ(points(Op("Resize", {"r", "", "w.scales"}, {"m"}, {{"mode", std::string("linear")}})),
             (Names{"r", "m"}));
@@ -249,7 +235,8 @@ TEST(ActivationPoints, IndicesOfAPoolAreNotItsValues) {
 }
 
 TEST(ActivationPoints, NodesWithoutInputsOrOutputsPass) {
-  Graph graph = MakeGraph({"x"}, {Op("Conv", {"r", "w.1"}, {"y"}), Op("Identity", {}, {"r"})}, {"y"});
+  Graph graph =
+      MakeGraph({"x"}, {Op("Conv", {"r", "w.1"}, {"y"}), Op("Identity", {}, {"r"})}, {"y"});
   Node silent = Op("Relu", {"x"}, {"unused"});
   silent.outputs.clear();
   graph.nodes.push_back(silent);
@@ -288,22 +275,22 @@ TEST(ActivationPoints, WhatManyStepsShareIsLookedAtOnce) {
 }
 
 TEST(ActivationPoints, OutputsAreQuantizedWhereSomethingReadsThem) {
-  const Graph graph = MakeGraph({"x"},
-                                {Op("Conv", {"x", "w.1"}, {"first"}),
-                                 Op("Conv", {"first", "w.2"}, {"second"}),
-                                 Op("Relu", {"second"}, {"y"})},
-                                {"first", "second", "y"});
+  const Graph graph =
+      MakeGraph({"x"},
+                {Op("Conv", {"x", "w.1"}, {"first"}), Op("Conv", {"first", "w.2"}, {"second"}),
+                 Op("Relu", {"second"}, {"y"})},
+                {"first", "second", "y"});
   // "second" has a reader, but none that computes with integers.
   EXPECT_EQ(FindActivationPoints(graph), (Names{"x", "first"}));
 }
 
 TEST(ActivationPoints, ConstantsAreNoActivations) {
-  const Graph graph = MakeGraph({"x"},
-                                {Op("Gather", {"w.table", "x"}, {"embedded"}),
-                                 Op("MatMul", {"w.left", "embedded"}, {"mixed"}),
-                                 Op("Add", {"mixed", "w.position"}, {"sum"}),
-                                 Op("Sub", {"sum", "c.mean"}, {"y"})},
-                                {"y"});
+  const Graph graph =
+      MakeGraph({"x"},
+                {Op("Gather", {"w.table", "x"}, {"embedded"}),
+                 Op("MatMul", {"w.left", "embedded"}, {"mixed"}),
+                 Op("Add", {"mixed", "w.position"}, {"sum"}), Op("Sub", {"sum", "c.mean"}, {"y"})},
+                {"y"});
   EXPECT_EQ(FindActivationPoints(graph), Names{"embedded"});
 }
 

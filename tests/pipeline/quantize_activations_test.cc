@@ -1,4 +1,5 @@
-// Activations on grids through the whole job: what layers are searched on, what comes out, what runs.
+// Activations on grids through the whole job: what layers are searched on, what comes out, what
+// runs.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -59,7 +60,8 @@ Graph WithOperators(const QuantizedModel& model) {
       }
     }
     const std::string p = name + " grid ";
-    graph.initializers[p + "low"] = Tensor::Scalar(grid.scale * static_cast<float>(-grid.zero_point));
+    graph.initializers[p + "low"] =
+        Tensor::Scalar(grid.scale * static_cast<float>(-grid.zero_point));
     graph.initializers[p + "high"] =
         Tensor::Scalar(grid.scale * static_cast<float>(grid.q_max() - grid.zero_point));
     graph.initializers[p + "scale"] = Tensor::Scalar(grid.scale);
@@ -116,8 +118,7 @@ TEST(QuantizeActivations, EveryWidthRunsAsItsOperators) {
 
 TEST(QuantizeActivations, WithoutActBitsNothingOfItAppears) {
   const Graph graph = testing::SmallConvNet();
-  const QuantizeResult result =
-      QuantizeModel(graph, ConvNetSamples(graph), QuickQuantizeOptions());
+  const QuantizeResult result = QuantizeModel(graph, ConvNetSamples(graph), QuickQuantizeOptions());
   EXPECT_TRUE(result.model.activations.empty());
   EXPECT_TRUE(result.model.biases.empty());
   EXPECT_TRUE(result.float_biases.empty());
@@ -254,16 +255,15 @@ TEST(QuantizeActivations, TensorsGivenInTheMiddleAreQuantizedToo) {
     const double second = HeldOutError(
         options,
         [&](int64_t s) { return Linear(Relu(RowOf(mid, s)), initial.at("w2"), initial.at("b2")); },
-        [&](int64_t s) {
-          return Linear(OnGrid(Relu(RowOf(mid, s)), grid), q2, initial.at("b2"));
-        });
+        [&](int64_t s) { return Linear(OnGrid(Relu(RowOf(mid, s)), grid), q2, initial.at("b2")); });
     EXPECT_NEAR(result.layers[1].error, second, 1e-4 * second);
   }
   const QuantizeResult result = QuantizeModel(
       graph, CalibrationSet(GivenList(Given("x", x), Given("r", r, r_hat)), graph), options);
   const ActivationGrid& grid = result.model.activations.at("r");
   // The float stream decides the range.
-  EXPECT_FLOAT_EQ(grid.scale, *std::max_element(r.data<float>(), r.data<float>() + kSamples * 16) / 3);
+  EXPECT_FLOAT_EQ(grid.scale,
+                  *std::max_element(r.data<float>(), r.data<float>() + kSamples * 16) / 3);
   const Tensor q2 = result.model.weights.at("w2").Dequantize();
   const double second = HeldOutError(
       options, [&](int64_t s) { return Linear(RowOf(r, s), initial.at("w2"), initial.at("b2")); },
@@ -286,8 +286,7 @@ TEST(QuantizeActivations, SeveralInputsEachHaveTheirGrid) {
   graph.inputs = {testing::FloatInput("a", {-1, 6}), testing::FloatInput("b", {-1, 6})};
   graph.nodes = {Op("Gemm", {"a", "w1", "b1"}, {"first"}), Op("Relu", {"first"}, {"relu"}),
                  Op("Concat", {"relu", "b"}, {"joined"}, {{"axis", int64_t{1}}}),
-                 Op("Gemm", {"joined", "w2", "b2"}, {"second"}),
-                 Op("Add", {"second", "b"}, {"y"})};
+                 Op("Gemm", {"joined", "w2", "b2"}, {"second"}), Op("Add", {"second", "b"}, {"y"})};
   graph.outputs = {"y", "joined"};
   graph.initializers["w1"] = RandomTensor({6, 5}, 1);
   graph.initializers["b1"] = RandomTensor({5}, 2);
@@ -436,7 +435,8 @@ TEST(QuantizeActivations, ModelsThatDoNotFitTheirGraphAreRefusedWhenTheyRun) {
   model = sound;
   model.graph.nodes.push_back(Op("Shape", {"x"}, {"extents"}));
   model.graph.nodes.push_back(Op("Cast", {"extents"}, {"extents_float"}, {{"to", int64_t{1}}}));
-  model.graph.nodes.push_back(Op("ReduceSum", {"extents_float"}, {"total"}, {{"keepdims", int64_t{1}}}));
+  model.graph.nodes.push_back(
+      Op("ReduceSum", {"extents_float"}, {"total"}, {{"keepdims", int64_t{1}}}));
   model.graph.nodes.push_back(Op("Add", {"y", "total"}, {"shifted"}));
   model.graph.outputs = {"shifted"};
   model.activations["extents"] = ActivationGrid{8, 1.0F, 0};

@@ -23,7 +23,8 @@ double RoundHalfToEven(double value) {
   return std::fmod(below, 2.0) == 0.0 ? below : below + 1.0;
 }
 
-// QuantizeLinear and DequantizeLinear of one number as ONNX defines them, saturating to `bit_width`.
+// QuantizeLinear and DequantizeLinear of one number as ONNX defines them, saturating to
+// `bit_width`.
 float OnnxQuantizeDequantize(float x, float scale, int zero_point, int bit_width) {
   const double largest = std::pow(2.0, bit_width) - 1.0;
   const double q = RoundHalfToEven(static_cast<double>(x / scale)) + zero_point;
@@ -37,9 +38,9 @@ std::vector<float> ExampleValues(float scale, uint32_t seed) {
   const std::vector<float> few = RandomFloats(100, seed + 1, -5 * scale, 5 * scale);
   values.insert(values.end(), few.begin(), few.end());
   for (int i = -600; i <= 600; ++i) values.push_back(0.5F * static_cast<float>(i) * scale);
-  for (const float extreme : {0.0F, -0.0F, 1e30F, -1e30F, std::numeric_limits<float>::max(),
-                              std::numeric_limits<float>::denorm_min(),
-                              -std::numeric_limits<float>::denorm_min()}) {
+  for (const float extreme :
+       {0.0F, -0.0F, 1e30F, -1e30F, std::numeric_limits<float>::max(),
+        std::numeric_limits<float>::denorm_min(), -std::numeric_limits<float>::denorm_min()}) {
     values.push_back(extreme);
   }
   return values;
@@ -51,8 +52,8 @@ void ForEveryGrid(Visit visit) {
     const int largest = (1 << bit_width) - 1;
     for (const int zero_point : {0, 1, largest / 2, largest - 1, largest}) {
       for (const float scale : {0.25F, 0.0173F, 3.3F, 1e-20F}) {
-        SCOPED_TRACE(std::to_string(bit_width) + " bits, zero point " +
-                     std::to_string(zero_point) + ", scale " + std::to_string(scale));
+        SCOPED_TRACE(std::to_string(bit_width) + " bits, zero point " + std::to_string(zero_point) +
+                     ", scale " + std::to_string(scale));
         visit(ActivationGrid{bit_width, scale, zero_point});
       }
     }
@@ -65,8 +66,8 @@ TEST(ActivationGrid, QuantizesAsOnnxDefines) {
     const Tensor found =
         grid.QuantizeDequantize(Floats({static_cast<int64_t>(values.size())}, values));
     for (size_t i = 0; i < values.size(); ++i) {
-      ASSERT_EQ(found.data<float>()[i], OnnxQuantizeDequantize(values[i], grid.scale,
-                                                               grid.zero_point, grid.bit_width))
+      ASSERT_EQ(found.data<float>()[i],
+                OnnxQuantizeDequantize(values[i], grid.scale, grid.zero_point, grid.bit_width))
           << values[i];
     }
   });
@@ -121,9 +122,9 @@ TEST(ActivationGrid, ValidateRefusesEachViolation) {
   for (const int bit_width : {-1, 0, 1, 9, 64}) {
     EXPECT_EQ((ActivationGrid{bit_width, 1.0F, 0}.Validate().size()), 1u) << bit_width;
   }
-  for (const float scale : {0.0F, -1.0F, std::numeric_limits<float>::infinity(),
-                            std::numeric_limits<float>::quiet_NaN(),
-                            std::numeric_limits<float>::denorm_min()}) {
+  for (const float scale :
+       {0.0F, -1.0F, std::numeric_limits<float>::infinity(),
+        std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::denorm_min()}) {
     EXPECT_EQ((ActivationGrid{4, scale, 0}.Validate().size()), 1u) << scale;
   }
   for (const int zero_point : {-1, 16, 255}) {

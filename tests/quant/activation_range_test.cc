@@ -23,8 +23,8 @@ struct Distribution {
 std::vector<Distribution> Distributions() {
   std::mt19937 generator(1);
   std::normal_distribution<float> normal;
-  std::vector<Distribution> all = {{"normal", {}},   {"after ReLU", {}}, {"shifted", {}},
-                                   {"negative", {}}, {"long tails", {}}, {"two clusters", {}},
+  std::vector<Distribution> all = {{"normal", {}},      {"after ReLU", {}}, {"shifted", {}},
+                                   {"negative", {}},    {"long tails", {}}, {"two clusters", {}},
                                    {"one outlier", {}}, {"tiny", {}}};
   for (int i = 0; i < 4000; ++i) {
     const float z = normal(generator);
@@ -60,9 +60,8 @@ ActivationGrid Estimated(ActivationEstimator estimator, int bit_width,
                          const std::vector<float>& values, bool power_of_two_scales = false,
                          double percentile = 99.99) {
   const ActivationHistogram histogram = HistogramOf(values);
-  const ActivationGrid grid =
-      EstimateActivationGrid({estimator, bit_width, percentile, power_of_two_scales},
-                             histogram.bounds(), &histogram);
+  const ActivationGrid grid = EstimateActivationGrid(
+      {estimator, bit_width, percentile, power_of_two_scales}, histogram.bounds(), &histogram);
   const auto no_violations = std::vector<std::string>();
   EXPECT_EQ(grid.Validate(), no_violations);
   EXPECT_EQ(grid.bit_width, bit_width);
@@ -227,7 +226,8 @@ TEST(ActivationRange, MseIsNearTheBestPairOfEnds) {
           SquaredError(Estimated(ActivationEstimator::kMse, bit_width, example.values), histogram);
       // Up to 4 bits every zero point is tried; beyond, the error has more local minima than the
       // search visits, each of them shallow.
-      EXPECT_LE(found, (bit_width <= 4 ? 1.05 : 1.1) * best) << example.name << ", bits " << bit_width;
+      EXPECT_LE(found, (bit_width <= 4 ? 1.05 : 1.1) * best)
+          << example.name << ", bits " << bit_width;
     }
   }
 }
@@ -304,8 +304,8 @@ TEST(ActivationRange, PowersOfTwoAreNotWorseThanRoundingTheBestUp) {
 }
 
 TEST(ActivationRange, PowersOfTwoStayAsTheyAre) {
-  const ActivationGrid grid = EstimateActivationGrid(
-      {ActivationEstimator::kMinMax, 2, 99.99, true}, ActivationBounds{-0.25F, 0.5F}, nullptr);
+  const ActivationGrid grid = EstimateActivationGrid({ActivationEstimator::kMinMax, 2, 99.99, true},
+                                                     ActivationBounds{-0.25F, 0.5F}, nullptr);
   EXPECT_EQ(grid.scale, 0.25F);
   EXPECT_EQ(grid.zero_point, 1);
 }

@@ -28,8 +28,8 @@ ModelFile ReadModelFile(const std::filesystem::path& path);
 // A float model. Throws likewise; Error(kUnsupported) where it is quantized.
 Graph ReadFloatModel(const std::filesystem::path& path);
 
-// Every file that the model at `path` consists of: model.json and its weights, or an ONNX file and its
-// external data.  Throws as the readers do.
+// Every file that the model at `path` consists of: model.json and its weights, or an ONNX file and
+// its external data.  Throws as the readers do.
 std::vector<std::filesystem::path> ModelFiles(const std::filesystem::path& path);
 
 // SHA-256 over every file that the model at `path` consists of: model.json and its weights, or an

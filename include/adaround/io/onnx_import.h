@@ -11,12 +11,12 @@ namespace adaround {
 
 // A model as the file holds it.
 struct OnnxModel {
-  // Validated and sorted. Initializers in any legal storage, external files included; Constant nodes
-  // become initializers. float16, bfloat16 and float64 become float32, in Cast's `to` as well; 4-bit
-  // integers become int8 and uint8. Operators of other domains are named "DOMAIN::OP"; nodes without
-  // a name, or with one that is taken, get one of their own. The bodies of If, Loop and Scan are
-  // dropped, their nodes stay. An input without shape has the rank that its reader wants; its
-  // `preprocess` comes from the metadata that WriteOnnx leaves.
+  // Validated and sorted. Initializers in any legal storage, external files included; Constant
+  // nodes become initializers. float16, bfloat16 and float64 become float32, in Cast's `to` as
+  // well; 4-bit integers become int8 and uint8. Operators of other domains are named "DOMAIN::OP";
+  // nodes without a name, or with one that is taken, get one of their own. The bodies of If, Loop
+  // and Scan are dropped, their nodes stay. An input without shape has the rank that its reader
+  // wants; its `preprocess` comes from the metadata that WriteOnnx leaves.
   Graph graph;
   std::map<std::string, std::string> metadata;  // metadata_props
   // Holds integer arithmetic or a (Dynamic)QuantizeLinear or DequantizeLinear node.

@@ -5,10 +5,10 @@
 //   "quantization": tensor name -> {bit_width, q_min, q_max, granularity, group_size, shape, axis,
 //       groups, packing: "lsb_first", integers, scale, zero_point}
 //   "activations": tensor name -> {bit_width, scale, zero_point}, where activations are quantized
-//   "biases": tensor name -> {integers, scale}, likewise: entries I32 and F32 of weights.safetensors
-//   "provenance": key -> text
-// The last three of a quantized tensor name entries of weights.safetensors: `integers` U8, packed as
-// quant/packing.h says; `scale` F32, one per scale; `zero_point` I8 (q_min < 0) or U8, one per
+//   "biases": tensor name -> {integers, scale}, likewise: entries I32 and F32 of
+//   weights.safetensors "provenance": key -> text
+// The last three of a quantized tensor name entries of weights.safetensors: `integers` U8, packed
+// as quant/packing.h says; `scale` F32, one per scale; `zero_point` I8 (q_min < 0) or U8, one per
 // scale, or null where all are 0 on a signed grid. The weight itself has no entry.
 #pragma once
 

@@ -24,13 +24,13 @@ struct QuantizeOptions {
   Granularity granularity = Granularity::kPerChannel;
   int64_t group_size = 128;  // weights per scale where the granularity is per group; >= 1
   RangeEstimator range_estimator = RangeEstimator::kMse;
-  // For accelerators: integers from -2^(b-1)+1 (symmetric grids only); scales that are powers of two,
-  // those of activations too.
+  // For accelerators: integers from -2^(b-1)+1 (symmetric grids only); scales that are powers of
+  // two, those of activations too.
   bool narrow_range = false;
   bool power_of_two_scales = false;
-  // Bits of the activations that layers read, 2 ... 8; nothing leaves them in float. Each tensor has
-  // one unsigned grid, chosen from float activations before any layer is searched: x_hat is what
-  // the quantized network's layers really read.
+  // Bits of the activations that layers read, 2 ... 8; nothing leaves them in float. Each tensor
+  // has one unsigned grid, chosen from float activations before any layer is searched: x_hat is
+  // what the quantized network's layers really read.
   std::optional<int> act_bits;
   ActivationEstimator act_range_estimator = ActivationEstimator::kMinMax;
   double act_percentile = 99.99;  // percent kept between the ends by kPercentile; 50 ... 100
@@ -106,7 +106,7 @@ struct QuantizePrediction {
   int64_t float_bytes = 0;      // of the weights to be quantized
   int64_t quantized_bytes = 0;  // packed, with scales
   int64_t macs_per_sample = 0;
-  int64_t forward_macs = 0;     // all passes, all samples
+  int64_t forward_macs = 0;  // all passes, all samples
   int64_t peak_memory_bytes = 0;
   double solve_weight_steps = 0;  // weights times iterations
   std::vector<std::string> warnings;

@@ -40,8 +40,7 @@ Tensor Normalize(const Tensor& x, int64_t slice, double epsilon, std::vector<Mom
 }
 
 Tensor Scale(const Tensor& x, const Tensor& scale, const Tensor* bias) {
-  const Tensor scaled =
-      ApplyBinary<float, float>(x, scale, [](float a, float b) { return a * b; });
+  const Tensor scaled = ApplyBinary<float, float>(x, scale, [](float a, float b) { return a * b; });
   if (bias == nullptr) return scaled;
   return ApplyBinary<float, float>(scaled, *bias, [](float a, float b) { return a + b; });
 }
@@ -115,8 +114,8 @@ KernelFunction CreateLayerNormalization(const KernelSpec& spec) {
   };
 }
 
-// The channels in groups, each group one slice. Scale and bias are given for each group at opset 18,
-// for each channel from 21 on.
+// The channels in groups, each group one slice. Scale and bias are given for each group at opset
+// 18, for each channel from 21 on.
 KernelFunction CreateGroupNormalization(const KernelSpec& spec) {
   constexpr int64_t kFirstPerChannel = 21;
   CheckArity(spec.node, 3, 3);

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <limits>
 
-#include "runtime/kernels/kernels.h"
 #include "runtime/kernels/kernel_util.h"
+#include "runtime/kernels/kernels.h"
 #include "runtime/kernels/strided_copy.h"
 
 namespace adaround::kernels {
@@ -57,8 +57,7 @@ KernelFunction ReduceKernel(const KernelSpec& spec, int64_t first_with_input, bo
   CheckArity(spec.node, 1, axes_are_input ? 2 : 1);
   ReduceAttributes attributes;
   attributes.keep_dims = spec.node.GetInt("keepdims", 1) != 0;
-  attributes.empty_means_none =
-      axes_are_input && spec.node.GetInt("noop_with_empty_axes", 0) != 0;
+  attributes.empty_means_none = axes_are_input && spec.node.GetInt("noop_with_empty_axes", 0) != 0;
   if (!axes_are_input) attributes.axes = spec.node.GetInts("axes", {});
   const auto kernel = [attributes, needs_elements,
                        reduce](const KernelInputs& inputs) -> std::vector<Tensor> {
@@ -69,8 +68,7 @@ KernelFunction ReduceKernel(const KernelSpec& spec, int64_t first_with_input, bo
       if (attributes.empty_means_none) return {x};
       for (int64_t d = 0; d < x.rank(); ++d) axes.push_back(d);
     }
-    const Arrangement arrangement =
-        Arrange(x, NormalizeAxes(axes, x.rank()), attributes.keep_dims);
+    const Arrangement arrangement = Arrange(x, NormalizeAxes(axes, x.rank()), attributes.keep_dims);
     if (arrangement.run == 0 && needs_elements) {
       Malformed("shape " + ShapeToString(x.shape()) + " has nothing to reduce");
     }
@@ -231,7 +229,8 @@ KernelFunction ArgKernel(const KernelSpec& spec, Better better) {
         const T* values = arrangement.moved.template data<T>() + i * run;
         int64_t best = 0;
         for (int64_t k = 1; k < run; ++k) {
-          if (better(values[k], values[best]) || (select_last && values[k] == values[best])) best = k;
+          if (better(values[k], values[best]) || (select_last && values[k] == values[best]))
+            best = k;
         }
         y.mutable_data<int64_t>()[i] = best;
       }
