@@ -153,10 +153,18 @@ void QuantizeBinding::AddActivations() {
       options.act_range_estimator = ParseActivationEstimator(*estimator);
     }
   });
-  Bind<double>("--act-percentile",
-               "percent of the values inside the range, with --act-range-estimator percentile",
-               kActivations, [](QuantizeOptions& o) -> double& { return o.act_percentile; })
-      ->needs(bits_option);
+  CLI::Option* percentile_option =
+      Bind<double>("--act-percentile",
+                   "percent of the values inside the range, with --act-range-estimator percentile",
+                   kActivations, [](QuantizeOptions& o) -> double& { return o.act_percentile; })
+          ->needs(bits_option);
+  overlays_.push_back([percentile_option](QuantizeOptions& options) {
+    if (percentile_option->count() > 0 &&
+        options.act_range_estimator != ActivationEstimator::kPercentile) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "--act-percentile needs --act-range-estimator percentile");
+    }
+  });
 }
 
 void QuantizeBinding::AddOptimizer() {

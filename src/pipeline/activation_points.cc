@@ -36,8 +36,10 @@ bool Names(const std::array<std::string_view, N>& ops, const std::string& op) {
   return std::find(ops.begin(), ops.end(), op) != ops.end();
 }
 
+// Copies values of its input: no means between them, and no constant outside of it.
 bool IsNearest(const Node& resize) {
-  return resize.GetString("mode", "nearest") == "nearest";
+  return resize.GetString("mode", "nearest") == "nearest" &&
+         resize.GetString("coordinate_transformation_mode", "") != "tf_crop_and_resize";
 }
 
 // Whether `output` of the node holds values of its first input (or 0) and no others. Second outputs
@@ -133,12 +135,13 @@ std::string ActivationSource(const Graph& graph, const std::map<std::string, siz
   }
 }
 
-std::set<std::string> FindActivationPoints(const Graph& graph) {
+std::set<std::string> FindActivationPoints(const Graph& graph,
+                                           const std::set<std::string>& float_layers) {
   const auto producers = graph.Producers();
   const Origins origins = FindOrigins(graph);
   std::set<std::string> points;
   for (const Node& node : graph.nodes) {
-    if (!Computes(graph, node, origins)) continue;
+    if (!Computes(graph, node, origins) || float_layers.contains(node.name)) continue;
     const size_t count = std::min(NumOperands(node), node.inputs.size());
     for (size_t i = 0; i < count; ++i) {
       const std::string& input = node.inputs[i];

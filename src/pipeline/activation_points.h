@@ -19,8 +19,10 @@ std::string ActivationSource(const Graph& graph, const std::map<std::string, siz
 // two activations, Concat, average pools and linear Resize. A tensor between a layer and its
 // activation is none of them, nor is what the network gives out and nobody reads, nor the inside of
 // a function that is written out in element-wise steps and means (Gelu, LayerNormalization): a sum
-// whose operands are all made of one tensor by such steps is taken for one of these. REQUIRES:
-// sorted, validated graph with constants folded.
-std::set<std::string> FindActivationPoints(const Graph& graph);
+// whose operands are all made of one tensor by such steps is taken for one of these.
+// `float_layers`: names of layers that stay in float, and what only they read with them.
+// REQUIRES: sorted, validated graph with constants folded.
+std::set<std::string> FindActivationPoints(const Graph& graph,
+                                           const std::set<std::string>& float_layers = {});
 
 }  // namespace adaround

@@ -154,13 +154,15 @@ class NetworkQuantizer {
 
   void QuantizeActivations() {
     const Clock::time_point start = Clock::now();
+    std::set<std::string> float_layers;
+    for (const LeftLayer& left : network_.left) float_layers.insert(left.name);
     ActivationRangeOptions range;
     range.estimator = options_.act_range_estimator;
     range.bit_width = *options_.act_bits;
     range.percentile = options_.act_percentile;
     range.power_of_two_scales = options_.power_of_two_scales;
     activations_ =
-        CalibrateActivations(float_executor_, samples_, FindActivationPoints(network_.graph), range,
+        CalibrateActivations(float_executor_, samples_, FindActivationPoints(network_.graph, float_layers), range,
                              options_.num_threads, observer_);
     HookActivations(activations_, quantized_executor_);
     result_.model.activations = activations_;

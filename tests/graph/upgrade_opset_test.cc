@@ -91,6 +91,33 @@ TEST(UpgradeOpset, UpsampleRepeatsPixels) {
   }
 }
 
+// ONNX Runtime's rounding before opset 11: up where an axis shrinks, down where it grows.
+TEST(UpgradeOpset, ShrinkingNearestResizeRoundsUp) {
+  LiftCase one{"resize",
+               10,
+               {1, 1, 1, 5},
+               {Op("Resize", {"x", "scales"}, {"y"})},
+               {{"scales", Floats({4}, {1, 1, 1, 0.4F})}}};
+  Graph graph = GraphOf(one);
+  UpgradeOpset(graph, 21);
+  // Positions 0 and 1 / 0.4 = 2.5.
+  const Tensor found =
+      testing::RunGraph(graph, {{"x", Floats({1, 1, 1, 5}, {10, 11, 12, 13, 14})}}, {"y"}).at("y");
+  EXPECT_EQ(testing::RelativeDifference(found, Floats({1, 1, 1, 2}, {10, 13})), 0.0);
+
+  for (const std::vector<float>& scales : {std::vector<float>{1, 1, 2, 0.5F}, {}}) {
+    LiftCase refused = one;
+    if (scales.empty()) {
+      refused.nodes.insert(refused.nodes.begin(), Op("Identity", {"scales"}, {"computed"}));
+      refused.nodes[1].inputs[1] = "computed";
+    } else {
+      refused.initializers["scales"] = Floats({4}, scales);
+    }
+    Graph unliftable = GraphOf(refused);
+    EXPECT_THROW(UpgradeOpset(unliftable, 21), Error);
+  }
+}
+
 // At x / scale, without the half pixel that opset 11 adds by default.
 TEST(UpgradeOpset, LinearUpsampleIsAsymmetric) {
   LiftCase one{"upsample",

@@ -284,6 +284,16 @@ TEST(ActivationPoints, OutputsAreQuantizedWhereSomethingReadsThem) {
   EXPECT_EQ(FindActivationPoints(graph), (Names{"x", "first"}));
 }
 
+TEST(ActivationPoints, WhatOnlyFloatLayersReadStaysInFloat) {
+  Graph graph = MakeGraph({"x"},
+                          {Op("Conv", {"x", "w.1"}, {"a"}), Op("Conv", {"a", "w.2"}, {"b"}),
+                           Op("Conv", {"b", "w.3"}, {"c"}), Op("Conv", {"b", "w.4"}, {"d"})},
+                          {"c", "d"});
+  for (Node& node : graph.nodes) node.name = "makes " + node.outputs[0];
+  EXPECT_EQ(FindActivationPoints(graph, {"makes b", "makes c"}), (Names{"x", "b"}));
+  EXPECT_EQ(FindActivationPoints(graph, {"makes c", "makes d"}), (Names{"x", "a"}));
+}
+
 TEST(ActivationPoints, ConstantsAreNoActivations) {
   const Graph graph =
       MakeGraph({"x"},

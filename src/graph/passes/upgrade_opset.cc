@@ -102,14 +102,31 @@ class Lifter {
 
   void ResizeGetsCoordinates(Node& node) {
     if (node.inputs.size() != 2) Refuse(node, "it has no scales");
+    const std::string rounding = RoundingBefore11(node);
     // The region is read by other coordinates only, but not optional at opset 11.
     const std::string region =
         AddInitializer(node.name + "_roi", Tensor(DType::kFloat32, Shape{0}));
     node.inputs.insert(node.inputs.begin() + 1, region);
     node.attributes["coordinate_transformation_mode"] = std::string("asymmetric");
     if (node.GetString("mode", "nearest") == "nearest") {
-      node.attributes["nearest_mode"] = std::string("floor");
+      node.attributes["nearest_mode"] = rounding;
     }
+  }
+
+  // Before opset 11 a nearest position was rounded down where an axis grows and up where it shrinks;
+  // since then one rounding serves all axes.
+  std::string RoundingBefore11(const Node& node) {
+    if (node.GetString("mode", "nearest") != "nearest") return "";
+    const auto found = graph_.initializers.find(node.inputs[1]);
+    if (found == graph_.initializers.end() || found->second.dtype() != DType::kFloat32) {
+      Refuse(node, "its scales are computed: how positions are rounded depends on them");
+    }
+    const float* scales = found->second.data<float>();
+    const float* end = scales + found->second.num_elements();
+    const bool grows = std::any_of(scales, end, [](float scale) { return scale > 1.0F; });
+    const bool shrinks = std::any_of(scales, end, [](float scale) { return scale < 1.0F; });
+    if (grows && shrinks) Refuse(node, "it grows along one axis and shrinks along another");
+    return shrinks ? "ceil" : "floor";
   }
 
   void ResizeLosesMode(Node& node) {
