@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -52,6 +54,7 @@ int64_t NumSamples(const ConvertArguments& arguments, const CalibrationSet* data
   return std::min(arguments.verify, data->num_samples());
 }
 
+// Throws Error(kNumerical) where `written` and `source` differ.
 void Verify(const ConvertArguments& arguments, const Graph& source, const Graph& written,
             const fs::path& path) {
   std::unique_ptr<CalibrationSet> data;
@@ -74,6 +77,32 @@ void Verify(const ConvertArguments& arguments, const Graph& source, const Graph&
   }
 }
 
+// A file that does not pass verification never takes the place of `output`: it is written beside it
+// and renamed.
+template <typename Write, typename Check>
+void WriteThenVerify(const ConvertArguments& arguments, const fs::path& output, Write write,
+                     Check verify) {
+  if (arguments.verify == 0) {
+    write(output);
+    return;
+  }
+  fs::path unverified = output;
+  unverified += ".unverified-" + std::to_string(getpid());
+  std::error_code error;
+  try {
+    write(unverified);
+    verify(unverified);
+    fs::rename(unverified, output, error);
+    if (error) {
+      throw Error(ErrorCode::kIo,
+                  "cannot write " + Printable(output.string()) + ": " + error.message());
+    }
+  } catch (...) {
+    fs::remove(unverified, error);
+    throw;
+  }
+}
+
 void ConvertFloat(const ConvertArguments& arguments, const Graph& graph, const fs::path& output) {
   if (arguments.format == "json") {
     OutputDirectory directory(output, arguments.force);
@@ -89,8 +118,9 @@ void ConvertFloat(const ConvertArguments& arguments, const Graph& graph, const f
                 "a float model is written as json or onnx; " + arguments.format +
                     " describes a quantized one: give the folder that `quantize` wrote");
   }
-  WriteOnnx(output, graph);
-  if (arguments.verify > 0) Verify(arguments, graph, ReadOnnxModel(output).graph, output);
+  WriteThenVerify(
+      arguments, output, [&](const fs::path& path) { WriteOnnx(path, graph); },
+      [&](const fs::path& path) { Verify(arguments, graph, ReadOnnxModel(path).graph, output); });
 }
 
 void ConvertQuantized(const ConvertArguments& arguments, const QuantizedModel& model,
@@ -100,10 +130,11 @@ void ConvertQuantized(const ConvertArguments& arguments, const QuantizedModel& m
                 Printable(arguments.model) + " is a quantized model in this form already");
   }
   const ExportFormat& format = FindExportFormat(arguments.format);
-  format.write(output, model);
-  if (arguments.verify == 0) return;
   if (format.runs == ExportFormat::Runs::kNot) {
-    LogWarning(std::string(format.name) + " files hold no network: nothing to verify");
+    if (arguments.verify > 0) {
+      LogWarning(std::string(format.name) + " files hold no network: nothing to verify");
+    }
+    format.write(output, model);
     return;
   }
   std::unique_ptr<CalibrationSet> data;
@@ -111,12 +142,16 @@ void ConvertQuantized(const ConvertArguments& arguments, const QuantizedModel& m
     data = std::make_unique<CalibrationSet>(OpenCalibrationFiles(arguments.data, model.graph),
                                             model.graph);
   }
-  ProgressDisplay display;
-  const OutputComparison comparison =
-      VerifyExport(format, output, model, InputsOf(arguments, model.graph, data.get()),
-                   NumSamples(arguments, data.get()), arguments.common.NumThreads(), &display);
-  SetLiveLine("");
-  LogInfo(VerificationLine(Printable(output.string()), comparison));
+  WriteThenVerify(
+      arguments, output, [&](const fs::path& path) { format.write(path, model); },
+      [&](const fs::path& path) {
+        ProgressDisplay display;
+        const OutputComparison comparison = VerifyExport(
+            format, path, model, InputsOf(arguments, model.graph, data.get()),
+            NumSamples(arguments, data.get()), arguments.common.NumThreads(), &display);
+        SetLiveLine("");
+        LogInfo(VerificationLine(Printable(output.string()), comparison));
+      });
 }
 
 int64_t BytesAt(const fs::path& path) {

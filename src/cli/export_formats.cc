@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "adaround/base/did_you_mean.h"
 #include "adaround/base/error.h"
 #include "adaround/io/aimet_encodings.h"
@@ -67,8 +69,8 @@ std::string ExportFormatHelp() {
 }
 
 OutputComparison VerifyExport(const ExportFormat& format, const std::filesystem::path& path,
-                              QuantizedModel model, const SampleInputs& inputs,
-                              int64_t num_samples, int num_threads, ProgressObserver* observer) {
+                              QuantizedModel model, const SampleInputs& inputs, int64_t num_samples,
+                              int num_threads, ProgressObserver* observer) {
   ADAROUND_CHECK(format.runs != ExportFormat::Runs::kNot);
   if (format.runs == ExportFormat::Runs::kWeightsAlone) model.activations.clear();
   constexpr double kTolerance = 1e-4;
@@ -76,8 +78,8 @@ OutputComparison VerifyExport(const ExportFormat& format, const std::filesystem:
   const OnnxModel written = ReadOnnxModel(path);
   const OutputComparison comparison =
       CompareOutputs(model, written.graph, inputs, num_samples, num_threads, observer);
-  const bool agrees = model.activations.empty() ? comparison.Agrees(kTolerance)
-                                                : comparison.sqnr_db >= kLowestSqnr;
+  const bool agrees =
+      model.activations.empty() ? comparison.Agrees(kTolerance) : comparison.sqnr_db >= kLowestSqnr;
   if (!agrees) {
     throw Error(ErrorCode::kNumerical,
                 VerificationLine(Printable(path.string()), comparison) +
@@ -90,8 +92,10 @@ std::string VerificationLine(const std::string& file, const OutputComparison& co
   const double relative = comparison.largest_output > 0.0
                               ? comparison.largest_difference / comparison.largest_output
                               : comparison.largest_difference;
-  return fmt::format("{}: verified on {} samples, largest difference {:.2g} of the largest output",
-                     file, comparison.num_samples, relative);
+  return fmt::format(
+      "{}: verified on {} samples, largest difference {:.2g} of the largest output, SQNR {}", file,
+      comparison.num_samples, relative,
+      std::isinf(comparison.sqnr_db) ? "infinite" : fmt::format("{:.1f} dB", comparison.sqnr_db));
 }
 
 }  // namespace adaround::cli

@@ -209,6 +209,12 @@ void ShowFloatAccuracy(const Graph& graph, const CalibrationSet& data, const Lab
       EvaluateModel(graph, nullptr, data, &labels, arguments.common.NumThreads(), observer);
   SetLiveLine("");
   const std::optional<double> found = HeadlineAccuracy(evaluation);
+  if (!found && arguments.expect_float) {
+    std::string why;
+    for (const std::string& note : evaluation.notes) why += "; " + note;
+    throw Error(ErrorCode::kInvalidArgument,
+                "--expect-float cannot be checked: the labels give no accuracy" + why);
+  }
   if (!found) return;
   LogInfo(fmt::format("float model: {} {:.2f} % on {} samples",
                       evaluation.accuracy ? "top-1" : "mIoU", *found, evaluation.num_samples));
@@ -241,25 +247,38 @@ int64_t ModelFileBytes(const std::string& model) {
   return bytes;
 }
 
-// Writes the exports into the folder, verifies them and notes every file's size.
-void WriteExports(const QuantizeArguments& arguments, const QuantizedModel& written,
-                  const fs::path& folder, const CalibrationSet& samples, int num_threads,
-                  ProgressObserver* observer, RunReport& report) {
+// Writes the exports into the folder, verifies them and notes every file's size. A file that cannot
+// be written, or does not compute what it should, is left out: the search behind the model is worth
+// more than the file. Returns the first such failure.
+std::optional<Error> WriteExports(const QuantizeArguments& arguments, const QuantizedModel& written,
+                                  const fs::path& folder, const CalibrationSet& samples,
+                                  int num_threads, ProgressObserver* observer, RunReport& report) {
+  std::optional<Error> failure;
   for (const std::string& name : arguments.formats) {
     const ExportFormat& format = FindExportFormat(name);
     const fs::path path = folder / format.file_name;
-    format.write(path, written);
-    if (format.runs != ExportFormat::Runs::kNot && arguments.verify > 0) {
-      const OutputComparison comparison =
-          VerifyExport(format, path, written, InputsFrom(samples),
-                       std::min(arguments.verify, samples.num_samples()), num_threads, observer);
-      SetLiveLine("");
-      LogInfo(VerificationLine(format.file_name, comparison));
+    try {
+      format.write(path, written);
+      if (format.runs != ExportFormat::Runs::kNot && arguments.verify > 0) {
+        const OutputComparison comparison =
+            VerifyExport(format, path, written, InputsFrom(samples),
+                         std::min(arguments.verify, samples.num_samples()), num_threads, observer);
+        SetLiveLine("");
+        LogInfo(VerificationLine(format.file_name, comparison));
+      }
+      report.file_bytes[format.file_name] = BytesOf(path);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kCancelled) throw;
+      std::error_code ignored;
+      fs::remove(path, ignored);
+      const std::string what = std::string(format.file_name) + " was left out";
+      report.warnings.push_back(error.WithContext(what).what());
+      if (!failure) failure = error.WithContext(what);
     }
-    report.file_bytes[format.file_name] = BytesOf(path);
   }
   report.file_bytes["model.json + weights.safetensors"] =
       BytesOf(folder / "model.json") + BytesOf(folder / "weights.safetensors");
+  return failure;
 }
 
 void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& binding) {
@@ -310,6 +329,7 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   if (arguments.expect_float && !labels) {
     throw Error(ErrorCode::kInvalidArgument, "--expect-float needs labels: give --labels FILE");
   }
+  options.caller_bytes = samples.cache_bytes() + (data ? data->cache_bytes() : 0);
   OutputDirectory directory(output, arguments.force);
   options.spill_directory = directory.partial();
 
@@ -330,8 +350,8 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   // Measured with the integers that were written, read back.
   const QuantizedModel written = ReadQuantizedModel(directory.partial());
   report.model_file_bytes = ModelFileBytes(arguments.model);
-  WriteExports(arguments, written, directory.partial(), samples, options.num_threads, &display,
-               report);
+  const std::optional<Error> export_failure = WriteExports(
+      arguments, written, directory.partial(), samples, options.num_threads, &display, report);
   const bool with_baseline = !arguments.baseline.empty();
   const CalibrationSet& measured_on = data ? *data : samples;
   const Labels* wanted = labels ? &*labels : nullptr;
@@ -362,6 +382,7 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
     std::cout << ToText(report, with_baseline);
   }
   LogInfo("wrote " + Printable(output.string()));
+  if (export_failure) throw *export_failure;
 }
 
 }  // namespace

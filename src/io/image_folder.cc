@@ -106,6 +106,10 @@ class ImageSource final : public ArraySource {
         max_cached_(static_cast<size_t>(cache_bytes) / sample_bytes_),
         cache_(files_.size()) {}
 
+  int64_t cache_bytes() const override {
+    return static_cast<int64_t>(std::min(max_cached_, files_.size()) * sample_bytes_);
+  }
+
  private:
   using Pixels = std::shared_ptr<const std::vector<uint8_t>>;
 

@@ -180,6 +180,15 @@ Tensor CalibrationSet::QuantizedSample(const std::string& name, int64_t sample) 
   return entry.is_image ? ApplyPreprocess(stored, entry.preprocess) : stored;
 }
 
+int64_t CalibrationSet::cache_bytes() const {
+  int64_t bytes = 0;
+  for (const Entry& entry : entries_) {
+    bytes += entry.tensor.x->cache_bytes();
+    if (entry.tensor.x_hat) bytes += entry.tensor.x_hat->cache_bytes();
+  }
+  return bytes;
+}
+
 void CalibrationSet::CheckUsable() const {
   if (num_samples() < 2) {
     throw Error(ErrorCode::kMalformed,

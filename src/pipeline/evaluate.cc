@@ -323,7 +323,9 @@ Evaluation EvaluateModel(const QuantizedModel& model, const Graph* reference,
   const int64_t num_samples = data.num_samples();
   if (labels != nullptr) CheckCount(*labels, num_samples);
   const std::string& output_name = FirstOutput(model.graph);
-  MeasuredNetwork network(model.Dequantized(), output_name, data, true);
+  // A float network sees the samples as the reference does.
+  const bool is_quantized = !model.weights.empty() || !model.activations.empty();
+  MeasuredNetwork network(model.Dequantized(), output_name, data, is_quantized);
   HookActivations(model.activations, network.executor());
   std::unique_ptr<MeasuredNetwork> reference_network;
   if (reference != nullptr) {

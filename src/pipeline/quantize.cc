@@ -57,7 +57,7 @@ int64_t WorkingBytes(const PreparedNetwork& network, const QuantizeOptions& opti
         std::min(options.search_columns + options.held_out_columns, 2 * kMaxPoolBytes / column);
     largest_pool = std::max(largest_pool, columns * (2 * column + 2 * layer.linear.num_rows * 4));
   }
-  return kProgramBytes + 4 * parameter_bytes + 2 * options.num_threads * network.peak_sample_bytes +
+  return kProgramBytes + options.caller_bytes + 4 * parameter_bytes + 2 * options.num_threads * network.peak_sample_bytes +
          largest_pool;
 }
 

@@ -65,6 +65,12 @@ expect_stdout_contains "instruction_set: "
 expect_exit 0 "$PROGRAM" convert "$OUT" --to onnx -o exported.onnx --verify 2
 cmp -s exported.onnx "$OUT/model.onnx" || fail "convert and quantize --format wrote different files"
 
+# A format that cannot hold the result costs the file, not the result.
+expect_exit 3 "$PROGRAM" quantize net.onnx --calib "$IMAGES" --preset fast --bits 3 \
+  --format aimet-0.6.1,onnx -o three
+expect_stderr_contains "encodings-0.6.1.json was left out"
+expect_files three model.json weights.safetensors report.json model.onnx
+
 # Refused, each with what to do instead; nothing is left behind.
 expect_exit 2 "$PROGRAM" convert "$MOBILENET" --to onnx -o net.onnx
 expect_stderr_contains "--force"

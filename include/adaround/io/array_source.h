@@ -31,6 +31,9 @@ class ArraySource {
   // REQUIRES: 0 <= begin, 0 <= count, begin + count <= num_samples().
   Tensor ReadSamples(int64_t begin, int64_t count) const;
 
+  // Bytes of memory that reading all samples leaves in use.
+  virtual int64_t cache_bytes() const { return 0; }
+
  protected:
   // Throws Error(kMalformed) for an array without axis 0 or without samples.
   ArraySource(DType file_dtype, Shape shape, std::string description);

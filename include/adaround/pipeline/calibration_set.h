@@ -31,6 +31,9 @@ class CalibrationSet {
   Tensor FloatSample(const std::string& name, int64_t sample) const;
   Tensor QuantizedSample(const std::string& name, int64_t sample) const;
 
+  // Bytes of memory that reading all samples leaves in use.
+  int64_t cache_bytes() const;
+
   // Throws Error(kMalformed) where there are fewer than two samples or all are the same.
   void CheckUsable() const;
 

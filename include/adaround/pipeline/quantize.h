@@ -59,6 +59,8 @@ struct QuantizeOptions {
   // Bytes of resident memory to stay below; nothing = half of the machine's. Decides where
   // activations are kept, never what comes out.
   std::optional<int64_t> memory_limit;
+  // Bytes that the caller holds beside the run, and that count under the limit: decoded pictures.
+  int64_t caller_bytes = 0;
   // Where activations go that do not fit into memory.
   std::filesystem::path spill_directory;
 
