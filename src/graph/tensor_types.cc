@@ -119,6 +119,19 @@ const std::set<std::string>& BooleanMakers() {
   return ops;
 }
 
+// Their result has the dtype of the first input, as have those of shape keepers, broadcasters and
+// reductions without a rule of their own.
+const std::set<std::string>& DTypeKeepers() {
+  static const std::set<std::string> ops = {
+      "Acos",       "Acosh",     "Asin",       "Asinh",    "Atan",     "Atanh",
+      "BitwiseAnd", "BitwiseOr", "Cosh",       "Compress", "Det",      "Einsum",
+      "Expand",     "Flatten",   "Gather",     "Gemm",     "GatherND", "GatherElements",
+      "GridSample", "MatMul",    "MaxRoiPool", "Range",    "RoiAlign", "RMSNormalization",
+      "Reshape",    "Scatter",   "Sinh",       "Squeeze",  "Swish",    "Tan",
+      "Unsqueeze"};
+  return ops;
+}
+
 // Vectors that hold a shape or axes are shorter.
 constexpr int64_t kMaxLength = 64;
 
@@ -163,29 +176,50 @@ class Inference {
     return found == node.attributes.end() ? nullptr : std::get_if<Tensor>(&found->second);
   }
 
-  DType DTypeOfResult(const Node& node) const {
+  std::optional<DType> DTypeOfResult(const Node& node) const {
     const std::string& op = node.op;
     if (BooleanMakers().contains(op)) return DType::kBool;
     if (op == "ArgMax" || op == "ArgMin" || op == "NonZero" || op == "Shape" || op == "Size") {
       return DType::kInt64;
     }
     if (op == "Cast") {
-      return DTypeFromOnnxCode(node.GetInt("to", 1)).value_or(DType::kFloat32);
+      return node.HasAttribute("to") ? DTypeFromOnnxCode(node.GetInt("to", 1)) : std::nullopt;
+    }
+    if (op == "EyeLike" || op == "RandomNormalLike" || op == "RandomUniformLike" ||
+        op == "Bernoulli") {
+      return node.HasAttribute("dtype") ? DTypeFromOnnxCode(node.GetInt("dtype", 1))
+                                        : Input(node, 0).dtype;
+    }
+    if (op == "RandomNormal" || op == "RandomUniform") {
+      return DTypeFromOnnxCode(node.GetInt("dtype", OnnxCode(DType::kFloat32)));
+    }
+    if (op == "Multinomial") {
+      return DTypeFromOnnxCode(node.GetInt("dtype", OnnxCode(DType::kInt32)));
     }
     if (op == "Constant" || op == "ConstantOfShape") {
       if (const Tensor* value = TensorAttribute(node)) return value->dtype();
-      const bool whole = node.HasAttribute("value_int") || node.HasAttribute("value_ints");
-      return whole ? DType::kInt64 : DType::kFloat32;
+      if (node.HasAttribute("value_int") || node.HasAttribute("value_ints")) return DType::kInt64;
+      if (op == "Constant" && !node.HasAttribute("value_float") &&
+          !node.HasAttribute("value_floats")) {
+        return std::nullopt;
+      }
+      return DType::kFloat32;
     }
-    if (op == "DequantizeLinear" || op == "Where") return Input(node, 1).dtype;
+    if (op == "CastLike" || op == "DequantizeLinear" || op == "Where") return Input(node, 1).dtype;
+    if (op == "OneHot") return Input(node, 2).dtype;
     if (op == "QuantizeLinear") {
-      return node.inputs.size() > 2 ? Input(node, 2).dtype : DType::kUInt8;
+      if (node.inputs.size() > 2 && !node.inputs[2].empty()) return Input(node, 2).dtype;
+      // 0 stands for the attribute left out.
+      const int64_t stated = node.GetInt("output_dtype", 0);
+      return stated == 0 ? DType::kUInt8 : DTypeFromOnnxCode(stated);
     }
-    return Input(node, 0).dtype;
+    const bool keeps = ShapeKeepers().contains(op) || Broadcasters().contains(op) ||
+                       DTypeKeepers().contains(op) || IsReduction(op);
+    return keeps ? Input(node, 0).dtype : std::nullopt;
   }
 
   // Of the second and later outputs.
-  static DType DTypeOfFurther(const Node& node, DType first) {
+  static std::optional<DType> DTypeOfFurther(const Node& node, std::optional<DType> first) {
     if (node.op == "TopK" || node.op == "MaxPool") return DType::kInt64;
     if (node.op == "Dropout") return DType::kBool;
     return first;
@@ -265,6 +299,7 @@ class Inference {
     return std::max(*x, *shape);
   }
 
+  // But for the dtype.
   static TensorType ConstantType(const Node& node) {
     if (const Tensor* value = TensorAttribute(node)) return TypeOf(*value);
     TensorType type;

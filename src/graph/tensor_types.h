@@ -11,7 +11,8 @@
 namespace adaround {
 
 struct TensorType {
-  DType dtype = DType::kFloat32;
+  // Nothing where the operator is not known, or is of another domain.
+  std::optional<DType> dtype;
   // Number of dimensions; nothing where it does not follow from operators and attributes.
   std::optional<int64_t> rank;
   // Number of elements of a vector, such as the shape that a Reshape reads.
@@ -19,8 +20,8 @@ struct TensorType {
 };
 
 // The type of every tensor of the graph. `given` holds those of tensors that nodes read and the
-// graph does not define (weights that are stored elsewhere). Operators that are not known pass the
-// dtype of their first input on, and no rank.
+// graph does not define (weights that are stored elsewhere). Of what operators that are not
+// known make, nothing is known.
 // REQUIRES: sorted graph.
 std::map<std::string, TensorType> InferTypes(const Graph& graph,
                                              const std::map<std::string, TensorType>& given = {});

@@ -132,8 +132,10 @@ void SetInput(const GraphInput& input, onnx::ValueInfoProto& proto) {
 
 void SetOutput(const std::string& name, const TensorType& known, onnx::ValueInfoProto& proto) {
   proto.set_name(name);
+  // What another domain's operator makes is for its reader to know.
+  if (!known.dtype) return;
   onnx::TypeProto_Tensor& type = *proto.mutable_type()->mutable_tensor_type();
-  type.set_elem_type(OnnxCode(known.dtype));
+  type.set_elem_type(OnnxCode(*known.dtype));
   if (!known.rank) return;
   // Extents are not known, their number is.
   onnx::TensorShapeProto& shape = *type.mutable_shape();

@@ -41,6 +41,7 @@ ActivationGrid CoverPercentile(const ActivationRangeOptions& options,
   int64_t total = 0;
   for (const int64_t count : histogram.counts()) total += count;
   const double outside = static_cast<double>(total) * (100.0 - options.percentile) / 200.0;
+  // The outer edge of the bin where the values outside have been passed.
   const auto end = [&](int64_t first, int64_t direction) {
     int64_t passed = 0;
     int64_t bin = first;
@@ -49,7 +50,8 @@ ActivationGrid CoverPercentile(const ActivationRangeOptions& options,
       if (static_cast<double>(passed) > outside) break;
       bin += direction;
     }
-    return histogram.Value(std::clamp<int64_t>(bin, 0, ActivationHistogram::kNumBins - 1));
+    bin = std::clamp<int64_t>(bin, 0, ActivationHistogram::kNumBins - 1);
+    return histogram.Edge(direction > 0 ? bin : bin + 1);
   };
   // One end of the range may be 0 already, where everything lies on the other side of it.
   const double low = histogram.bounds().low < 0 ? std::min(0.0, end(0, 1)) : 0.0;
@@ -206,6 +208,12 @@ void ActivationHistogram::Add(const ActivationHistogram& other) {
 double ActivationHistogram::Value(int64_t bin) const {
   if (bins_per_unit_ == 0.0) return bounds_.low;
   return bounds_.low + (static_cast<double>(bin) + 0.5) / bins_per_unit_;
+}
+
+double ActivationHistogram::Edge(int64_t bin) const {
+  if (bins_per_unit_ == 0.0) return bounds_.low;
+  const double edge = bounds_.low + static_cast<double>(bin) / bins_per_unit_;
+  return std::min(edge, static_cast<double>(bounds_.high));
 }
 
 bool NeedsHistogram(ActivationEstimator estimator) {

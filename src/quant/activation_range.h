@@ -36,6 +36,8 @@ class ActivationHistogram {
   const std::vector<int64_t>& counts() const { return counts_; }
   // The middle of a bin.
   double Value(int64_t bin) const;
+  // Where a bin begins; that of kNumBins is the last bin's end.
+  double Edge(int64_t bin) const;
 
  private:
   ActivationBounds bounds_;

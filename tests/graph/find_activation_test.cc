@@ -203,6 +203,47 @@ TEST(FindActivation, WhatIsNoActivationStaysOut) {
            {}, {"y", "t"}));
 }
 
+// Bounds beyond the values that networks usually see are bounds all the same.
+TEST(FindActivation, ABoundFarOutIsNoPartOfTheActivation) {
+  const std::map<std::string, Tensor> constants = {
+      {"nine", Tensor::Scalar(9.0F)},         {"ten", Tensor::Scalar(10.0F)},
+      {"far", Tensor::Scalar(3000.0F)},       {"two", Tensor::Scalar(2.0F)},
+      {"sixteen", Tensor::Scalar(16.0F)},     {"zero", Tensor::Scalar(0.0F)},
+      {"half", Tensor::Scalar(0.5F)},         {"one", Tensor::Scalar(1.0F)},
+      {"rsqrt2", Tensor::Scalar(0.70710678F)}};
+  const auto expect = [&](const std::vector<Node>& nodes, Activation::Kind kind,
+                          const std::string& last) {
+    const LayerActivation found = Find(nodes, constants);
+    EXPECT_EQ(found.function.kind, kind);
+    EXPECT_EQ(found.node, last);
+  };
+  const Node hard_swish = Op("HardSwish", {"z"}, {"h"});
+  expect({hard_swish, Op("Min", {"h", "ten"}, {"y"})}, Activation::Kind::kHardSwish, "h");
+  expect({hard_swish, Op("Min", {"h", "far"}, {"y"})}, Activation::Kind::kHardSwish, "h");
+  expect(
+      {Op("Sigmoid", {"z"}, {"s"}), Op("Mul", {"z", "s"}, {"m"}), Op("Min", {"m", "nine"}, {"y"})},
+      Activation::Kind::kSilu, "m");
+  expect({Op("Mul", {"z", "rsqrt2"}, {"d"}), Op("Erf", {"d"}, {"e"}),
+          Op("Add", {"e", "one"}, {"a"}), Op("Mul", {"a", "half"}, {"q"}),
+          Op("Mul", {"z", "q"}, {"g"}), Op("Clip", {"g", "", "ten"}, {"y"})},
+         Activation::Kind::kGelu, "g");
+  ExpectIdentity(Find({Op("Mul", {"z", "two"}, {"m"}), Op("Sub", {"m", "sixteen"}, {"s"}),
+                       Op("Max", {"z", "s"}, {"y"})},
+                      constants));
+  // That of a clip is part of it.
+  const LayerActivation clip =
+      Find({Op("Relu", {"z"}, {"r"}), Op("Min", {"r", "far"}, {"y"})}, constants);
+  EXPECT_EQ(clip.function.Name(), "Clip(0, 3000)");
+  EXPECT_EQ(clip.node, "y");
+}
+
+TEST(FindActivation, FormsThatOverflowFarOutAreFound) {
+  EXPECT_EQ(KindOf({Op("Exp", {"z"}, {"e"}), Op("Add", {"e", "one"}, {"p"}),
+                    Op("Div", {"e", "p"}, {"s"}), Op("Mul", {"z", "s"}, {"y"})},
+                   {{"one", Tensor::Scalar(1.0F)}}),
+            Activation::Kind::kSilu);
+}
+
 TEST(FindActivation, ScaledAndStackedFunctionsEndWhereTheyAreOnes) {
   const std::map<std::string, Tensor> constants = {{"half", Tensor::Scalar(0.5F)}};
   const LayerActivation silu = Find(

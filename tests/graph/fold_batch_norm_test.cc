@@ -198,6 +198,18 @@ TEST(FoldBatchNorm, FurtherOutputsThatAreReadKeepTheNode) {
   EXPECT_EQ(graph.nodes.size(), 2u);
 }
 
+TEST(FoldBatchNorm, OldNodesThatTrainOrNormalizeByPositionStay) {
+  Graph training = ConvGraph();
+  training.opset = 6;
+  EXPECT_EQ(FoldBatchNorm(training), 0);  // is_test is 0 where it is left out
+  training.nodes[1].attributes["is_test"] = int64_t{1};
+  EXPECT_EQ(FoldBatchNorm(training), 1);
+  Graph by_position = ConvGraph();
+  by_position.opset = 8;
+  by_position.nodes[1].attributes["spatial"] = int64_t{0};
+  EXPECT_EQ(FoldBatchNorm(by_position), 0);
+}
+
 TEST(FoldBatchNorm, StatisticsThatAreGraphOutputsAreKept) {
   Graph graph = ConvGraph();
   graph.outputs.push_back("mean");

@@ -189,6 +189,17 @@ TEST(UpgradeOpset, RefusesWhatNewerOpsetsCannotSay) {
            {Op("BatchNormalization", {"x", "c", "c", "c", "c"}, {"y"}, {{"spatial", int64_t{0}}})},
            c},
           {"'y'", "spatial"});
+  for (const std::map<std::string, Attribute>& attributes :
+       {std::map<std::string, Attribute>{}, {{"is_test", int64_t{0}}}}) {
+    refuses({"training", 6, {2, 3}, {Op("Dropout", {"x"}, {"y"}, attributes)}},
+            {"'y'", "Dropout", "is_test"});
+    refuses({"training norm",
+             6,
+             {2, 3, 4},
+             {Op("BatchNormalization", {"x", "c", "c", "c", "c"}, {"y"}, attributes)},
+             c},
+            {"'y'", "BatchNormalization", "is_test"});
+  }
   refuses({"mask", 7, {2, 3}, {Op("Dropout", {"x"}, {"y", "mask"})}}, {"'y'", "mask"});
   refuses({"unknown", 9, {2, 3}, {Op("Frobnicate", {"x"}, {"y"})}}, {"'y'", "Frobnicate"});
   refuses({"slope", 6, {2, 3}, {Op("PRelu", {"x", "x"}, {"y"})}}, {"'y'", "slope"});

@@ -269,6 +269,24 @@ TEST(ActivationRange, PercentileKeepsItsShare) {
   }
 }
 
+TEST(ActivationRange, AllPercentAreMinMax) {
+  for (const Distribution& example : Distributions()) {
+    SCOPED_TRACE(example.name);
+    const ActivationHistogram histogram = HistogramOf(example.values);
+    const double bin = histogram.Value(1) - histogram.Value(0);
+    const ActivationGrid all = Estimated(ActivationEstimator::kMinMax, 8, example.values);
+    const ActivationGrid found =
+        Estimated(ActivationEstimator::kPercentile, 8, example.values, false, 100.0);
+    EXPECT_EQ(found.zero_point, all.zero_point);
+    EXPECT_NEAR(found.scale * found.q_max(), all.scale * all.q_max(), bin);
+    // No value lies beyond the ends.
+    for (const float value : example.values) {
+      EXPECT_LE(std::abs(QuantizedValue(found, value) - static_cast<double>(value)),
+                0.5001 * static_cast<double>(found.scale));
+    }
+  }
+}
+
 TEST(ActivationRange, PercentileDropsAnOutlierThatMinMaxKeeps) {
   const std::vector<float> values = Distributions()[6].values;
   const ActivationGrid all = Estimated(ActivationEstimator::kMinMax, 8, values);

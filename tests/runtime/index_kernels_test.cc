@@ -238,6 +238,10 @@ TEST(SelectKernels, FollowTheirDefinitions) {
   const Tensor hot = RunNode(MakeNode("OneHot", 3), {Ints({1, -1, 7}), Ints({3}),
                                                      Floats({2}, {-1, 1})})[0];
   EXPECT_EQ(MaxDifference(hot, Floats({3, 3}, {-1, 1, -1, -1, -1, 1, -1, -1, -1})), 0.0F);
+  // Only from opset 11 on do negative indices count from the end.
+  const Tensor old =
+      RunNode(MakeNode("OneHot", 3), {Ints({1, -1, 7}), Ints({3}), Floats({2}, {-1, 1})}, 10)[0];
+  EXPECT_EQ(MaxDifference(old, Floats({3, 3}, {-1, 1, -1, -1, -1, -1, -1, -1, -1})), 0.0F);
   EXPECT_EQ(ErrorOf(MakeNode("OneHot", 3), {Ints({1}), Ints({int64_t{1} << 40}),
                                             Floats({2}, {0, 1})}),
             ErrorCode::kMalformed);

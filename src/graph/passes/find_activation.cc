@@ -1,5 +1,6 @@
 #include "graph/passes/find_activation.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -92,16 +93,32 @@ std::vector<Activation> FittedTo(const ElementFunction& f) {
 // Whether both are the same function. Constants are float32, often written with seven digits or
 // fewer and multiplied by up to 8^3 at the points compared, and Apply() computes in float32: 2e-5
 // covers that. The two forms of Gelu, which are the most alike, differ by 4e-4.
+//
+// Farther out, where a bound such as that of Min(HardSwish(z), 10) shows, the same tolerance is
+// relative, and powers of two suffice.
 bool IsSame(const ElementFunction& f, const Activation& activation) {
   constexpr double kTolerance = 2e-5;
   constexpr double kReach = 8.0;
+  constexpr double kFar = 1 << 20;
   constexpr double kStep = 1.0 / 32;
-  for (double z = -kReach; z <= kReach; z += kStep) {
+  const auto apply = [&](double z) {
     const float in = static_cast<float>(z);
     float value = 0.0F;
     activation.Apply(&in, &value, 1);
+    return static_cast<double>(value);
+  };
+  for (double z = -kReach; z <= kReach; z += kStep) {
     // Written so that NaN is a difference.
-    if (!(std::abs(f(z) - static_cast<double>(value)) <= kTolerance)) return false;
+    if (!(std::abs(f(z) - apply(z)) <= kTolerance)) return false;
+  }
+  for (double magnitude = 2 * kReach; magnitude <= kFar; magnitude *= 2) {
+    for (const double z : {-magnitude, magnitude}) {
+      const double wanted = apply(z);
+      const double value = f(z);
+      // Forms such as e^z / (1 + e^z) overflow somewhere; from there on they say nothing.
+      if (std::isnan(value)) continue;
+      if (!(std::abs(value - wanted) <= kTolerance * std::max(1.0, std::abs(wanted)))) return false;
+    }
   }
   return true;
 }

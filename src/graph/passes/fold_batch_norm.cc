@@ -33,6 +33,9 @@ const Tensor* FloatInitializer(const Graph& graph, const std::string& name) {
 std::optional<ChannelTransform> NormTransform(const Graph& graph, const Node& node,
                                               int64_t channels) {
   if (node.inputs.size() != 5 || node.GetInt("training_mode", 0) != 0) return std::nullopt;
+  // What older versions say of training and of statistics per position; no kernel takes either.
+  if (graph.opset < 7 && node.GetInt("is_test", 0) == 0) return std::nullopt;
+  if (node.GetInt("spatial", 1) == 0) return std::nullopt;
   for (size_t i = 1; i < node.outputs.size(); ++i) {
     if (!node.outputs[i].empty()) return std::nullopt;
   }

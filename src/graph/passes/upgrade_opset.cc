@@ -1,6 +1,7 @@
 #include "graph/passes/upgrade_opset.h"
 
 #include <algorithm>
+#include <limits>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -53,9 +54,7 @@ class Lifter {
   }
 
   void DropTestFlag(Node& node) {
-    if (node.op == "BatchNormalization" && node.GetInt("is_test", 0) == 0 && NumOutputs(node) > 1) {
-      Refuse(node, "it trains (is_test 0)");
-    }
+    if (node.GetInt("is_test", 0) == 0) Refuse(node, "it trains (is_test 0)");
     node.attributes.erase("is_test");
   }
 
@@ -165,6 +164,21 @@ class Lifter {
       }
       ++index;
     }
+  }
+
+  // Negative indices used to be outside of every depth; now they count from its end.
+  void OneHotWithoutNegatives(Node& node) {
+    const std::string indices = InputName(node, 0);
+    const std::string whole = tensors_.Fresh(indices + "_whole");
+    const std::string negative = tensors_.Fresh(indices + "_negative");
+    const std::string inside = tensors_.Fresh(indices + "_outside_if_negative");
+    const std::string zero = AddInitializer(node.name + "_zero", Tensor::Scalar(int64_t{0}));
+    const std::string outside =
+        AddInitializer(node.name + "_outside", Tensor::Scalar(std::numeric_limits<int64_t>::max()));
+    AddNode("Cast", {indices}, whole, {{"to", int64_t{OnnxCode(DType::kInt64)}}});
+    AddNode("Less", {whole, zero}, negative);
+    AddNode("Where", {negative, outside, whole}, inside);
+    SetInput(node, 0, inside);
   }
 
   void PadToInputs(Node& node) {
@@ -341,6 +355,7 @@ constexpr Step kSteps[] = {
     {"TopK", 10, &Lifter::TopKToInput},
     {"Upsample", 10, &Lifter::UpsampleToResize},
     {"Clip", 11, &Lifter::ClipToInputs},
+    {"OneHot", 11, &Lifter::OneHotWithoutNegatives},
     {"Pad", 11, &Lifter::PadToInputs},
     {"Resize", 11, &Lifter::ResizeGetsCoordinates},
     {"Scatter", 11, &Lifter::ScatterGetsItsName},
@@ -435,7 +450,6 @@ constexpr std::string_view kUnchanged[] = {"Abs",
                                            "Neg",
                                            "NonZero",
                                            "Not",
-                                           "OneHot",
                                            "QuantizeLinear",
                                            "Range",
                                            "Reciprocal",

@@ -18,7 +18,8 @@ inline constexpr int64_t kNewestLiftedOpset = 21;
 // Operators of other domains ("DOMAIN::OP") stay as they are. `given` holds the types of tensors
 // that nodes read and the graph does not hold.
 //
-// Nodes are taken as they act in inference: Dropout passes its input on. Upsample and the Resize of
+// Nodes are taken as they act in inference: Dropout passes its input on; where opset 6 says that a
+// node trains (is_test 0), it is refused. Upsample and the Resize of
 // opset 10 sample at x / scale and, for nearest, round down, as opset 11's "asymmetric" and
 // "floor".
 //

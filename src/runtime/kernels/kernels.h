@@ -88,6 +88,7 @@ KernelFunction CreateMul(const KernelSpec& spec);
 KernelFunction CreateNeg(const KernelSpec& spec);
 KernelFunction CreateNonZero(const KernelSpec& spec);
 KernelFunction CreateNot(const KernelSpec& spec);
+KernelFunction CreateOneHot9(const KernelSpec& spec);
 KernelFunction CreateOneHot(const KernelSpec& spec);
 KernelFunction CreateOr(const KernelSpec& spec);
 KernelFunction CreatePad(const KernelSpec& spec);

@@ -95,11 +95,14 @@ KernelFunction CreateCompress(const KernelSpec& spec) {
   };
 }
 
+namespace {
+
 // Inputs indices, depth and [off, on]; an index outside the depth gives all off.
-KernelFunction CreateOneHot(const KernelSpec& spec) {
+KernelFunction MakeOneHot(const KernelSpec& spec, bool negatives_count_from_the_end) {
   CheckArity(spec.node, 3, 3);
   const int64_t stated_axis = spec.node.GetInt("axis", -1);
-  return [stated_axis](const KernelInputs& inputs) -> std::vector<Tensor> {
+  return [stated_axis,
+          negatives_count_from_the_end](const KernelInputs& inputs) -> std::vector<Tensor> {
     const Tensor& indices = *inputs[0];
     const Tensor& values = *inputs[2];
     const double stated_depth = ReadScalar(*inputs[1], "depth");
@@ -121,13 +124,23 @@ KernelFunction CreateOneHot(const KernelSpec& spec) {
       const int64_t k = i / inner % depth;
       const int64_t source = i / (inner * depth) * inner + i % inner;
       double position = positions.data<double>()[source];
-      if (position < 0.0) position += static_cast<double>(depth);
+      if (position < 0.0 && negatives_count_from_the_end) position += static_cast<double>(depth);
       const bool on = position == static_cast<double>(k);
       std::memcpy(y.mutable_raw() + static_cast<size_t>(i) * size, values.raw() + (on ? size : 0),
                   size);
     }
     return {y};
   };
+}
+
+}  // namespace
+
+KernelFunction CreateOneHot9(const KernelSpec& spec) {
+  return MakeOneHot(spec, false);
+}
+
+KernelFunction CreateOneHot(const KernelSpec& spec) {
+  return MakeOneHot(spec, true);
 }
 
 KernelFunction CreateEyeLike(const KernelSpec& spec) {
