@@ -137,11 +137,23 @@ Encoding OfBias(const std::string& name, const QuantizedBias& bias) {
   return encoding;
 }
 
+// Of the narrowest integer type that holds so many bits.
+int TypeBits(int bit_width) {
+  int bits = 2;
+  while (bits < bit_width) bits *= 2;
+  return bits;
+}
+
 Encoding OfActivation(const std::string& name, const ActivationGrid& grid,
                       const std::string& version) {
   if (version == kLegacy && grid.bit_width < kMinLegacyBits) {
     Refuse(name, version, "it has " + std::to_string(grid.bit_width) + " bits",
            "use version 1.0.0 or 2.0.0");
+  }
+  // The consumer clips at the type's ends, which must be the grid's.
+  if (version == kOnnxLike && TypeBits(grid.bit_width) != grid.bit_width) {
+    Refuse(name, version, "it is an activation of " + std::to_string(grid.bit_width) + " bits",
+           "use 2, 4 or 8 bits, or version 1.0.0");
   }
   Encoding encoding;
   encoding.name = name;
@@ -188,9 +200,7 @@ Json ListsJson(const Encoding& encoding) {
 }
 
 std::string OnnxDType(const Encoding& encoding) {
-  int bits = 2;
-  while (bits < encoding.bit_width) bits *= 2;
-  return (encoding.is_signed ? "int" : "uint") + std::to_string(bits);
+  return (encoding.is_signed ? "int" : "uint") + std::to_string(TypeBits(encoding.bit_width));
 }
 
 // Lists in lists, by the tensor's dimensions; over the kernel each value is repeated, since

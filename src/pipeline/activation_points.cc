@@ -58,6 +58,85 @@ bool MovesValues(const Graph& graph, const Node& node, const std::string& output
   return true;
 }
 
+// Initializers, and what is made of them and of shapes alone: scales and coordinates that exporters
+// compute as the network runs. Shapes being the same, they are constants.
+class Constants {
+ public:
+  explicit Constants(const Graph& graph) : graph_(graph) {
+    for (const Node& node : graph.nodes) {
+      if (IsMadeOfConstants(node)) made_.insert(node.outputs.begin(), node.outputs.end());
+    }
+  }
+
+  bool Contains(const std::string& tensor) const {
+    return graph_.initializers.contains(tensor) || made_.contains(tensor);
+  }
+
+ private:
+  bool IsMadeOfConstants(const Node& node) const {
+    if (node.inputs.empty()) return false;
+    return node.op == "Shape" || node.op == "Size" ||
+           std::all_of(node.inputs.begin(), node.inputs.end(),
+                       [&](const std::string& input) { return input.empty() || Contains(input); });
+  }
+
+  const Graph& graph_;
+  std::set<std::string> made_;
+};
+
+// Operators that compute coordinates where their results are coordinates, beside those that move
+// values and the steps above. Products with a weight are layers all the same.
+constexpr std::array<std::string_view, 9> kCoordinateSteps = {
+    "AffineGrid", "Cast", "Ceil", "Concat", "Floor", "MatMul", "Mod", "Round", "Where"};
+
+struct CoordinateOperands {
+  std::string_view op;
+  size_t first;
+  size_t last;
+};
+
+// Inputs that are read as a shape, a scale, a position or an index.
+constexpr CoordinateOperands kCoordinateOperands[] = {
+    {"AffineGrid", 1, 1},      {"ConstantOfShape", 0, 0}, {"Expand", 1, 1},     {"Gather", 1, 1},
+    {"GatherElements", 1, 1},  {"GatherND", 1, 1},        {"GridSample", 1, 1}, {"OneHot", 0, 1},
+    {"Range", 0, 2},           {"Reshape", 1, 1},         {"Resize", 1, 3},     {"RoiAlign", 1, 2},
+    {"ScatterElements", 1, 1}, {"ScatterND", 1, 1},       {"Slice", 1, 4},      {"Tile", 1, 1},
+    {"Upsample", 1, 1}};
+
+bool ReadsCoordinates(const Node& node, size_t input) {
+  return std::any_of(std::begin(kCoordinateOperands), std::end(kCoordinateOperands),
+                     [&](const CoordinateOperands& row) {
+                       return row.op == node.op && row.first <= input && input <= row.last;
+                     });
+}
+
+// The nodes, by index, whose results are only ever read as such: a grid for GridSample that is put
+// together by Concat. On a grid of 8 bits they would point elsewhere.
+std::set<size_t> FindCoordinateMakers(const Graph& graph) {
+  std::set<size_t> makers;
+  std::set<std::string> read;
+  std::set<std::string> values(graph.outputs.begin(), graph.outputs.end());  // read in other ways
+  for (size_t index = graph.nodes.size(); index-- > 0;) {
+    const Node& node = graph.nodes[index];
+    const bool is_layer = node.op == "MatMul" && node.inputs.size() > 1 &&
+                          graph.initializers.contains(node.inputs[1]);
+    const bool is_maker =
+        !is_layer &&
+        (Names(kSteps, node.op) || Names(kMoving, node.op) || Names(kCoordinateSteps, node.op)) &&
+        std::any_of(node.outputs.begin(), node.outputs.end(),
+                    [&](const std::string& output) { return read.contains(output); }) &&
+        std::none_of(node.outputs.begin(), node.outputs.end(),
+                     [&](const std::string& output) { return values.contains(output); });
+    if (is_maker) makers.insert(index);
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (node.inputs[i].empty()) continue;
+      read.insert(node.inputs[i]);
+      if (!is_maker && !ReadsCoordinates(node, i)) values.insert(node.inputs[i]);
+    }
+  }
+  return makers;
+}
+
 // Per tensor that such steps make of constants and one activation: that activation, or what it is
 // made of in turn. All others stand for themselves and have no entry.
 using Origins = std::map<std::string, std::string>;
@@ -68,25 +147,15 @@ std::string OriginOf(const Origins& origins, const std::string& tensor) {
 }
 
 // The one activation that all inputs of the node are made of; "" where there are several.
-std::string CommonOrigin(const Graph& graph, const Node& node, const Origins& origins) {
+std::string CommonOrigin(const Constants& constants, const Node& node, const Origins& origins) {
   std::string common;
   for (const std::string& input : node.inputs) {
-    if (input.empty() || graph.initializers.contains(input)) continue;
+    if (input.empty() || constants.Contains(input)) continue;
     const std::string origin = OriginOf(origins, input);
     if (!common.empty() && origin != common) return "";
     common = origin;
   }
   return common;
-}
-
-Origins FindOrigins(const Graph& graph) {
-  Origins origins;
-  for (const Node& node : graph.nodes) {
-    if (!Names(kSteps, node.op) || node.outputs.empty()) continue;
-    const std::string common = CommonOrigin(graph, node, origins);
-    if (!common.empty()) origins[node.outputs[0]] = common;
-  }
-  return origins;
 }
 
 size_t NumReducedAxes(const Graph& graph, const Node& reduce) {
@@ -95,8 +164,50 @@ size_t NumReducedAxes(const Graph& graph, const Node& reduce) {
   return axes == graph.initializers.end() ? 0 : static_cast<size_t>(axes->second.num_elements());
 }
 
+// Over channels it is a step of a written-out normalization; over space it may be a pool.
+bool IsSpatialMean(const Graph& graph, const Node& node) {
+  return node.op == "ReduceMean" && NumReducedAxes(graph, node) == 2;
+}
+
+// Written-out functions, and the means that are steps of them.
+struct Functions {
+  Origins origins;
+  std::set<std::string> means;
+};
+
+// A mean over space that steps bring together again with what it is the mean of (x - mean of an
+// InstanceNormalization) is a step itself; if it stood for itself, the two would have no common
+// origin.
+Functions FindFunctions(const Graph& graph, const Constants& constants) {
+  Functions functions;
+  Origins apart;  // as `origins`, but spatial means stand for themselves
+  std::set<std::string> means;
+  for (const Node& node : graph.nodes) {
+    if (!Names(kSteps, node.op) || node.outputs.empty()) continue;
+    const std::string& output = node.outputs[0];
+    const std::string common = CommonOrigin(constants, node, functions.origins);
+    if (common.empty()) continue;
+    functions.origins[output] = common;
+    if (IsSpatialMean(graph, node)) {
+      means.insert(output);
+      continue;
+    }
+    const std::string common_apart = CommonOrigin(constants, node, apart);
+    if (!common_apart.empty()) {
+      apart[output] = common_apart;
+      continue;
+    }
+    for (const std::string& input : node.inputs) {
+      const std::string origin = OriginOf(apart, input);
+      if (means.contains(origin)) functions.means.insert(origin);
+    }
+  }
+  return functions;
+}
+
 // Whether integer kernels exist for the node as it stands.
-bool Computes(const Graph& graph, const Node& node, const Origins& origins) {
+bool Computes(const Graph& graph, const Constants& constants, const Node& node,
+              const Functions& functions) {
   if (!Names(kComputing, node.op)) return false;
   if (node.op == "Resize") return !IsNearest(node);
   if (node.op == "Add" || node.op == "Sub" || node.op == "Sum") {
@@ -104,11 +215,13 @@ bool Computes(const Graph& graph, const Node& node, const Origins& origins) {
     // written out: x + b x^3 of Gelu, x - mean of LayerNormalization.
     const bool has_constant =
         std::any_of(node.inputs.begin(), node.inputs.end(),
-                    [&](const std::string& input) { return graph.initializers.contains(input); });
-    return !has_constant && CommonOrigin(graph, node, origins).empty();
+                    [&](const std::string& input) { return constants.Contains(input); });
+    return !has_constant && CommonOrigin(constants, node, functions.origins).empty();
   }
-  // Over channels it is a step of a written-out normalization; over space it is a pool.
-  if (node.op == "ReduceMean") return NumReducedAxes(graph, node) == 2;
+  if (node.op == "ReduceMean") {
+    return IsSpatialMean(graph, node) && !node.outputs.empty() &&
+           !functions.means.contains(node.outputs[0]);
+  }
   return true;
 }
 
@@ -138,14 +251,20 @@ std::string ActivationSource(const Graph& graph, const std::map<std::string, siz
 std::set<std::string> FindActivationPoints(const Graph& graph,
                                            const std::set<std::string>& float_layers) {
   const auto producers = graph.Producers();
-  const Origins origins = FindOrigins(graph);
+  const Constants constants(graph);
+  const Functions functions = FindFunctions(graph, constants);
+  const std::set<size_t> coordinate_makers = FindCoordinateMakers(graph);
   std::set<std::string> points;
-  for (const Node& node : graph.nodes) {
-    if (!Computes(graph, node, origins) || float_layers.contains(node.name)) continue;
+  for (size_t index = 0; index < graph.nodes.size(); ++index) {
+    const Node& node = graph.nodes[index];
+    if (!Computes(graph, constants, node, functions) || float_layers.contains(node.name) ||
+        coordinate_makers.contains(index)) {
+      continue;
+    }
     const size_t count = std::min(NumOperands(node), node.inputs.size());
     for (size_t i = 0; i < count; ++i) {
       const std::string& input = node.inputs[i];
-      if (input.empty() || graph.initializers.contains(input)) continue;
+      if (input.empty() || constants.Contains(input)) continue;
       points.insert(ActivationSource(graph, producers, input));
     }
   }

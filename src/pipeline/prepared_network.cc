@@ -272,8 +272,8 @@ PreparedNetwork PrepareNetwork(Graph graph, const CalibrationSet& samples,
     if (!is_input && !producers.contains(name)) {
       throw Error(ErrorCode::kMalformed,
                   "calibration tensor '" + Printable(name) +
-                      "' is gone once BatchNormalization and constants are folded; give the tensor "
-                      "behind the BatchNormalization instead");
+                      "' is gone once constants, BatchNormalization and constant factors and terms "
+                      "are folded; give the tensor behind them instead");
     }
   }
   samples.CheckUsable();

@@ -194,6 +194,19 @@ TEST(AimetEncodings, RefusesWhatAVersionCannotSay) {
     refuses(WeightOnGrid({4, 8}, {0, 1}, 4, true, 3), version, {"'w'", "groups of 3"});
     refuses(WeightOnGrid({4, 2, 3, 3}, {1, 2}, 4, true, 0), version, {"'w'", "grouped"});
   }
+  for (int bit_width = 2; bit_width <= 8; ++bit_width) {
+    QuantizedModel model;
+    model.activations["x"] = {bit_width, 0.5F, 1};
+    // Between 0 and 2^bits - 1, where the consumer clips, lies the whole grid and nothing else.
+    EXPECT_EQ(Written(model, "1.0.0")["activation_encodings"][0]["bw"], bit_width);
+    if (bit_width == 2 || bit_width == 4 || bit_width == 8) {
+      EXPECT_EQ(Written(model, "2.0.0")["encodings"][0]["output_dtype"],
+                "uint" + std::to_string(bit_width));
+      continue;
+    }
+    ExpectError(ErrorCode::kUnsupported, {"'x'", std::to_string(bit_width) + " bits"},
+                [&] { WriteAimetEncodings(folder / "encodings.json", model, "2.0.0"); });
+  }
   ExpectError(ErrorCode::kInvalidArgument, {"'1.0'", "1.0.0"},
               [&] { WriteAimetEncodings(folder / "encodings.json", TinyModel(), "1.0"); });
   EXPECT_FALSE(std::filesystem::exists(folder / "encodings.json"));

@@ -148,6 +148,84 @@ TEST(ActivationPoints, ALayerNormalizationWrittenOutStaysInFloatInside) {
   EXPECT_EQ(FindActivationPoints(graph), Names{"normalized"});
 }
 
+// x -> (x - mean over space) / sqrt(variance + epsilon), then what is given.
+Graph InstanceNormGraph(std::vector<Node> behind) {
+  const std::map<std::string, Attribute> space = {{"axes", IntList({2, 3})}};
+  std::vector<Node> nodes = {Op("Conv", {"x", "w.1"}, {"z"}),
+                             Op("ReduceMean", {"z"}, {"mean"}, space),
+                             Op("Sub", {"z", "mean"}, {"centred"}),
+                             Op("Mul", {"centred", "centred"}, {"squares"}),
+                             Op("ReduceMean", {"squares"}, {"variance"}, space),
+                             Op("Add", {"variance", "c.epsilon"}, {"above_zero"}),
+                             Op("Sqrt", {"above_zero"}, {"deviation"}),
+                             Op("Div", {"centred", "deviation"}, {"normal"}),
+                             Op("Mul", {"normal", "c.gamma"}, {"scaled"}),
+                             Op("Add", {"scaled", "c.beta"}, {"normalized"})};
+  for (Node& node : behind) nodes.push_back(std::move(node));
+  return MakeGraph({"x"}, std::move(nodes), {"y"});
+}
+
+TEST(ActivationPoints, AnInstanceNormalizationWrittenOutStaysInFloatInside) {
+  EXPECT_EQ(FindActivationPoints(InstanceNormGraph({Op("Conv", {"normalized", "w.2"}, {"y"})})),
+            (Names{"x", "normalized"}));
+  // A mean of the result that a layer reads, with a function written out between them, is a pool.
+  EXPECT_EQ(FindActivationPoints(InstanceNormGraph(
+                {Op("ReduceMean", {"normalized"}, {"pool"}, {{"axes", IntList({2, 3})}}),
+                 Op("Add", {"pool", "c.three"}, {"moved"}),
+                 Op("Clip", {"moved", "c.low", "c.high"}, {"clipped"}),
+                 Op("Mul", {"pool", "clipped"}, {"swish"}), Op("Conv", {"swish", "w.2"}, {"y"})})),
+            (Names{"x", "normalized", "swish"}));
+}
+
+TEST(ActivationPoints, WhatShapesAloneMakeStaysExact) {
+  // A size doubled in float, as exporters of opsets 9 to 11 write Upsample.
+  const std::map<std::string, Attribute> linear = {{"mode", std::string("linear")}};
+  const std::map<std::string, Attribute> to_float = {{"to", int64_t{1}}};
+  const std::map<std::string, Attribute> first_axis = {{"axis", int64_t{0}}};
+  const std::vector<Node> scales = {
+      Op("Shape", {"x"}, {"shape"}), Op("Cast", {"shape"}, {"sizes"}, to_float),
+      Op("Mul", {"sizes", "c.factor"}, {"larger"}), Op("Add", {"larger", "sizes"}, {"sum"}),
+      Op("Concat", {"sum", "larger"}, {"scales"}, first_axis)};
+  std::vector<Node> nodes = scales;
+  nodes.push_back(Op("Relu", {"x"}, {"r"}));
+  nodes.push_back(Op("Resize", {"r", "", "scales"}, {"m"}, linear));
+  nodes.push_back(Op("Conv", {"m", "w.1"}, {"y"}));
+  EXPECT_EQ(FindActivationPoints(MakeGraph({"x"}, nodes, {"y"})), (Names{"r", "m"}));
+  // Added or joined they are constants, whose sum with a layer's result is that of a bias.
+  nodes = scales;
+  nodes.push_back(Op("Conv", {"x", "w.1"}, {"z"}));
+  nodes.push_back(Op("Add", {"z", "scales"}, {"biased"}));
+  nodes.push_back(Op("Concat", {"biased", "scales"}, {"y"}, first_axis));
+  EXPECT_EQ(FindActivationPoints(MakeGraph({"x"}, nodes, {"y"})), (Names{"x", "biased"}));
+}
+
+TEST(ActivationPoints, CoordinatesStayExact) {
+  const std::map<std::string, Attribute> last_axis = {{"axis", int64_t{-1}}};
+  const std::vector<Node> flow = {Op("Conv", {"x", "w.1"}, {"flow"}),
+                                  Op("Split", {"flow"}, {"dx", "dy"}),
+                                  Op("Add", {"dx", "start"}, {"column"}),
+                                  Op("Concat", {"column", "dy"}, {"grid"}, last_axis),
+                                  Op("GridSample", {"x", "grid"}, {"warped"}),
+                                  Op("Conv", {"warped", "w.2"}, {"y"})};
+  // The layer that predicts them is one like any other.
+  EXPECT_EQ(FindActivationPoints(MakeGraph({"x", "start"}, flow, {"y"})), (Names{"x", "warped"}));
+  // Where others read them too, they are values.
+  EXPECT_EQ(FindActivationPoints(MakeGraph({"x", "start"}, flow, {"y", "grid"})),
+            (Names{"x", "warped", "flow", "start", "column"}));
+  // A transform's product with coordinates; with a weight it is a layer.
+  for (const bool is_layer : {false, true}) {
+    const Graph graph =
+        MakeGraph({"x", "base"},
+                  {Op("Conv", {"x", "w.1"}, {"theta"}),
+                   Op("MatMul", {"base", is_layer ? "w.theta" : "theta"}, {"grid"}),
+                   Op("GridSample", {"x", "grid"}, {"warped"}), Op("Relu", {"theta"}, {"other"}),
+                   Op("Conv", {"warped", "w.2"}, {"y"})},
+                  {"y", "other"});
+    const Names wanted = is_layer ? Names{"x", "warped", "base"} : Names{"x", "warped"};
+    EXPECT_EQ(FindActivationPoints(graph), wanted);
+  }
+}
+
 TEST(ActivationPoints, ASumAroundANormalizedBranchIsQuantized) {
   std::vector<Node> nodes = {Op("MatMul", {"input", "w.0"}, {"x"})};
   for (Node& node : LayerNormSteps("x", "normalized")) nodes.push_back(std::move(node));

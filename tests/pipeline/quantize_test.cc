@@ -230,6 +230,22 @@ TEST(QuantizeModel, SamplesThatDoNotReachALayerAreRefused) {
   EXPECT_EQ(QuantizeModel(graph, samples, options).layers.size(), 1u);
 }
 
+TEST(QuantizeModel, SamplesOfWhatIsFoldedAwayAreRefused) {
+  Graph graph = SmallConvNet();
+  // The output of "pointwise", behind which a constant factor is folded, is gone.
+  for (Node& node : graph.nodes) {
+    if (node.name == "pointwise") node.outputs = {"unscaled"};
+  }
+  graph.nodes.push_back(testing::Op("Mul", {"unscaled", "factor"}, {"pointwise"}));
+  graph.initializers["factor"] = Tensor::Scalar(0.5F);
+  graph.SortTopologically();
+  const CalibrationSet samples(GivenList(Given("input", RandomTensor({4, 3, 8, 8}, 1)),
+                                         Given("unscaled", RandomTensor({4, 8, 8, 8}, 2))),
+                               graph);
+  ExpectErrorWith(ErrorCode::kMalformed, {"'unscaled'", "constant factors"},
+                  [&] { QuantizeModel(graph, samples, QuickQuantizeOptions()); });
+}
+
 class StoppingObserver final : public QuantizeObserver {
  public:
   void OnProgress(const std::string&, int64_t, int64_t) override {}
