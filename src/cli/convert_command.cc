@@ -179,7 +179,7 @@ void RunConvert(const ConvertArguments& arguments) {
                  : stem + "-" + FindExportFormat(arguments.format).file_name;
   }
   if (arguments.format == "json") {
-    CheckOutputFolder(output, inputs);
+    CheckOutputFolder(output, inputs, true);
   } else {
     CheckOutputFile("--output", output, inputs, arguments.force);
   }

@@ -74,7 +74,7 @@ OutputComparison VerifyExport(const ExportFormat& format, const std::filesystem:
   ADAROUND_CHECK(format.runs != ExportFormat::Runs::kNot);
   if (format.runs == ExportFormat::Runs::kWeightsAlone) model.activations.clear();
   constexpr double kTolerance = 1e-4;
-  constexpr double kLowestSqnr = 20.0;
+  constexpr double kLowestSqnr = 40.0;
   const OnnxModel written = ReadOnnxModel(path);
   const OutputComparison comparison =
       CompareOutputs(model, written.graph, inputs, num_samples, num_threads, observer);

@@ -29,7 +29,7 @@ std::string ExportFormatHelp();
 
 // Runs the file at `path`, read back, beside `model` and says how far they are apart.
 // Throws Error(kNumerical) where that is further than rounding explains: 1e-4 of the largest
-// output; where activations are quantized and last bits tip whole steps, an SQNR below 20 dB.
+// output; where activations are quantized and last bits tip whole steps, an SQNR below 40 dB.
 // REQUIRES: format.runs is not kNot.
 OutputComparison VerifyExport(const ExportFormat& format, const std::filesystem::path& path,
                               QuantizedModel model, const SampleInputs& inputs, int64_t num_samples,

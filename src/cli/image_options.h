@@ -20,6 +20,9 @@ struct ImageOptions {
   std::optional<int64_t> crop;
   std::optional<std::string> channel_order;
   std::optional<std::string> interpolation;
+
+  // Whether pixels' values are to be changed.
+  bool SetsValues() const { return scale || !mean.empty() || !std.empty(); }
 };
 
 // Adds --scale, --mean, --std, --resize, --crop, --channel-order and --interpolation.

@@ -95,8 +95,14 @@ void QuantizeBinding::AddScheme() {
                           : *granularity == "group" ? Granularity::kPerGroup
                                                     : Granularity::kPerChannel;
   });
-  Bind<int64_t>("--group-size", "weights per scale with --granularity group", kScheme,
-                [](QuantizeOptions& o) -> int64_t& { return o.group_size; });
+  CLI::Option* group_size =
+      Bind<int64_t>("--group-size", "weights per scale with --granularity group", kScheme,
+                    [](QuantizeOptions& o) -> int64_t& { return o.group_size; });
+  overlays_.push_back([group_size](QuantizeOptions& options) {
+    if (group_size->count() > 0 && options.granularity != Granularity::kPerGroup) {
+      throw Error(ErrorCode::kInvalidArgument, "--group-size needs --granularity group");
+    }
+  });
   CLI::Option* symmetric =
       app_.add_flag("--symmetric")->description("grid around zero (default)")->group(kScheme);
   CLI::Option* asymmetric =
@@ -243,6 +249,14 @@ QuantizeOptions QuantizeBinding::Options() const {
   QuantizeOptions options;
   ApplyPreset(preset_, options);
   for (const auto& overlay : overlays_) overlay(options);
+  if (options.method != "nearest") return options;
+  for (const CLI::Option* option : app_.get_options()) {
+    if (option->get_group() == kOptimizer && option->count() > 0 &&
+        option->get_name() != "--preset") {
+      throw Error(ErrorCode::kInvalidArgument,
+                  option->get_name() + " has no effect with --method nearest");
+    }
+  }
   return options;
 }
 

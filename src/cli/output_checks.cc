@@ -1,6 +1,7 @@
 #include "cli/output_checks.h"
 
 #include <algorithm>
+#include <set>
 
 #include "adaround/base/error.h"
 #include "adaround/io/model_file.h"
@@ -32,6 +33,17 @@ bool IsExternalData(const fs::path& output, const fs::path& model) {
   return std::any_of(files.begin(), files.end(), [&](const fs::path& file) {
     return fs::equivalent(output, file, error);
   });
+}
+
+// Whether the folder holds what WriteModelJson writes and nothing else.
+bool HoldsFloatModelAlone(const fs::path& folder) {
+  std::error_code error;
+  std::set<std::string> names;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    names.insert(entry->path().filename().string());
+  }
+  return !error && names == std::set<std::string>{"model.json", "weights.safetensors"};
 }
 
 [[noreturn]] void ThrowIsInput(const std::string& what, const fs::path& output,
@@ -72,7 +84,8 @@ void CheckOutputFile(const std::string& option, const fs::path& output,
   }
 }
 
-void CheckOutputFolder(const fs::path& output, const std::vector<std::string>& inputs) {
+void CheckOutputFolder(const fs::path& output, const std::vector<std::string>& inputs,
+                       bool is_float_model) {
   const fs::path resolved = Resolved(output);
   std::error_code error;
   for (const std::string& input : inputs) {
@@ -84,8 +97,10 @@ void CheckOutputFolder(const fs::path& output, const std::vector<std::string>& i
       ThrowIsInput("output", output, input);
     }
   }
-  if (fs::is_directory(output, error) && !fs::is_empty(output, error) &&
-      !fs::exists(output / "report.json", error)) {
+  if (!fs::is_directory(output, error) || fs::is_empty(output, error)) return;
+  const bool is_earlier_result = is_float_model ? HoldsFloatModelAlone(output)
+                                                : fs::exists(output / "report.json", error);
+  if (!is_earlier_result) {
     throw Error(ErrorCode::kInvalidArgument,
                 "output " + Printable(output.string()) +
                     " exists and is not the result of an earlier run; choose another one with -o");

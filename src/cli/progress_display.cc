@@ -16,6 +16,8 @@ volatile std::sig_atomic_t stop_requested = 0;
 
 void RequestStop(int) { stop_requested = 1; }
 
+// Before this part of the weights is done, the time that is left is anybody's guess.
+constexpr double kLeastFraction = 0.02;
 constexpr auto kRefresh = std::chrono::milliseconds(100);
 
 }  // namespace
@@ -46,7 +48,7 @@ void ProgressDisplay::OnProgress(const std::string& stage, int64_t done, int64_t
   std::string line = fmt::format("[{}{}] {}  {}/{}", std::string(filled, '#'),
                                  std::string(kWidth - filled, '.'), Printable(stage, 40), done,
                                  total);
-  if (fraction_ > 0.0) {
+  if (fraction_ > kLeastFraction) {
     const double elapsed = std::chrono::duration<double>(now - start_).count();
     line += "  about " + FormatSeconds(elapsed * (1.0 - fraction_) / fraction_) + " left";
   }
@@ -61,7 +63,7 @@ void ProgressDisplay::OnLayer(const LayerReport& layer, int64_t done, int64_t to
   fraction_ = fraction;
   std::string line = LayerLine(layer, done, total);
   const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
-  if (done < total && fraction > 0.0) {
+  if (done < total && fraction > kLeastFraction) {
     line += "  (about " + FormatSeconds(elapsed * (1.0 - fraction) / fraction) + " left)";
   }
   if (layer.fell_back) {

@@ -314,6 +314,9 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   ApplyImageOptions(arguments.image, graph);
   const CalibrationSet samples(OpenCalibrationFiles(arguments.calib, graph), graph,
                                arguments.calib_samples);
+  if (arguments.image.SetsValues() && !samples.applies_preprocess()) {
+    LogWarning("--scale, --mean and --std have no effect: --calib holds no pixels");
+  }
   if (arguments.dry_run) {
     PrintPrediction(PredictQuantization(graph, samples, options), samples);
     return;
@@ -340,7 +343,8 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   WriteQuantizedModel(directory.partial(), result.model);
 
   RunReport report;
-  report.model = arguments.model;
+  // Absolute, so that `evaluate` finds it from any folder.
+  report.model = fs::absolute(arguments.model).lexically_normal().string();
   report.output = output.string();
   report.method = options.method;
   report.provenance = result.model.provenance;

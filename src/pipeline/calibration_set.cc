@@ -180,6 +180,11 @@ Tensor CalibrationSet::QuantizedSample(const std::string& name, int64_t sample) 
   return entry.is_image ? ApplyPreprocess(stored, entry.preprocess) : stored;
 }
 
+bool CalibrationSet::applies_preprocess() const {
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [](const Entry& entry) { return entry.is_image; });
+}
+
 int64_t CalibrationSet::cache_bytes() const {
   int64_t bytes = 0;
   for (const Entry& entry : entries_) {

@@ -430,6 +430,7 @@ class NetworkQuantizer {
       quantized_executor_.SetInitializer(weight, result_.model.weights[weight].Dequantize());
       if (options_.act_bits) QuantizeBiases(index);
     } catch (const Error& error) {
+      if (error.code() == ErrorCode::kCancelled) throw;
       throw error.WithContext("layer '" + Printable(layer.linear.name) + "'");
     }
     captures_[index].reset();

@@ -125,11 +125,11 @@ std::string ToText(const RunReport& report, bool with_baseline) {
                       static_cast<double>(report.float_bytes) /
                           static_cast<double>(std::max<int64_t>(1, report.quantized_bytes)));
   for (const auto& [name, bytes] : report.file_bytes) {
-    text += fmt::format("file: {}  {} ({:.1f}x smaller than the float model's {})\n",
-                        Printable(name), FormatBytes(bytes),
-                        static_cast<double>(report.model_file_bytes) /
-                            static_cast<double>(std::max<int64_t>(1, bytes)),
-                        FormatBytes(report.model_file_bytes));
+    const double ratio = static_cast<double>(report.model_file_bytes) /
+                         static_cast<double>(std::max<int64_t>(1, bytes));
+    text += fmt::format("file: {}  {} (float model {}{})\n", Printable(name), FormatBytes(bytes),
+                        FormatBytes(report.model_file_bytes),
+                        ratio > 1.0 ? fmt::format(", {:.1f}x smaller", ratio) : "");
   }
   text += fmt::format("time: {} (rounding {}, forward passes {}), peak memory {}\n",
                       FormatSeconds(report.total_seconds), FormatSeconds(report.solve_seconds),

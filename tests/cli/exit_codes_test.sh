@@ -35,6 +35,8 @@ usage --bits ''
 usage --bits 4294967300  # 4, cut to 32 bits
 usage --granularity row
 usage --granularity group --group-size 0
+usage --group-size 16
+usage --method nearest --iterations 100
 usage --granularity group --group-size -1
 usage --method flip-a-coin
 usage --range-estimator none

@@ -22,6 +22,8 @@ expect_exit 0 "$PROGRAM" convert net.onnx --to json -o net --verify 3 --data "$I
 expect_files net model.json weights.safetensors
 expect_same_tensors net/weights.safetensors "$MOBILENET/weights.safetensors"
 expect_exit 0 "$PROGRAM" convert net --to onnx -o again.onnx
+expect_exit 2 "$PROGRAM" convert net.onnx --to json -o net
+expect_exit 0 "$PROGRAM" convert net.onnx --to json -o net --force
 cmp -s net.onnx again.onnx || fail "the ONNX file changed on its way through model.json"
 
 # The metadata carry the preprocessing: pixels need no flags.

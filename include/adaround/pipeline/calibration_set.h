@@ -31,6 +31,8 @@ class CalibrationSet {
   Tensor FloatSample(const std::string& name, int64_t sample) const;
   Tensor QuantizedSample(const std::string& name, int64_t sample) const;
 
+  // Whether some tensor's values are pixels, to which the input's preprocess applies.
+  bool applies_preprocess() const;
   // Bytes of memory that reading all samples leaves in use.
   int64_t cache_bytes() const;
 
