@@ -15,6 +15,9 @@ constexpr std::array<uint8_t, 8> kPngMagic = {0x89, 'P', 'N', 'G', '\r', '\n', 0
 
 // More segments than that before the picture are no photograph.
 constexpr int kMaxSegments = 4096;
+// Nor are more bytes before one marker, and before all of them.
+constexpr int64_t kMaxSkipped = 4096;
+constexpr int64_t kMaxSkippedInAll = 65536;
 
 ImageKind KindOf(const InputFile& file) {
   const std::vector<uint8_t> head = file.ReadHead(16);
@@ -35,17 +38,49 @@ int64_t BigEndian(std::span<const uint8_t> bytes) {
   return value;
 }
 
+void CheckHolds(const InputFile& file, int64_t offset, int64_t count) {
+  if (file.size() < count || offset > file.size() - count) {
+    ThrowMalformedAt(file.name(), offset, "the picture is truncated; fetch the file again");
+  }
+}
+
 // Bytes [offset, offset + count).
 template <size_t count>
 std::array<uint8_t, count> BytesAt(const InputFile& file, int64_t offset) {
   constexpr auto kCount = static_cast<int64_t>(count);
-  if (file.size() < kCount || offset > file.size() - kCount) {
-    ThrowMalformedAt(file.name(), offset, "the picture is truncated; fetch the file again");
-  }
+  CheckHolds(file, offset, kCount);
   std::array<uint8_t, count> bytes;
   file.ReadAt(offset, bytes.data(), kCount);
   return bytes;
 }
+
+// BytesAt() of a file that is read here and there, a block at a time.
+class BlockReader {
+ public:
+  explicit BlockReader(const InputFile& file) : file_(file) {}
+
+  template <size_t count>
+  std::array<uint8_t, count> BytesAt(int64_t offset) {
+    constexpr auto kCount = static_cast<int64_t>(count);
+    static_assert(kCount <= kBlock);
+    if (offset < begin_ || offset + kCount > begin_ + static_cast<int64_t>(block_.size())) {
+      CheckHolds(file_, offset, kCount);
+      begin_ = offset;
+      block_.resize(static_cast<size_t>(std::min(kBlock, file_.size() - offset)));
+      file_.ReadAt(offset, block_.data(), static_cast<int64_t>(block_.size()));
+    }
+    std::array<uint8_t, count> bytes;
+    std::copy_n(block_.begin() + (offset - begin_), kCount, bytes.begin());
+    return bytes;
+  }
+
+ private:
+  static constexpr int64_t kBlock = 4096;
+
+  const InputFile& file_;
+  int64_t begin_ = 0;
+  std::vector<uint8_t> block_;
+};
 
 // Whether a marker begins a frame, which holds the extents: SOF0 to SOF15 without DHT, JPG and DAC,
 // which lie among them.
@@ -54,28 +89,31 @@ bool BeginsFrame(uint8_t marker) {
 }
 
 ImageHeader ReadJpegHeader(const InputFile& file) {
+  BlockReader reader(file);
   int64_t offset = 2;
+  int64_t skipped_in_all = 0;
   for (int segment = 0; segment < kMaxSegments; ++segment) {
     uint8_t marker = 0;
     // Any number of 0xFF may precede a marker; bytes that belong to nothing too.
     int64_t skipped = 0;
     for (uint8_t previous = 0; marker == 0; ++offset) {
-      const uint8_t byte = BytesAt<1>(file, offset)[0];
+      const uint8_t byte = reader.BytesAt<1>(offset)[0];
       if (previous == 0xFF && byte != 0xFF) marker = byte;
       previous = byte;
-      if (++skipped > kMaxSegments)
+      if (++skipped > kMaxSkipped || ++skipped_in_all > kMaxSkippedInAll) {
         ThrowMalformedAt(file.name(), offset, "no JPEG segment is here");
+      }
     }
     if (marker == 0xD9 || marker == 0xDA) break;  // pixels, or the end, before any frame
     if (marker == 0x01 || (marker >= 0xD0 && marker <= 0xD8)) continue;  // without contents
     if (BeginsFrame(marker)) {
-      const auto frame = BytesAt<7>(file, offset);  // length 2, precision 1, height 2, width 2
+      const auto frame = reader.BytesAt<7>(offset);  // length 2, precision 1, height 2, width 2
       ImageHeader header;
       header.height = BigEndian(std::span(frame).subspan(3, 2));
       header.width = BigEndian(std::span(frame).subspan(5, 2));
       return header;
     }
-    const int64_t length = BigEndian(BytesAt<2>(file, offset));
+    const int64_t length = BigEndian(reader.BytesAt<2>(offset));
     if (length < 2) ThrowMalformedAt(file.name(), offset, "a JPEG segment has no length");
     offset += length;
   }

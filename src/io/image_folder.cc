@@ -71,6 +71,12 @@ Contents ListFolder(const std::filesystem::path& folder) {
   return contents;
 }
 
+[[noreturn]] void ThrowNotRead(const std::filesystem::path& picture) {
+  ThrowUnsupported(Printable(picture.string(), 4096),
+                   "only JPEG (.jpg, .jpeg) and PNG pictures are read; convert it, or remove it "
+                   "from the folder");
+}
+
 void CheckKinds(const Contents& contents, const std::filesystem::path& folder) {
   if (contents.images.empty()) return;
   if (!contents.array.empty()) {
@@ -78,11 +84,7 @@ void CheckKinds(const Contents& contents, const std::filesystem::path& folder) {
                    "holds pictures (" + Quoted(contents.images.front()) + ") and arrays (" +
                        Quoted(contents.array) + "); keep one kind of them");
   }
-  if (!contents.other.empty()) {
-    ThrowUnsupported(Printable((folder / contents.other).string(), 4096),
-                     "only JPEG (.jpg, .jpeg) and PNG pictures are read; convert it, or remove it "
-                     "from the folder");
-  }
+  if (!contents.other.empty()) ThrowNotRead(folder / contents.other);
 }
 
 std::string ExtentText(ImageExtent extent) {
@@ -229,11 +231,15 @@ ImageListing ListImages(const std::filesystem::path& folder) {
   for (const std::string& file : contents.images) listing.files.push_back({folder / file, file});
   if (!contents.array.empty()) return listing;
   size_t num_below = 0;
+  std::filesystem::path not_read;  // in a sub-folder without pictures that are read
   for (const std::string& sub_folder : contents.folders) {
     const Contents below = ListFolder(folder / sub_folder);
     CheckKinds(below, folder / sub_folder);
     num_below += below.images.size();
-    if (below.images.empty()) continue;
+    if (below.images.empty()) {
+      if (!below.other.empty()) not_read = folder / sub_folder / below.other;
+      continue;
+    }
     if (!contents.images.empty()) {
       ThrowMalformed(Printable(folder.string(), 4096),
                      "holds pictures (" + Quoted(contents.images.front()) +
@@ -249,6 +255,7 @@ ImageListing ListImages(const std::filesystem::path& folder) {
     }
   }
   if (num_below == 0) return listing;
+  if (!not_read.empty()) ThrowNotRead(not_read);
   // Sub-folders without pictures are classes without samples.
   listing.folders = std::move(contents.folders);
   size_t index = 0;

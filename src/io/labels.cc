@@ -19,7 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kMaxTextBytes = int64_t{1} << 30;
+constexpr int64_t kMaxTextBytes = int64_t{256} << 20;
+constexpr size_t kMaxLabelLines = 10'000'000;
 
 bool IsFolder(const fs::path& path) {
   std::error_code error;
@@ -39,13 +40,18 @@ class NameIndex {
  public:
   explicit NameIndex(const std::vector<ImageFile>& files) {
     for (size_t i = 0; i < files.size(); ++i) {
+      indices_.emplace(files[i].name, i);
+      has_folders_ = has_folders_ || files[i].name.find('/') != std::string::npos;
+    }
+    for (size_t i = 0; i < files.size(); ++i) {
       const std::string& name = files[i].name;
-      has_folders_ = has_folders_ || name.find('/') != std::string::npos;
       for (const std::string& key :
-           {name, FileName(name), WithoutExtension(name), WithoutExtension(FileName(name))}) {
+           {FileName(name), WithoutExtension(name), WithoutExtension(FileName(name))}) {
         const auto [position, added] = indices_.emplace(key, i);
+        size_t& index = position->second;
+        if (added || index == i || index == kSeveral) continue;
         // A short form of several files stands for none of them; a whole name always for its own.
-        if (!added && position->second != i) position->second = key == name ? i : kSeveral;
+        if (files[index].name != key) index = kSeveral;
       }
     }
   }
@@ -105,6 +111,10 @@ std::vector<LabelLine> ReadLabelLines(const InputFile& file) {
     const std::string_view line = Trimmed(std::string_view(text).substr(begin, end - begin));
     begin = end + 1;
     if (line.empty()) continue;
+    if (lines.size() == kMaxLabelLines) {
+      ThrowMalformed(file.name(), "line " + std::to_string(number) + ": more than " +
+                                      std::to_string(kMaxLabelLines) + " labels");
+    }
     const bool has_comma = line.find(',') != std::string_view::npos;
     const size_t last = has_comma ? line.rfind(',') : line.find_last_of(" \t");
     const bool has_fields = last != std::string_view::npos;

@@ -27,7 +27,9 @@ const std::set<std::string>& FloatAttributes() {
   return names;
 }
 
+// What other domains call so may be of any type.
 bool IsFloatAttribute(const Node& node, const std::string& key) {
+  if (node.op.find("::") != std::string::npos) return false;
   return FloatAttributes().contains(key) || (node.op == "Pad" && key == "value");
 }
 

@@ -8,7 +8,9 @@
 #include <string_view>
 #include <utility>
 
+#include "adaround/graph/image_layout.h"
 #include "adaround/io/model_json.h"
+#include "base/utf8.h"
 #include "io/file_error.h"
 #include "io/model_document.h"
 #include "io/onnx_message.h"
@@ -141,6 +143,7 @@ class Importer {
   OnnxModel Import() {
     CheckVersions();
     CheckContents();
+    CheckTexts();
     OnnxModel result;
     result.metadata = ReadMetadata();
     const auto exported = result.metadata.find(kExportKey);
@@ -210,6 +213,51 @@ class Importer {
       ThrowUnsupported(file_, "has " + std::to_string(proto_.node_size()) + " nodes, at most " +
                                   std::to_string(kMaxNodes) + " are supported");
     }
+  }
+
+  // protobuf takes any bytes for a text; every file that the program writes wants UTF-8.
+  void CheckTexts() const {
+    for (const onnx::StringStringEntryProto& entry : model_.metadata_props()) {
+      CheckText(entry.key(), file_, "a key of metadata_props");
+      CheckText(entry.value(), file_, "a value of metadata_props");
+    }
+    for (const onnx::TensorProto& tensor : proto_.initializer()) {
+      CheckText(tensor.name(), file_, "the name of an initializer");
+    }
+    for (const onnx::ValueInfoProto& input : proto_.input()) {
+      CheckText(input.name(), file_, "the name of a graph input");
+      for (const auto& dim : input.type().tensor_type().shape().dim()) {
+        CheckText(dim.dim_param(), file_, "an extent of a graph input");
+      }
+    }
+    for (const onnx::ValueInfoProto& output : proto_.output()) {
+      CheckText(output.name(), file_, "the name of a graph output");
+    }
+    for (int i = 0; i < proto_.node_size(); ++i) CheckTextsOfNode(proto_.node(i), i);
+  }
+
+  void CheckTextsOfNode(const onnx::NodeProto& node, int index) const {
+    const std::string place = file_ + ": node " + std::to_string(index);
+    CheckText(node.name(), place, "its name");
+    CheckText(node.op_type(), place, "its operator");
+    CheckText(node.domain(), place, "its domain");
+    for (const std::string& input : node.input()) CheckText(input, place, "the name of an input");
+    for (const std::string& output : node.output()) {
+      CheckText(output, place, "the name of an output");
+    }
+    for (const onnx::AttributeProto& attribute : node.attribute()) {
+      CheckText(attribute.name(), place, "the name of an attribute");
+      CheckText(attribute.s(), place, "the value of an attribute");
+      for (const std::string& value : attribute.strings()) {
+        CheckText(value, place, "a value of an attribute");
+      }
+    }
+  }
+
+  static void CheckText(const std::string& text, const std::string& place, const char* what) {
+    if (IsUtf8(text)) return;
+    ThrowMalformed(place, std::string(what) + ", " + Quoted(text) +
+                              ", is not UTF-8; correct it and write the file again");
   }
 
   std::map<std::string, std::string> ReadMetadata() const {
@@ -473,7 +521,8 @@ class Importer {
         view.FailMalformed("the graph has no input " + Quoted(name));
       }
       std::optional<int64_t> channels;
-      if (input->shape.size() > 1 && input->shape[1] >= 0) channels = input->shape[1];
+      const auto axis = static_cast<size_t>(ChannelAxis(input->shape));
+      if (input->shape.size() > axis && input->shape[axis] >= 0) channels = input->shape[axis];
       input->preprocess = ParsePreprocess(view.At(name), channels);
     }
   }

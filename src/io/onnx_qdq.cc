@@ -67,6 +67,7 @@ class QdqBuilder {
     }
     for (const auto& [name, bias] : model_.biases) AddBias(name, bias);
     ReplaceProducts(consumers);
+    FindMakersAndReaders();
     for (const auto& [name, grid] : model_.activations) AddActivation(name, grid);
     for (Node& node : added_) graph_.nodes.push_back(std::move(node));
     graph_.SortTopologically();
@@ -397,9 +398,7 @@ class QdqBuilder {
     }
     std::string before = name;
     std::string after = name;
-    const bool is_input = std::any_of(graph_.inputs.begin(), graph_.inputs.end(),
-                                      [&](const GraphInput& input) { return input.name == name; });
-    if (is_input) {
+    if (inputs_.contains(name)) {
       if (graph_.IsOutput(name)) {
         throw Error(ErrorCode::kUnsupported,
                     "tensor " + Quoted(name) +
@@ -407,8 +406,9 @@ class QdqBuilder {
                         "from the graph's outputs");
       }
       after = tensors_.Fresh(name + "_dequantized");
-      for (std::vector<Node>* nodes : {&graph_.nodes, &added_}) {
-        for (Node& node : *nodes) std::replace(node.inputs.begin(), node.inputs.end(), name, after);
+      for (const size_t reader : readers_[name]) {
+        std::vector<std::string>& inputs = NodeAt(reader).inputs;
+        std::replace(inputs.begin(), inputs.end(), name, after);
       }
     } else {
       before = tensors_.Fresh(name + "_float");
@@ -434,17 +434,32 @@ class QdqBuilder {
     added_.push_back(NewNode("DequantizeLinear", {integers, scale, zero_point}, after));
   }
 
-  // True where a node makes `name`, which it now calls `fresh`.
-  bool RenameOutput(const std::string& name, const std::string& fresh) {
-    for (std::vector<Node>* nodes : {&graph_.nodes, &added_}) {
-      for (Node& node : *nodes) {
-        const auto found = std::find(node.outputs.begin(), node.outputs.end(), name);
-        if (found == node.outputs.end()) continue;
-        *found = fresh;
-        return true;
+  // The graph's nodes, then the added ones.
+  Node& NodeAt(size_t index) {
+    const size_t num_own = graph_.nodes.size();
+    return index < num_own ? graph_.nodes[index] : added_[index - num_own];
+  }
+
+  // Of the activations, before AddActivation adds nodes of its own.
+  void FindMakersAndReaders() {
+    for (const GraphInput& input : graph_.inputs) inputs_.insert(input.name);
+    for (size_t i = 0; i < graph_.nodes.size() + added_.size(); ++i) {
+      for (const std::string& output : NodeAt(i).outputs) {
+        if (model_.activations.contains(output)) makers_[output] = i;
+      }
+      for (const std::string& input : NodeAt(i).inputs) {
+        if (inputs_.contains(input)) readers_[input].push_back(i);
       }
     }
-    return false;
+  }
+
+  // True where a node makes `name`, which it now calls `fresh`.
+  bool RenameOutput(const std::string& name, const std::string& fresh) {
+    const auto maker = makers_.find(name);
+    if (maker == makers_.end()) return false;
+    std::vector<std::string>& outputs = NodeAt(maker->second).outputs;
+    *std::find(outputs.begin(), outputs.end(), name) = fresh;
+    return true;
   }
 
   const QuantizedModel& model_;
@@ -458,6 +473,9 @@ class QdqBuilder {
   std::map<std::vector<int64_t>, std::string> integers_;  // initializers by content
   std::map<std::string, std::string> matrices_;           // by the tensor made into a matrix
   std::map<std::string, std::string> heads_;              // all extents but the last, likewise
+  std::set<std::string> inputs_;                          // of the graph
+  std::map<std::string, size_t> makers_;                  // NodeAt() of activations
+  std::map<std::string, std::vector<size_t>> readers_;    // NodeAt() by the graph's input
 };
 
 }  // namespace

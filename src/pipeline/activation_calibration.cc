@@ -1,33 +1,36 @@
 #include "pipeline/activation_calibration.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <iterator>
 #include <mutex>
+#include <vector>
 
 #include "adaround/base/error.h"
 #include "base/parallel_for.h"
 #include "pipeline/prepared_network.h"
+#include "runtime/kernel.h"
 
 namespace adaround {
 namespace {
 
-// What of `points` can be computed from the samples: all of them where a plan for all exists.
-ExecutionPlan PlanForPoints(const Executor& executor, const CalibrationSet& samples,
-                            const std::set<std::string>& points) {
-  try {
-    return executor.PlanAndFree(samples.names(), points);
-  } catch (const Error&) {
-    std::set<std::string> reached;
-    for (const std::string& point : points) {
-      try {
-        executor.PlanAndFree(samples.names(), {point});
-        reached.insert(point);
-      } catch (const Error&) {
-        continue;  // not reached: it keeps its float values
-      }
-    }
-    return executor.PlanAndFree(samples.names(), reached);
+// What of `points` can be computed from the samples. The others keep their float values.
+std::set<std::string> Reached(const Graph& graph, const CalibrationSet& samples,
+                              const std::set<std::string>& points) {
+  std::set<std::string> known = samples.names();
+  for (const auto& [name, tensor] : graph.initializers) known.insert(name);
+  for (const Node& node : graph.nodes) {
+    const bool runs = HasKernel(node.op, graph.opset) &&
+                      std::all_of(node.inputs.begin(), node.inputs.end(), [&](const auto& input) {
+                        return input.empty() || known.contains(input);
+                      });
+    if (runs) known.insert(node.outputs.begin(), node.outputs.end());
   }
+  std::set<std::string> reached;
+  std::set_intersection(points.begin(), points.end(), known.begin(), known.end(),
+                        std::inserter(reached, reached.end()));
+  return reached;
 }
 
 template <typename Observe>
@@ -60,7 +63,8 @@ std::map<std::string, ActivationGrid> CalibrateActivations(const Executor& float
                                                            const ActivationRangeOptions& options,
                                                            int num_threads,
                                                            ProgressObserver* observer) {
-  const ExecutionPlan plan = PlanForPoints(float_executor, samples, points);
+  const ExecutionPlan plan =
+      float_executor.PlanAndFree(samples.names(), Reached(float_executor.graph(), samples, points));
   std::mutex mutex;
   std::map<std::string, ActivationBounds> bounds;
   ForEachValue(float_executor, plan, samples, points, num_threads, observer,
@@ -91,11 +95,21 @@ std::map<std::string, ActivationGrid> CalibrateActivations(const Executor& float
                  });
   }
   std::map<std::string, ActivationGrid> grids;
+  struct Task {
+    const ActivationBounds& bounds;
+    const ActivationHistogram* histogram;
+    ActivationGrid& grid;
+  };
+  std::vector<Task> tasks;
   for (const auto& [name, found] : bounds) {
     const auto histogram = histograms.find(name);
-    grids[name] = EstimateActivationGrid(
-        options, found, histogram == histograms.end() ? nullptr : &histogram->second);
+    tasks.push_back(
+        {found, histogram == histograms.end() ? nullptr : &histogram->second, grids[name]});
   }
+  ParallelFor(static_cast<int64_t>(tasks.size()), num_threads, [&](int64_t i) {
+    const Task& task = tasks[static_cast<size_t>(i)];
+    task.grid = EstimateActivationGrid(options, task.bounds, task.histogram);
+  });
   return grids;
 }
 

@@ -10,16 +10,15 @@ namespace {
 // Room for the accumulated products beside the bias.
 constexpr double kLargestInteger = 1 << 30;
 
-std::string WhyNot(const Graph& graph, const LinearLayer& layer, const QuantGrid& grid,
-                   const Tensor& bias, bool has_input_grid) {
+std::string WhyNot(const Graph& graph, const GraphEdges& edges, const LinearLayer& layer,
+                   const QuantGrid& grid, const Tensor& bias, bool has_input_grid) {
   if (!has_input_grid) return "its input is not quantized";
   if (grid.granularity == Granularity::kPerGroup) return "its weights have scales per group";
   if (layer.input_factor != 1.0 || layer.bias_factor != 1.0) return "its alpha or beta is not 1";
   if (bias.rank() != 1 || bias.num_elements() != layer.num_rows) {
     return "its bias has shape " + ShapeToString(bias.shape());
   }
-  const auto consumers = graph.Consumers();
-  if (consumers.at(layer.bias).size() != 1 || graph.IsOutput(layer.bias)) {
+  if (edges.consumers.at(layer.bias).size() != 1 || graph.IsOutput(layer.bias)) {
     return "its bias is shared";
   }
   return "";
@@ -27,12 +26,13 @@ std::string WhyNot(const Graph& graph, const LinearLayer& layer, const QuantGrid
 
 }  // namespace
 
-BiasQuantization QuantizeBias(const Graph& graph, const LinearLayer& layer, const QuantGrid& grid,
+BiasQuantization QuantizeBias(const Graph& graph, const GraphEdges& edges, const LinearLayer& layer,
+                              const QuantGrid& grid,
                               const std::map<std::string, ActivationGrid>& activations) {
   const Tensor& bias = graph.initializers.at(layer.bias);
-  const auto input = activations.find(ActivationSource(graph, graph.Producers(), layer.input));
+  const auto input = activations.find(ActivationSource(graph, edges.producers, layer.input));
   BiasQuantization result;
-  result.left_because = WhyNot(graph, layer, grid, bias, input != activations.end());
+  result.left_because = WhyNot(graph, edges, layer, grid, bias, input != activations.end());
   if (!result.left_because.empty()) return result;
 
   QuantizedBias quantized;

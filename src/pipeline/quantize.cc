@@ -97,6 +97,7 @@ class NetworkQuantizer {
   NetworkQuantizer(PreparedNetwork network, const CalibrationSet& samples,
                    const QuantizeOptions& options, QuantizeObserver* observer)
       : network_(std::move(network)),
+        edges_(network_.graph),
         samples_(samples),
         options_(options),
         observer_(observer),
@@ -161,9 +162,9 @@ class NetworkQuantizer {
     range.bit_width = *options_.act_bits;
     range.percentile = options_.act_percentile;
     range.power_of_two_scales = options_.power_of_two_scales;
-    activations_ =
-        CalibrateActivations(float_executor_, samples_, FindActivationPoints(network_.graph, float_layers), range,
-                             options_.num_threads, observer_);
+    activations_ = CalibrateActivations(float_executor_, samples_,
+                                        FindActivationPoints(network_.graph, float_layers), range,
+                                        options_.num_threads, observer_);
     HookActivations(activations_, quantized_executor_);
     result_.model.activations = activations_;
     result_.nearest.activations = activations_;
@@ -450,7 +451,7 @@ class NetworkQuantizer {
     for (const ChosenLayer& layer : network_.layers) {
       if (layer.first_with_weight != first || layer.linear.bias.empty()) continue;
       const BiasQuantization quantized =
-          QuantizeBias(network_.graph, layer.linear, grid, activations_);
+          QuantizeBias(network_.graph, edges_, layer.linear, grid, activations_);
       if (!quantized.bias) {
         result_.float_biases.push_back({layer.linear.name,
                                         network_.graph.nodes[layer.linear.node].op,
@@ -479,6 +480,7 @@ class NetworkQuantizer {
   }
 
   PreparedNetwork network_;
+  GraphEdges edges_;
   const CalibrationSet& samples_;
   const QuantizeOptions& options_;
   QuantizeObserver* observer_;

@@ -1,10 +1,12 @@
 #include "adaround/runtime/executor.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "adaround/base/error.h"
 #include "runtime/kernel.h"
 #include "runtime/op_macs.h"
+#include "runtime/output_limit.h"
 
 namespace adaround {
 
@@ -47,6 +49,34 @@ std::vector<Tensor> RunKernel(const KernelFunction& kernel, const Node& node,
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::kUnsupported, NodeTitle(node) + ": its output does not fit into memory");
   }
+}
+
+// What folding may add to a graph: a few bytes of ConstantOfShape, Expand or Tile must not become
+// gigabytes that are kept. Dequantized weights have four times the bytes of their integers, and
+// some steps may follow.
+constexpr size_t kFoldedBytes = size_t{512} << 20;
+constexpr size_t kFoldedBytesPerStored = 8;
+
+size_t InitializerBytes(const Graph& graph) {
+  size_t bytes = 0;
+  for (const auto& [name, tensor] : graph.initializers) bytes += tensor.num_bytes();
+  return bytes;
+}
+
+// What the node makes of initializers, where all outputs together have at most `max_bytes`.
+std::optional<std::vector<Tensor>> Fold(const Graph& graph, const Node& node, size_t max_bytes) {
+  const ScopedOutputLimit limit(max_bytes);
+  std::vector<Tensor> outputs;
+  try {
+    outputs = RunKernel(BuildNodeKernel(graph, node), node, ConstantInputs(graph, node));
+  } catch (const Error&) {
+    if (limit.exceeded()) return std::nullopt;
+    throw;
+  }
+  size_t bytes = 0;
+  for (const Tensor& output : outputs) bytes += output.num_bytes();
+  if (bytes > max_bytes) return std::nullopt;
+  return outputs;
 }
 
 }  // namespace
@@ -116,9 +146,8 @@ ExecutionPlan Executor::Plan(const std::set<std::string>& available,
                     "; give the tensors these nodes make as calibration arrays to go around them");
   }
   if (!missing.empty()) {
-    throw Error(ErrorCode::kMalformed,
-                "the data holds no array for graph input " + missing +
-                    "; add one .npy file per input, named like the tensor");
+    throw Error(ErrorCode::kMalformed, "the data holds no array for graph input " + missing +
+                                           "; add one .npy file per input, named like the tensor");
   }
   plan.nodes.assign(nodes.begin(), nodes.end());
   std::sort(plan.needed.begin(), plan.needed.end());
@@ -192,24 +221,28 @@ TensorMap Executor::Run(const ExecutionPlan& plan, TensorMap values,
   return result;
 }
 
-int64_t Executor::NodeMacs(size_t node) const { return states_[node]->macs; }
+int64_t Executor::NodeMacs(size_t node) const {
+  return states_[node]->macs;
+}
 
 int64_t FoldConstants(Graph& graph) {
   std::vector<Node> kept;
   int64_t num_folded = 0;
+  size_t bytes_left = kFoldedBytes + kFoldedBytesPerStored * InitializerBytes(graph);
   for (Node& node : graph.nodes) {
-    const bool constant = std::all_of(
-        node.inputs.begin(), node.inputs.end(), [&](const std::string& input) {
+    const bool constant =
+        std::all_of(node.inputs.begin(), node.inputs.end(), [&](const std::string& input) {
           return input.empty() || graph.initializers.contains(input);
         });
-    if (!constant || !HasKernel(node.op, graph.opset)) {
+    std::optional<std::vector<Tensor>> outputs;
+    if (constant && HasKernel(node.op, graph.opset)) outputs = Fold(graph, node, bytes_left);
+    if (!outputs) {
       kept.push_back(std::move(node));
       continue;
     }
-    const KernelInputs inputs = ConstantInputs(graph, node);
-    std::vector<Tensor> outputs = RunKernel(BuildNodeKernel(graph, node), node, inputs);
+    for (const Tensor& output : *outputs) bytes_left -= output.num_bytes();
     for (size_t o = 0; o < node.outputs.size(); ++o) {
-      if (!node.outputs[o].empty()) graph.initializers[node.outputs[o]] = std::move(outputs[o]);
+      if (!node.outputs[o].empty()) graph.initializers[node.outputs[o]] = std::move((*outputs)[o]);
     }
     ++num_folded;
   }

@@ -8,6 +8,7 @@
 #include "base/checked_math.h"
 #include "base/parallel_for.h"
 #include "base/rng.h"
+#include "base/utf8.h"
 #include "support/error_testing.h"
 
 namespace adaround {
@@ -21,13 +22,25 @@ TEST(Error, ContextGoesInFrontAndKeepsTheCode) {
 
 TEST(Error, AllViolationsAreJoined) {
   EXPECT_NO_THROW(ThrowIfAny(ErrorCode::kMalformed, {}));
-  testing::ExpectErrorWith(ErrorCode::kMalformed, {"first; second"},
-                           [] { ThrowIfAny(ErrorCode::kMalformed, {"first", "second"}); });
+  testing::ExpectErrorWith(ErrorCode::kMalformed, {"first; second"}, [] {
+    ThrowIfAny(ErrorCode::kMalformed, {"first", "second"});
+  });
 }
 
 TEST(Error, FailedChecksAreLogicErrors) {
   EXPECT_NO_THROW(ADAROUND_CHECK(1 + 1 == 2));
   EXPECT_THROW(ADAROUND_CHECK(1 + 1 == 3), std::logic_error);
+}
+
+TEST(IsUtf8, TakesWellFormedSequencesAlone) {
+  for (const char* text : {"", "plain", "\xC3\xAF", "\xE2\x82\xAC!", "\xF0\x9F\x99\x82"}) {
+    EXPECT_TRUE(IsUtf8(text)) << text;
+  }
+  EXPECT_TRUE(IsUtf8(std::string("a\0b", 3)));
+  // Cut short, without a lead, too long a form, a surrogate, beyond U+10FFFF.
+  for (const char* text : {"a\xC3", "\xAF", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80"}) {
+    EXPECT_FALSE(IsUtf8(text)) << Printable(text);
+  }
 }
 
 TEST(Printable, EscapesWhatDrivesTerminals) {

@@ -225,6 +225,15 @@ TEST(ImageFolder, RefusesMixtures) {
   EXPECT_EQ(OpenCalibrationFiles(folder.path(), graph).size(), 1u);
   WritePng(folder / "cats/a.png", 4, 4, 3, SomePixels(48));
   ExpectRefused(folder, graph, {"'a.png'", "'cats'"});
+  std::filesystem::remove(folder / "a.png");
+  EXPECT_EQ(OpenCalibrationFiles(folder.path(), graph).size(), 1u);
+  // A class whose pictures are not read is not one without pictures.
+  for (const char* other : {"birds", "dogs"}) {
+    std::filesystem::create_directory(folder / other);
+    WriteBytes(folder / other / "a.bmp", "x");
+    ExpectRefused(folder, graph, {std::string(other) + "/a.bmp", "JPEG"}, ErrorCode::kUnsupported);
+    std::filesystem::remove_all(folder / other);
+  }
 }
 
 TEST(ImageFolder, NamesTheBrokenPicture) {

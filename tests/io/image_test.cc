@@ -140,6 +140,31 @@ TEST(ReadImageHeader, FindsTheFrameBehindOtherSegments) {
   EXPECT_EQ(Decode(path).width, 33);
 }
 
+TEST(ReadImageHeader, BoundsWhatLiesBeforeTheFrame) {
+  const ScratchFolder folder;
+  const std::string jpeg = GrayJpeg(33, 21, SomePixels(33 * 21));
+  // An empty comment behind `num_fill` fill bytes, over and over.
+  const auto read = [&](int num_segments, size_t num_fill) {
+    std::string comments;
+    for (int i = 0; i < num_segments; ++i) {
+      comments += std::string(num_fill, '\xFF') + std::string("\xFF\xFE\x00\x02", 4);
+    }
+    std::string changed = jpeg;
+    changed.insert(2, comments);
+    return ReadImageHeader(InputFile(WriteBytes(folder / "a.jpg", changed)));
+  };
+  // Segments and frames lie across the blocks that are read.
+  for (int num_segments = 1020; num_segments < 1030; ++num_segments) {
+    EXPECT_EQ(read(num_segments, 0).width, 33) << num_segments;
+  }
+  EXPECT_EQ(read(10, 4000).height, 21);
+  for (const auto& [num_segments, num_fill] :
+       std::vector<std::pair<int, size_t>>{{1, 4096}, {20, 4000}}) {
+    ExpectError(ErrorCode::kMalformed, {"a.jpg", "no JPEG segment"},
+                [&, n = num_segments, fill = num_fill] { read(n, fill); });
+  }
+}
+
 TEST(DecodeImage, BoundsTheScansOfAProgressiveJpeg) {
   const ScratchFolder folder;
   const std::vector<uint8_t> pixels = SomePixels(16 * 16);

@@ -66,6 +66,23 @@ TEST_F(LabelsTest, NamedLinesFindTheirPictures) {
   EXPECT_EQ(Read("l.csv", "0,3\n1,1\n2,2\n").classes, (Classes{3, 1, 2}));
 }
 
+TEST_F(LabelsTest, AWholeNameIsNoOthersShortForm) {
+  AddPicture("a.jpg");
+  AddPicture("a.jpg.png");
+  EXPECT_EQ(Read("l.csv", "a.jpg.png,2\na.jpg,1\n").classes, (Classes{1, 2}));
+  // "a.jpg" is the first one's alone, and "a" that one's short form; the second has none.
+  EXPECT_EQ(Read("l.csv", "a,1\na.jpg.png,2\n").classes, (Classes{1, 2}));
+  AddPicture("a.png");
+  ExpectRefused("l.csv", "a.jpg,1\na.jpg.png,2\na,3\n", {"does not hold", "'a'"});
+}
+
+TEST_F(LabelsTest, BoundsTheNumberOfLabels) {
+  constexpr size_t kMost = 10'000'000;
+  std::string text;
+  for (size_t i = 0; i <= kMost; ++i) text += "7\n";
+  ExpectRefused("l.txt", text, {"l.txt", "line 10000001", "more than 10000000 labels"});
+}
+
 TEST_F(LabelsTest, RefusesNamesThatDoNotMatch) {
   AddPicture("a.png");
   AddPicture("b.png");

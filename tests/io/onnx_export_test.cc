@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "adaround/base/build_info.h"
+#include "adaround/io/onnx_import.h"
 #include "io/test_files.h"
 #include "support/graph_testing.h"
 #include "support/layer_cases.h"
@@ -133,6 +134,42 @@ TEST(WriteOnnx, PreprocessIsMetadata) {
   const auto wanted = nlohmann::json::parse(
       R"({"x": {"scale": 0.5, "mean": [1.0, 2.0], "std": [1.0], "resize": 8}})");
   EXPECT_EQ(json, wanted);
+}
+
+TEST(WriteOnnx, PreprocessOfChannelsLastIsReadBack) {
+  Graph graph;
+  graph.inputs = {testing::FloatInput("x", {-1, 8, 8, 3})};
+  graph.inputs[0].preprocess.emplace();
+  graph.inputs[0].preprocess->mean = {1.0, 2.0, 3.0};
+  graph.nodes = {Op("Relu", {"x"}, {"y"})};
+  graph.outputs = {"y"};
+  const ScratchFolder folder;
+  WriteOnnx(folder / "m.onnx", graph);
+  const Graph read = ReadOnnxModel(folder / "m.onnx").graph;
+  ASSERT_TRUE(read.inputs[0].preprocess.has_value());
+  EXPECT_EQ(read.inputs[0].preprocess->mean, (std::vector<double>{1.0, 2.0, 3.0}));
+  // Eight rows are not eight channels.
+  graph.inputs[0].preprocess->mean.assign(8, 0.0);
+  WriteOnnx(folder / "m.onnx", graph);
+  ExpectError(ErrorCode::kMalformed, {"8 values, wanted 1 or one per channel (3)"},
+              [&] { ReadOnnxModel(folder / "m.onnx"); });
+}
+
+TEST(WriteOnnx, AttributesOfOtherDomainsKeepTheirTypes) {
+  Graph graph = ScaledGemm();
+  graph.nodes[1].op = "com.example::Best";
+  graph.nodes[1].attributes = {{"bias", int64_t{1}},
+                               {"scale", 2.0},
+                               {"scales", testing::IntList({3, 4})},
+                               {"value_floats", std::vector<double>{5.0}}};
+  const onnx::ModelProto model = Written(graph);
+  const onnx::NodeProto& node = MessageProducer(model, "best");
+  EXPECT_EQ(MessageAttribute(node, "bias")->type(), onnx::AttributeProto::INT);
+  EXPECT_EQ(MessageAttribute(node, "bias")->i(), 1);
+  EXPECT_EQ(MessageAttribute(node, "scale")->type(), onnx::AttributeProto::FLOAT);
+  EXPECT_EQ(MessageAttribute(node, "scales")->type(), onnx::AttributeProto::INTS);
+  EXPECT_EQ(MessageAttribute(node, "scales")->ints(1), 4);
+  EXPECT_EQ(MessageAttribute(node, "value_floats")->type(), onnx::AttributeProto::FLOATS);
 }
 
 TEST(WriteOnnx, OtherDomainsKeepTheirNames) {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "io/test_files.h"
@@ -537,6 +538,81 @@ TEST(OnnxImport, NamesArePrintedEscaped) {
   builder.graph().mutable_node(0)->set_name("\x1b[31m");
   builder.graph().mutable_node(0)->set_input(1, std::string("a\0b", 3));
   ExpectRefused(builder, ErrorCode::kMalformed, {"'\\x1b[31m'", "'a\\x00b'"});
+}
+
+TEST(OnnxImport, RefusesTextsThatAreNotUtf8) {
+  const auto refuses = [](const std::function<void(OnnxBuilder&, const std::string&)>& change,
+                          const std::vector<std::string>& fragments) {
+    OnnxBuilder good = SmallModel();
+    change(good, "na\xC3\xAFve");
+    Read(good);
+    OnnxBuilder bad = SmallModel();
+    change(bad, "na\xEFve");
+    std::vector<std::string> all = fragments;
+    all.insert(all.end(), {"'na\\xefve'", "is not UTF-8"});
+    ExpectRefused(bad, ErrorCode::kMalformed, all);
+  };
+  using Text = const std::string&;
+  const auto node = [](OnnxBuilder& b) { return b.graph().mutable_node(1); };
+  refuses([&](OnnxBuilder& b, Text text) { node(b)->set_name(text); }, {"node 1: its name"});
+  refuses([&](OnnxBuilder& b, Text text) { node(b)->set_op_type(text); }, {"node 1", "operator"});
+  refuses([&](OnnxBuilder& b, Text text) { node(b)->set_domain(text); }, {"node 1", "domain"});
+  refuses(
+      [&](OnnxBuilder& b, Text text) {
+        b.graph().mutable_input(0)->set_name(text);
+        b.graph().mutable_node(0)->set_input(0, text);
+      },
+      {"the name of a graph input"});
+  refuses(
+      [&](OnnxBuilder& b, Text text) {
+        b.graph().mutable_initializer(0)->set_name(text);
+        b.graph().mutable_node(0)->set_input(1, text);
+      },
+      {"the name of an initializer"});
+  refuses(
+      [&](OnnxBuilder& b, Text text) {
+        b.graph().mutable_node(0)->set_output(0, text);
+        node(b)->set_input(0, text);
+      },
+      {"node 0: the name of an output"});
+  refuses(
+      [&](OnnxBuilder& b, Text text) {
+        node(b)->set_output(0, text);
+        b.graph().mutable_output(0)->set_name(text);
+      },
+      {"the name of a graph output"});
+  refuses([&](OnnxBuilder& b, Text text) { *node(b)->add_attribute() = IntAttribute(text, 1); },
+          {"node 1: the name of an attribute"});
+  refuses(
+      [&](OnnxBuilder& b, Text text) { *node(b)->add_attribute() = StringAttribute("a", text); },
+      {"node 1: the value of an attribute"});
+  refuses(
+      [&](OnnxBuilder& b, Text text) {
+        onnx::AttributeProto* list = node(b)->add_attribute();
+        list->set_name("a");
+        list->set_type(onnx::AttributeProto::STRINGS);
+        list->add_strings(text);
+      },
+      {"node 1: a value of an attribute"});
+  refuses(
+      [&](OnnxBuilder& b, Text text) {
+        b.graph()
+            .mutable_input(0)
+            ->mutable_type()
+            ->mutable_tensor_type()
+            ->mutable_shape()
+            ->mutable_dim(0)
+            ->set_dim_param(text);
+      },
+      {"an extent of a graph input"});
+  refuses([&](OnnxBuilder& b, Text text) { b.proto().add_metadata_props()->set_key(text); },
+          {"a key of metadata_props"});
+  refuses(
+      [&](OnnxBuilder& b, Text text) {
+        b.proto().add_metadata_props()->set_value(text);
+        b.proto().mutable_metadata_props(0)->set_key("a");
+      },
+      {"a value of metadata_props"});
 }
 
 TEST(OnnxImport, RefusesWhatIsNoOnnxFile) {

@@ -91,6 +91,26 @@ TEST(CalibrateActivations, WhatIsNotReachedOrNotFloatGetsNoGrid) {
       Calibrated(GivenList(Given("a", RandomTensor({kSamples, 30}, 1))), {}, MinMax(8)).empty());
 }
 
+TEST(CalibrateActivations, WhatLiesBehindAnUnknownOperatorGetsAGridOnlyWhereItIsGiven) {
+  Graph graph = CalibrationGraph();
+  graph.nodes.insert(graph.nodes.begin(), Op("com.example::Own", {"a"}, {"own"}));
+  graph.nodes.push_back(Op("Relu", {"own"}, {"behind"}));
+  graph.nodes.push_back(Op("Add", {"behind", "r"}, {"sum"}));
+  const std::set<std::string> points = {"own", "behind", "r", "sum"};
+  const auto names = [&](std::vector<CalibrationTensor> tensors) {
+    const CalibrationSet samples(std::move(tensors), graph);
+    std::set<std::string> found;
+    for (const auto& [name, grid] :
+         CalibrateActivations(Executor(graph), samples, points, MinMax(8), 1, nullptr)) {
+      found.insert(name);
+    }
+    return found;
+  };
+  const Tensor a = RandomTensor({kSamples, 30}, 1);
+  EXPECT_EQ(names(GivenList(Given("a", a))), (std::set<std::string>{"r"}));
+  EXPECT_EQ(names(GivenList(Given("a", a), Given("own", a))), points);
+}
+
 TEST(CalibrateActivations, ThreadsDoNotMatter) {
   for (const ActivationEstimator estimator :
        {ActivationEstimator::kMinMax, ActivationEstimator::kPercentile,

@@ -23,10 +23,9 @@ struct BiasExample {
 
   BiasExample() {
     graph.inputs = {testing::FloatInput("x", {-1, 3, 4, 4})};
-    graph.nodes = {
-        Op("Relu", {"x"}, {"r"}),
-        Op("MaxPool", {"r"}, {"m"}, {{"kernel_shape", testing::IntList({2, 2})}}),
-        Op("Conv", {"m", "w", "b"}, {"y"})};
+    graph.nodes = {Op("Relu", {"x"}, {"r"}),
+                   Op("MaxPool", {"r"}, {"m"}, {{"kernel_shape", testing::IntList({2, 2})}}),
+                   Op("Conv", {"m", "w", "b"}, {"y"})};
     graph.outputs = {"y"};
     graph.initializers["w"] = RandomTensor({kRows, 3, 1, 1}, 1);
     graph.initializers["b"] = RandomTensor({kRows}, 2, -3.0F, 3.0F);
@@ -37,7 +36,8 @@ struct BiasExample {
   }
 
   BiasQuantization Run() const {
-    return QuantizeBias(graph, FindLinearLayers(graph).layers.at(0), grid, activations);
+    return QuantizeBias(graph, GraphEdges(graph), FindLinearLayers(graph).layers.at(0), grid,
+                        activations);
   }
 };
 
@@ -68,8 +68,7 @@ TEST(QuantizeBias, IsTheNearestIntegerOnTheScaleOfTheProducts) {
   ASSERT_EQ(result.bias->integers.size(), static_cast<size_t>(kRows));
   const Tensor back = result.bias->Dequantize();
   for (size_t row = 0; row < static_cast<size_t>(kRows); ++row) {
-    const double scale =
-        0.0371F * static_cast<double>(example.grid.scale[row]);  // of x times of W
+    const double scale = 0.0371F * static_cast<double>(example.grid.scale[row]);  // of x times of W
     const double bias = example.graph.initializers.at("b").data<float>()[row];
     EXPECT_NEAR(result.bias->scale[row], scale, 1e-7 * scale);
     EXPECT_LE(std::abs(result.bias->integers[row] * scale - bias), 0.5001 * scale);

@@ -51,6 +51,7 @@ struct Labels {
 //               a header. Where `data` is a folder of pictures and a line's first field is a
 //               picture's name (with or without sub-folder and extension), lines belong to the
 //               pictures that they name, in any order, each named once; else to samples in order.
+//               At most 10 million labels and 256 MiB.
 //   a folder    PNG maps, palette indices or gray values being classes: of the pictures with the
 //               same name without extension, else of samples in byte order of the maps' names. Maps
 //               of pictures have the picture's extent, and are resized (nearest) and cropped with

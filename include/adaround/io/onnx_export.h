@@ -9,8 +9,9 @@
 namespace adaround {
 
 // The float graph at its own opset. Metadata "adaround.preprocess" is an object {input's name:
-// `preprocess` as in model.json}. The same graph gives the same bytes. The file appears whole or
-// not at all.
+// `preprocess` as in model.json}. Operators of other domains are stated to be of version 1 of
+// theirs: a graph does not hold that version. The same graph gives the same bytes. The file appears
+// whole or not at all.
 // REQUIRES: sorted, validated graph.
 // Throws Error(kIo); Error(kUnsupported) where the message would exceed 2 GiB.
 void WriteOnnx(const std::filesystem::path& path, const Graph& graph);

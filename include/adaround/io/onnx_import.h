@@ -26,10 +26,10 @@ struct OnnxModel {
 };
 
 // Throws Error(kIo); Error(kMalformed) for damaged messages, external data that leaves the model's
-// folder or is reached through a link, names that clash or are missing, cycles; Error(kUnsupported)
-// for opsets outside kMinOpset ... kMaxOpset (model_json.h), IR versions above 10, sparse or string
-// tensors, model-local functions, messages beyond the limits of onnx_wire_scan.h. Operators are not
-// checked: the executor knows which it has.
+// folder or is reached through a link, names that clash or are missing, texts that are not
+// UTF-8, cycles; Error(kUnsupported) for opsets outside kMinOpset ... kMaxOpset (model_json.h), IR
+// versions above 13, sparse or string tensors, model-local functions, messages beyond the limits of
+// onnx_wire_scan.h. Operators are not checked: the executor knows which it has.
 OnnxModel ReadOnnxModel(const std::filesystem::path& path);
 
 }  // namespace adaround

@@ -2,10 +2,16 @@
 
 #include <algorithm>
 
+#include "runtime/output_limit.h"
+
 namespace adaround::kernels {
 
-void Malformed(const std::string& message) { throw Error(ErrorCode::kMalformed, message); }
-void Unsupported(const std::string& message) { throw Error(ErrorCode::kUnsupported, message); }
+void Malformed(const std::string& message) {
+  throw Error(ErrorCode::kMalformed, message);
+}
+void Unsupported(const std::string& message) {
+  throw Error(ErrorCode::kUnsupported, message);
+}
 
 void CheckInputCount(const Node& node, size_t min, size_t max) {
   const size_t count = node.inputs.size();
@@ -76,6 +82,9 @@ void CheckOutputShape(const Shape& shape) {
 
 Tensor NewOutput(DType dtype, Shape shape) {
   CheckOutputShape(shape);
+  if (!ScopedOutputLimit::Admits(static_cast<size_t>(NumElements(shape)) * DTypeSize(dtype))) {
+    Unsupported("output of shape " + ShapeToString(shape) + " is larger than allowed here");
+  }
   return Tensor(dtype, std::move(shape));
 }
 
@@ -133,9 +142,8 @@ double ReadScalar(const Tensor& tensor, std::string_view what) {
 KernelFunction WithNarrowIntegers(KernelFunction kernel) {
   return [kernel = std::move(kernel)](const KernelInputs& inputs) -> std::vector<Tensor> {
     const DType dtype = inputs[0]->dtype();
-    const bool narrow = dtype == DType::kInt8 || dtype == DType::kUInt8 ||
-                        dtype == DType::kInt16 || dtype == DType::kUInt16 ||
-                        dtype == DType::kUInt32;
+    const bool narrow = dtype == DType::kInt8 || dtype == DType::kUInt8 || dtype == DType::kInt16 ||
+                        dtype == DType::kUInt16 || dtype == DType::kUInt32;
     if (!narrow) return kernel(inputs);
     std::vector<Tensor> wide;
     wide.reserve(inputs.size());
