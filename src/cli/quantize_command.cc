@@ -14,6 +14,7 @@
 #include "adaround/io/calibration_files.h"
 #include "adaround/io/labels.h"
 #include "adaround/io/model_file.h"
+#include "adaround/io/onnx_import.h"
 #include "adaround/io/quantized_model_io.h"
 #include "adaround/pipeline/evaluate.h"
 #include "adaround/pipeline/quantize.h"
@@ -311,6 +312,13 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   CheckOutputFile("--report", arguments.report, read_or_made, arguments.force);
 
   Graph graph = ReadFloatModel(arguments.model);
+  for (const Node& node : graph.nodes) {
+    if (node.HasAttribute(kUnreadAttributes)) {
+      LogWarning("node '" + Printable(node.name) + "' (" + Printable(node.op) +
+                 ") is not read wholly: the result holds the layers around it, but not what it "
+                 "computes");
+    }
+  }
   ApplyImageOptions(arguments.image, graph);
   const CalibrationSet samples(OpenCalibrationFiles(arguments.calib, graph), graph,
                                arguments.calib_samples);

@@ -135,8 +135,24 @@ std::vector<LabelLine> ReadLabelLines(const InputFile& file) {
 }
 
 // Whether the lines say which pictures they belong to.
-bool NamesPictures(const LabelLine& first, const NameIndex& index) {
-  return !first.name.empty() && (index.Find(first.name) || !ParseInteger(first.name));
+bool NamesPictures(const std::vector<LabelLine>& lines, const NameIndex& index) {
+  return std::any_of(lines.begin(), lines.end(), [&](const LabelLine& line) {
+    return !line.name.empty() && (index.Find(line.name) || !ParseInteger(line.name));
+  });
+}
+
+// Numbers that name no picture must be the samples' positions, from 0 or 1: names that lost their
+// zeros would otherwise be read in the order of the lines.
+void CheckPositions(const std::string& file, const std::vector<LabelLine>& lines) {
+  if (lines.front().name.empty()) return;
+  const int64_t first = ParseInteger(lines.front().name).value_or(-1);
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const std::optional<int64_t> position = ParseInteger(lines[i].name);
+    if ((first == 0 || first == 1) && position == first + static_cast<int64_t>(i)) continue;
+    ThrowMalformed(file, "line " + std::to_string(lines[i].number) + ": " + Quoted(lines[i].name) +
+                             " names no picture and is not the sample's position; write the "
+                             "pictures' names, or the classes alone in the order of the samples");
+  }
 }
 
 std::vector<int64_t> MatchByName(const std::string& file, const std::vector<LabelLine>& lines,
@@ -177,9 +193,10 @@ Labels ReadTextLabels(const fs::path& path, const ImageListing& pictures) {
   const std::vector<LabelLine> lines = ReadLabelLines(file);
   const NameIndex index(pictures.files);
   Labels labels;
-  if (!pictures.files.empty() && NamesPictures(lines.front(), index)) {
+  if (!pictures.files.empty() && NamesPictures(lines, index)) {
     labels.classes = MatchByName(file.name(), lines, pictures.files, index);
   } else {
+    if (!pictures.files.empty()) CheckPositions(file.name(), lines);
     for (const LabelLine& line : lines) labels.classes.push_back(line.label);
   }
   return labels;

@@ -11,6 +11,7 @@
 
 #include "adaround/base/build_info.h"
 #include "adaround/io/atomic_output.h"
+#include "adaround/io/onnx_import.h"
 #include "io/file_error.h"
 #include "io/model_document.h"
 #include "io/strict_json.h"
@@ -99,6 +100,19 @@ std::pair<std::string, std::string> DomainAndOp(const std::string& op) {
   const size_t at = op.rfind("::");
   if (at == std::string::npos) return {"", op};
   return {op.substr(0, at), op.substr(at + 2)};
+}
+
+// A node without its body would be another node.
+void CheckWhole(const Graph& graph, const std::string& file) {
+  std::string nodes;
+  for (const Node& node : graph.nodes) {
+    const std::string unread = node.GetString(kUnreadAttributes, "");
+    if (unread.empty()) continue;
+    nodes += (nodes.empty() ? "" : ", ") + Quoted(node.name) + " (" + Printable(node.op) + ": " +
+             Printable(unread) + ")";
+  }
+  if (nodes.empty()) return;
+  ThrowUnsupported(file, "cannot be written: attributes were not read of node " + nodes);
 }
 
 void SetNode(const Node& node, onnx::NodeProto& proto) {
@@ -196,6 +210,7 @@ void AddPreprocessMetadata(const std::filesystem::path& path, OnnxDocument& docu
 void WriteOnnxDocument(const std::filesystem::path& path, const OnnxDocument& document) {
   const std::string file = Printable(path.string(), 4096);
   CheckSize(file, document);
+  CheckWhole(document.graph, file);
   onnx::ModelProto model;
   model.set_ir_version(IrVersion(document.graph.opset));
   model.set_producer_name("adaround");

@@ -50,6 +50,7 @@ OnnxExternalRange ParseExternalRange(const onnx::TensorProto& tensor, const std:
     }
     if (entry.key() == "location") {
       range.location = entry.value();
+      while (range.location.starts_with("./")) range.location.erase(0, 2);
     } else if (entry.key() == "offset") {
       range.offset = ParseDigits("offset", entry.value(), what);
     } else if (entry.key() == "length") {

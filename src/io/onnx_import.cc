@@ -404,6 +404,7 @@ class Importer {
     const std::string what =
         file_ + ": node " + Quoted(node.name) + " (" + Printable(node.op) + ")";
     std::set<std::string> names;
+    std::string unread;
     for (onnx::AttributeProto& attribute : *message->mutable_attribute()) {
       const std::string name = attribute.name();
       const std::string attribute_what = what + ": attribute " + Quoted(name);
@@ -414,8 +415,13 @@ class Importer {
       }
       if (attribute.has_t()) attribute_types_[name] = attribute.t().data_type();
       std::optional<Attribute> value = ReadAttribute(&attribute, node, attribute_what);
-      if (value) node.attributes.emplace(name, std::move(*value));
+      if (value) {
+        node.attributes.emplace(name, std::move(*value));
+      } else {
+        unread += (unread.empty() ? "" : " ") + name;
+      }
     }
+    if (!unread.empty()) node.attributes[kUnreadAttributes] = unread;
     if (node.op == "Constant") return AddConstant(std::move(node), what);
     if (node.op == "QuantizeLinear") KeepNarrowType(&node);
     graph_.nodes.push_back(std::move(node));

@@ -64,6 +64,16 @@ TEST_F(LabelsTest, NamedLinesFindTheirPictures) {
   }
   // Row numbers are not names.
   EXPECT_EQ(Read("l.csv", "0,3\n1,1\n2,2\n").classes, (Classes{3, 1, 2}));
+  EXPECT_EQ(Read("l.csv", "1,3\n2,1\n3,2\n").classes, (Classes{3, 1, 2}));
+}
+
+// "2" for 0002.png, as a spreadsheet makes it: the order of the lines is no order of the pictures.
+TEST_F(LabelsTest, NumbersThatAreNoPositionsAreRefused) {
+  AddPicture("0001.png");
+  AddPicture("0002.png");
+  ExpectRefused("l.csv", "2,5\n1,6\n", {"line 1", "'2'", "names no picture"});
+  ExpectRefused("l.csv", "1,5\n1,6\n", {"line 2", "'1'", "names no picture"});
+  EXPECT_EQ(Read("l.csv", "0002,5\n0001,6\n").classes, (Classes{6, 5}));
 }
 
 TEST_F(LabelsTest, AWholeNameIsNoOthersShortForm) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <limits>
 
+#include "adaround/io/onnx_export.h"
 #include "io/test_files.h"
 #include "support/onnx_testing.h"
 
@@ -170,8 +171,20 @@ TEST(OnnxImport, BodiesAreDroppedAndTheirNodesKept) {
   const Graph graph = Read(builder).graph;
   ASSERT_EQ(graph.nodes.size(), 2u);
   EXPECT_EQ(graph.nodes[1].op, "If");
-  EXPECT_TRUE(graph.nodes[1].attributes.empty());
+  ASSERT_EQ(graph.nodes[1].attributes.size(), 1u);
+  EXPECT_EQ(graph.nodes[1].GetString(kUnreadAttributes, ""), "then_branch else_branch");
   EXPECT_EQ(graph.inputs[1].shape, Shape{});
+  // A file with an If that has no body would be another model.
+  const ScratchFolder folder;
+  const std::filesystem::path path = folder / "if.onnx";
+  try {
+    WriteOnnx(path, graph);
+    ADD_FAILURE() << "written";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+    EXPECT_NE(std::string(error.what()).find("(If: then_branch else_branch)"), std::string::npos);
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 TEST(OnnxImport, BodiesNestedTooDeepAreRefused) {

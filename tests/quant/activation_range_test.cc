@@ -278,7 +278,8 @@ TEST(ActivationRange, AllPercentAreMinMax) {
     const ActivationGrid found =
         Estimated(ActivationEstimator::kPercentile, 8, example.values, false, 100.0);
     EXPECT_EQ(found.zero_point, all.zero_point);
-    EXPECT_NEAR(found.scale * found.q_max(), all.scale * all.q_max(), bin);
+    EXPECT_NEAR(found.scale * static_cast<float>(found.q_max()),
+                all.scale * static_cast<float>(all.q_max()), bin);
     // No value lies beyond the ends.
     for (const float value : example.values) {
       EXPECT_LE(std::abs(QuantizedValue(found, value) - static_cast<double>(value)),
