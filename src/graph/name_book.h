@@ -1,9 +1,13 @@
-// Names that are free in a graph.
+// Names that are free in a graph, and nodes that take one.
 #pragma once
 
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
+
+#include "adaround/graph/graph.h"
 
 namespace adaround {
 
@@ -23,5 +27,17 @@ class NameBook {
   std::set<std::string> names_;
   std::map<std::string, int> next_number_;
 };
+
+// A node that makes `output` and is called after it, by a name that `nodes` holds from now on.
+inline Node NewNode(NameBook& nodes, const std::string& op, std::vector<std::string> inputs,
+                    const std::string& output, std::map<std::string, Attribute> attributes) {
+  Node node;
+  node.name = nodes.Fresh(output + "/" + op);
+  node.op = op;
+  node.inputs = std::move(inputs);
+  node.outputs = {output};
+  node.attributes = std::move(attributes);
+  return node;
+}
 
 }  // namespace adaround

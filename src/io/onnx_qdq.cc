@@ -90,13 +90,7 @@ class QdqBuilder {
   // A node that makes `output`, called after it.
   Node NewNode(const std::string& op, std::vector<std::string> inputs, const std::string& output,
                std::map<std::string, Attribute> attributes = {}) {
-    Node node;
-    node.name = nodes_.Fresh(output + "/" + op);
-    node.op = op;
-    node.inputs = std::move(inputs);
-    node.outputs = {output};
-    node.attributes = std::move(attributes);
-    return node;
+    return adaround::NewNode(nodes_, op, std::move(inputs), output, std::move(attributes));
   }
 
   // The same with an output whose name is derived from `wanted`; returns that name.

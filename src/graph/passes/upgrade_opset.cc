@@ -309,13 +309,8 @@ class Lifter {
   // Takes part in the steps that follow, as every node does.
   void AddNode(const std::string& op, std::vector<std::string> inputs, const std::string& output,
                std::map<std::string, Attribute> attributes = {}) {
-    Node node;
-    node.name = nodes_.Fresh(output + "/" + op);
-    node.op = op;
-    node.inputs = std::move(inputs);
-    node.outputs = {output};
-    node.attributes = std::move(attributes);
-    added_.push_back(std::move(node));
+    added_.push_back(
+        adaround::NewNode(nodes_, op, std::move(inputs), output, std::move(attributes)));
   }
 
   std::optional<int64_t> RankOf(const std::string& tensor) {
