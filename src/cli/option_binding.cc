@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "adaround/base/error.h"
+#include "adaround/rounding/rounding_method.h"
 
 namespace adaround::cli {
 namespace {
@@ -134,7 +135,21 @@ void QuantizeBinding::AddScheme() {
   });
   Bind<std::string>("--method", "how weights are rounded", kScheme,
                     [](QuantizeOptions& o) -> std::string& { return o.method; })
-      ->check(CLI::IsMember({"adaround", "nearest"}));
+      ->check(CLI::IsMember(RoundingMethodNames()));
+  AddAblations();
+}
+
+void QuantizeBinding::AddAblations() {
+  app_.add_flag("--symmetric-reconstruction")
+      ->description("search on the float network's inputs, not on those of the quantized one")
+      ->group(kScheme);
+  app_.add_flag("--no-activation-in-loss")
+      ->description("compare layers before their activation functions")
+      ->group(kScheme);
+  overlays_.push_back([this](QuantizeOptions& options) {
+    if (app_.count("--symmetric-reconstruction") > 0) options.asymmetric_reconstruction = false;
+    if (app_.count("--no-activation-in-loss") > 0) options.activation_in_loss = false;
+  });
 }
 
 void QuantizeBinding::AddActivations() {
@@ -179,11 +194,11 @@ void QuantizeBinding::AddOptimizer() {
       ->capture_default_str()
       ->group(kOptimizer);
   Bind<int64_t>("--iterations", "Adam steps per layer", kOptimizer,
-                [](QuantizeOptions& o) -> int64_t& { return o.adaround.iterations; });
+                [](QuantizeOptions& o) -> int64_t& { return o.rounding.adaround.iterations; });
   Bind<double>("--learning-rate", "Adam's step size", kOptimizer,
-               [](QuantizeOptions& o) -> double& { return o.adaround.learning_rate; });
+               [](QuantizeOptions& o) -> double& { return o.rounding.adaround.learning_rate; });
   Bind<double>("--lambda", "weight of the rounding regularizer", kOptimizer,
-               [](QuantizeOptions& o) -> double& { return o.adaround.lambda; });
+               [](QuantizeOptions& o) -> double& { return o.rounding.adaround.lambda; });
   const AdaRoundOptions defaults;
   auto beta = std::make_shared<std::string>();
   CLI::Option* beta_option =
@@ -194,14 +209,14 @@ void QuantizeBinding::AddOptimizer() {
           ->group(kOptimizer);
   overlays_.push_back([beta, beta_option](QuantizeOptions& options) {
     if (beta_option->count() == 0) return;
-    std::tie(options.adaround.beta_start, options.adaround.beta_end) = ParseBeta(*beta);
+    std::tie(options.rounding.adaround.beta_start, options.rounding.adaround.beta_end) = ParseBeta(*beta);
   });
   Bind<double>("--warm-start", "part of the iterations without regularizer", kOptimizer,
-               [](QuantizeOptions& o) -> double& { return o.adaround.warm_start_fraction; });
+               [](QuantizeOptions& o) -> double& { return o.rounding.adaround.warm_start_fraction; });
   Bind<double>("--ridge", "guard against fitting few samples; 0 = none, as in the paper",
-               kOptimizer, [](QuantizeOptions& o) -> double& { return o.adaround.ridge; });
+               kOptimizer, [](QuantizeOptions& o) -> double& { return o.rounding.adaround.ridge; });
   Bind<int64_t>("--batch-size", "columns per step (images, in preset paper)", kOptimizer,
-                [](QuantizeOptions& o) -> int64_t& { return o.adaround.batch_size; });
+                [](QuantizeOptions& o) -> int64_t& { return o.rounding.adaround.batch_size; });
 }
 
 void QuantizeBinding::AddLayers() {

@@ -37,6 +37,7 @@ class QuantizeBinding {
   }
 
   void AddScheme();
+  void AddAblations();
   void AddActivations();
   void AddOptimizer();
   void AddLayers();

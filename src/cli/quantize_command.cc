@@ -99,6 +99,9 @@ std::map<std::string, std::string> Provenance(const QuantizeArguments& arguments
       {"held_out_columns", std::to_string(options.held_out_columns)},
       {"held_out_fraction", TextOf(options.held_out_fraction)},
       {"fall_back_to_nearest", options.fall_back_to_nearest ? "true" : "false"},
+      {"keep_nearest_rows", options.rounding.keep_nearest_rows ? "true" : "false"},
+      {"asymmetric_reconstruction", options.asymmetric_reconstruction ? "true" : "false"},
+      {"activation_in_loss", options.activation_in_loss ? "true" : "false"},
   };
   if (options.granularity == Granularity::kPerGroup) {
     provenance["group_size"] = std::to_string(options.group_size);
@@ -111,7 +114,7 @@ std::map<std::string, std::string> Provenance(const QuantizeArguments& arguments
     }
   }
   if (options.method == "adaround") {
-    const AdaRoundOptions& adaround = options.adaround;
+    const AdaRoundOptions& adaround = options.rounding.adaround;
     provenance["iterations"] = std::to_string(adaround.iterations);
     provenance["learning_rate"] = TextOf(adaround.learning_rate);
     provenance["lambda"] = TextOf(adaround.lambda);
@@ -121,7 +124,6 @@ std::map<std::string, std::string> Provenance(const QuantizeArguments& arguments
     provenance["positions_per_draw"] = std::to_string(options.positions_per_draw);
     provenance["normalize_rows"] = adaround.normalize_rows ? "true" : "false";
     provenance["exact_gradient"] = adaround.exact_gradient ? "true" : "false";
-    provenance["keep_nearest_rows"] = adaround.keep_nearest_rows ? "true" : "false";
     provenance["ridge"] = TextOf(adaround.ridge);
     provenance["descent_sweeps"] = std::to_string(adaround.descent_sweeps);
     provenance["enumerate_row_length"] = std::to_string(adaround.enumerate_row_length);

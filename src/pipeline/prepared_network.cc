@@ -6,6 +6,7 @@
 #include "adaround/base/error.h"
 #include "graph/passes/find_activation.h"
 #include "graph/passes/fold_batch_norm.h"
+#include "pipeline/transform_network.h"
 
 namespace adaround {
 namespace {
@@ -89,7 +90,7 @@ void ChooseLayers(const QuantizeOptions& options, PreparedNetwork& network) {
       if (widths[i].Matches(linear.name)) layer.bits = options.layer_bits[i].second;
     }
     layer.linear = linear;
-    layer.activation = FindActivation(network.graph, consumers, linear.output).function;
+    layer.activation = FindActivation(network.graph, consumers, linear.output).activation;
     const size_t index = network.layers.size();
     layer.first_with_weight = first_with_weight.emplace(linear.weight, index).first->second;
     const ChosenLayer& first =
@@ -258,12 +259,12 @@ void HookActivations(const std::map<std::string, ActivationGrid>& activations, E
 }
 
 PreparedNetwork PrepareNetwork(Graph graph, const CalibrationSet& samples,
-                               const QuantizeOptions& options) {
+                               const QuantizeOptions& options, QuantizeObserver* observer) {
   ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
   PreparedNetwork network;
   FoldConstants(graph);
   network.num_folded_batch_norms = FoldBatchNorm(graph);
-  network.graph = std::move(graph);
+  network.graph = TransformNetwork(std::move(graph), samples, options, observer);
   ChooseLayers(options, network);
   const auto producers = network.graph.Producers();
   for (const std::string& name : samples.names()) {

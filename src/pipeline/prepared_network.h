@@ -21,7 +21,7 @@ namespace adaround {
 // A layer to be quantized.
 struct ChosenLayer {
   LinearLayer linear;
-  Activation activation;
+  ChannelActivation activation;
   int bits = 4;
   // Index in PreparedNetwork::layers of the first layer with the same weight; its own index where
   // that is this one. Only first layers are optimized.
@@ -57,8 +57,9 @@ struct PreparedNetwork {
 };
 
 // Throws Error as QuantizeModel does.
+// `observer`, which may be null, hears of each transformation.
 PreparedNetwork PrepareNetwork(Graph graph, const CalibrationSet& samples,
-                               const QuantizeOptions& options);
+                               const QuantizeOptions& options, QuantizeObserver* observer);
 
 // All given tensors of one sample, as the plan needs them.
 TensorMap GivenTensors(const CalibrationSet& samples, const std::vector<std::string>& needed,

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "adaround/base/error.h"
+#include "adaround/rounding/rounding_method.h"
 #include "base/parallel_for.h"
 #include "pipeline/activation_calibration.h"
 #include "pipeline/activation_points.h"
@@ -101,8 +102,8 @@ class NetworkQuantizer {
         samples_(samples),
         options_(options),
         observer_(observer),
-        solver_(CreateRoundingSolver(options.method, options.adaround)),
-        nearest_solver_(CreateRoundingSolver("nearest", options.adaround)),
+        solver_(CreateRoundingSolver(options.method, options.rounding)),
+        nearest_solver_(CreateRoundingSolver("nearest", options.rounding)),
         split_(SplitSamples(samples.num_samples(), options.held_out_fraction)),
         budget_bytes_(StoreBudget(network_, options)),
         segments_(PlanSegments(network_.planned, network_.live_bytes, samples.num_samples(),
@@ -300,8 +301,11 @@ class NetworkQuantizer {
       inputs.emplace(network_.layers[index].linear.input, index);
       wanted.insert(network_.layers[index].linear.input);
     }
-    ExecutionPlan plan = quantized_executor_.PlanAndFree(AvailableAt(begin), wanted);
-    Pass(quantized_executor_, plan, Stream::kQuantized, {}, "quantized pass",
+    const bool asymmetric = options_.asymmetric_reconstruction;
+    const Executor& executor = asymmetric ? quantized_executor_ : float_executor_;
+    ExecutionPlan plan = executor.PlanAndFree(AvailableAt(begin), wanted);
+    Pass(executor, plan, asymmetric ? Stream::kQuantized : Stream::kFloat, {},
+         asymmetric ? "quantized pass" : "float pass",
          [&](int64_t sample, const std::string& name, const Tensor& value) {
            const auto [first, last] = inputs.equal_range(name);
            for (auto at = first; at != last; ++at)
@@ -337,13 +341,13 @@ class NetworkQuantizer {
     for (const int64_t position : positions) problem.weights.push_back(weight[position]);
     problem.bias = LayerBias(network_.graph, layer.linear);
     problem.grid = GridOf(layer, options_);
-    problem.activation = layer.activation;
+    if (options_.activation_in_loss) problem.activation = layer.activation;
     problem.samples = &captures_[index]->search();
     // The scan over scales looks at every weight some forty times: fewer columns will do.
     constexpr int64_t kRangeColumns = 1024;
     SampledColumns thin;
     RoundingProblem linear = problem;
-    linear.activation = Activation{};
+    linear.activation = ChannelActivation{};
     if (options_.range_estimator == RangeEstimator::kOutputMse) {
       thin = ThinColumns(*problem.samples, kRangeColumns);
     }
@@ -411,8 +415,9 @@ class NetworkQuantizer {
       if (!std::isfinite(report.error)) {
         throw Error(ErrorCode::kNumerical, "the reconstruction error is not finite");
       }
-      report.fell_back =
-          options_.fall_back_to_nearest && report.search_error > report.nearest_error;
+      report.above_nearest = FindRoundingMethod(options_.method).searches &&
+                             report.search_error > report.nearest_error;
+      report.fell_back = options_.fall_back_to_nearest && report.above_nearest;
       if (report.fell_back) {
         solved.integers = nearest.integers;
         report.error = report.nearest_error;
@@ -503,9 +508,11 @@ class NetworkQuantizer {
 
 }  // namespace
 
+void QuantizeObserver::OnTransform(const TransformStep&, const Graph&) {}
+
 QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
                              const QuantizeOptions& options, QuantizeObserver* observer) {
-  PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options);
+  PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, observer);
   for (const std::string& warning : LimitWarnings(network, options)) {
     if (observer != nullptr) observer->OnWarning(warning);
   }
@@ -514,7 +521,7 @@ QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
 
 QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& samples,
                                        const QuantizeOptions& options) {
-  const PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options);
+  const PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, nullptr);
   QuantizePrediction prediction;
   prediction.left = network.left;
   prediction.warnings = LimitWarnings(network, options);
@@ -533,7 +540,7 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
       prediction.quantized_bytes += tensor.PackedBytes();
       prediction.float_bytes += rows * length * 4;
       prediction.solve_weight_steps +=
-          static_cast<double>(rows * length) * static_cast<double>(options.adaround.iterations);
+          static_cast<double>(rows * length) * static_cast<double>(options.rounding.adaround.iterations);
     }
     prediction.layers.push_back(report);
   }

@@ -5,18 +5,18 @@ namespace adaround {
 namespace {
 
 void SetFast(QuantizeOptions& options) {
-  options.adaround.iterations = 300;
-  options.adaround.learning_rate = 3e-2;
-  options.adaround.batch_size = 32;
-  options.adaround.descent_sweeps = 2;
+  options.rounding.adaround.iterations = 300;
+  options.rounding.adaround.learning_rate = 3e-2;
+  options.rounding.adaround.batch_size = 32;
+  options.rounding.adaround.descent_sweeps = 2;
   options.search_columns = 2048;
   options.held_out_columns = 512;
 }
 
 void SetBest(QuantizeOptions& options) {
-  options.adaround.iterations = 10'000;
-  options.adaround.enumerate_row_length = 12;
-  options.adaround.descent_sweeps = 20;
+  options.rounding.adaround.iterations = 10'000;
+  options.rounding.adaround.enumerate_row_length = 12;
+  options.rounding.adaround.descent_sweeps = 20;
   options.search_columns = 16'384;
 }
 
@@ -26,15 +26,15 @@ void SetPaper(QuantizeOptions& options) {
   options.symmetric = true;
   options.granularity = Granularity::kPerTensor;
   options.range_estimator = RangeEstimator::kMse;
-  options.adaround.iterations = 10'000;
-  options.adaround.learning_rate = 1e-3;
-  options.adaround.batch_size = 32;
-  options.adaround.normalize_rows = false;
-  options.adaround.ridge = 0.0;
-  options.adaround.exact_gradient = false;
-  options.adaround.descent_sweeps = 0;
-  options.adaround.enumerate_row_length = 0;
-  options.adaround.keep_nearest_rows = false;
+  options.rounding.adaround.iterations = 10'000;
+  options.rounding.adaround.learning_rate = 1e-3;
+  options.rounding.adaround.batch_size = 32;
+  options.rounding.adaround.normalize_rows = false;
+  options.rounding.adaround.ridge = 0.0;
+  options.rounding.adaround.exact_gradient = false;
+  options.rounding.adaround.descent_sweeps = 0;
+  options.rounding.adaround.enumerate_row_length = 0;
+  options.rounding.keep_nearest_rows = false;
   options.positions_per_draw = 64;
   options.search_columns = 64;  // at least positions_per_draw of every image
   options.fall_back_to_nearest = false;
@@ -55,10 +55,11 @@ constexpr Preset kPresets[] = {
 }  // namespace
 
 std::vector<std::string> QuantizeOptions::Validate() const {
-  std::vector<std::string> violations = adaround.Validate();
+  std::vector<std::string> violations = rounding.Validate();
   const auto require = [&](bool holds, const std::string& rule) {
     if (!holds) violations.push_back(rule);
   };
+  for (const std::string& violation : transform.Validate()) violations.push_back(violation);
   const auto in_range = [](int b) { return b >= kMinBitWidth && b <= kMaxBitWidth; };
   require(in_range(bits), "bits is " + std::to_string(bits) + ", must be 2 to 8");
   for (const auto& [pattern, width] : layer_bits) {

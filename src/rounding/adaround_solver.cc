@@ -153,10 +153,9 @@ RoundingResult AdaRoundSolver::Solve(const RoundingProblem& problem,
       RoundToNearest({problem.weights.data(), samples.num_rows, length}, problem.grid);
   result.summary.strategy = Enumerates(problem) ? "enumeration" : "relaxation";
   result.summary.iterations = Enumerates(problem) ? 0 : options_.iterations;
-  const std::vector<int16_t> nearest = result.integers;
-  const std::vector<double> nearest_errors =
-      RowErrors(problem, samples, DequantizeMatrix(nearest, samples.num_rows, length, problem.grid),
-                context.num_threads);
+  const std::vector<double> nearest_errors = RowErrors(
+      problem, samples, DequantizeMatrix(result.integers, samples.num_rows, length, problem.grid),
+      context.num_threads);
 
   const int64_t rows_per_group = samples.RowsPerGroup();
   const int64_t rows_per_block = std::min(rows_per_group, RowsPerBlock(length));
@@ -192,23 +191,6 @@ RoundingResult AdaRoundSolver::Solve(const RoundingProblem& problem,
   for (const RoundingSummary& summary : summaries) {
     result.summary.num_undecided += summary.num_undecided;
     result.summary.num_descent_flips += summary.num_descent_flips;
-  }
-
-  if (options_.keep_nearest_rows) {
-    const std::vector<double> errors = RowErrors(
-        problem, samples, DequantizeMatrix(result.integers, samples.num_rows, length, problem.grid),
-        context.num_threads);
-    for (int64_t row = 0; row < samples.num_rows; ++row) {
-      const auto at = static_cast<size_t>(row);
-      if (!std::isfinite(errors[at])) {
-        throw Error(ErrorCode::kNumerical, "the reconstruction error of output channel " +
-                                               std::to_string(row) + " is not finite");
-      }
-      if (errors[at] > nearest_errors[at]) {
-        std::copy_n(nearest.begin() + row * length, length, result.integers.begin() + row * length);
-        ++result.summary.num_nearest_rows;
-      }
-    }
   }
   return result;
 }

@@ -15,19 +15,16 @@ constexpr int kLanes = 16;
 // kFold samples: fast as float32, accurate enough to compare losses that differ by a flip.
 class ColumnLoss {
  public:
-  ColumnLoss(const Activation& activation, int64_t num_samples)
-      : activation_(activation), count_(num_samples) {
-    if (activation.kind != Activation::Kind::kPiecewiseLinear) {
-      values_.resize(static_cast<size_t>(num_samples));
-    }
-  }
+  explicit ColumnLoss(int64_t num_samples)
+      : count_(num_samples), values_(static_cast<size_t>(num_samples)) {}
 
-  double operator()(const float* z, const float* x, float change, const float* target) {
-    if (activation_.kind == Activation::Kind::kPiecewiseLinear) {
-      return PiecewiseLinear(z, x, change, target);
+  double operator()(const Activation& activation, const float* z, const float* x, float change,
+                    const float* target) {
+    if (activation.kind == Activation::Kind::kPiecewiseLinear) {
+      return PiecewiseLinear(activation, z, x, change, target);
     }
     for (int64_t i = 0; i < count_; ++i) values_[static_cast<size_t>(i)] = z[i] + change * x[i];
-    activation_.Apply(values_.data(), values_.data(), count_);
+    activation.Apply(values_.data(), values_.data(), count_);
     return Sum([&](int64_t i) { return values_[static_cast<size_t>(i)] - target[i]; });
   }
 
@@ -58,10 +55,11 @@ class ColumnLoss {
     return total;
   }
 
-  double PiecewiseLinear(const float* z, const float* x, float change, const float* target) const {
-    const float slope = activation_.negative_slope;
-    const float lower = activation_.lower;
-    const float upper = activation_.upper;
+  double PiecewiseLinear(const Activation& activation, const float* z, const float* x, float change,
+                         const float* target) const {
+    const float slope = activation.negative_slope;
+    const float lower = activation.lower;
+    const float upper = activation.upper;
     return Sum([=](int64_t i) {
       float value = z[i] + change * x[i];
       value = value > 0.0F ? value : value * slope;
@@ -71,7 +69,6 @@ class ColumnLoss {
     });
   }
 
-  const Activation& activation_;
   int64_t count_;
   std::vector<float> values_;
 };
@@ -86,13 +83,18 @@ int64_t DescendOnColumns(const RoundingProblem& problem, const Matrix& features,
                          int64_t max_sweeps, RowBlock& block) {
   const int64_t num_samples = features.cols();
   const int64_t rows = block.num_rows();
-  ColumnLoss loss(problem.activation, num_samples);
+  ColumnLoss loss(num_samples);
+  std::vector<Activation> activations;
+  for (int64_t r = 0; r < rows; ++r) {
+    activations.push_back(problem.activation.Of(block.first_row + r));
+  }
   Matrix z = PreActivations(problem, block);
   std::vector<double> current(static_cast<size_t>(rows));
   const float* no_change = features.data();
   for (int64_t r = 0; r < rows; ++r) {
     current[static_cast<size_t>(r)] =
-        loss(z.row(r).data(), no_change, 0.0F, block.target.row(r).data());
+        loss(activations[static_cast<size_t>(r)], z.row(r).data(), no_change, 0.0F,
+             block.target.row(r).data());
   }
   int64_t num_flips = 0;
   // A row rests once a whole sweep has left it alone.
@@ -114,7 +116,7 @@ int64_t DescendOnColumns(const RoundingProblem& problem, const Matrix& features,
                              static_cast<double>(step * step * (1.0F - 2.0F * off)) *
                              static_cast<double>(num_samples);
         const double changed =
-            loss(z.row(r).data(), x, change, block.target.row(r).data()) + ridge;
+            loss(activations[at], z.row(r).data(), x, change, block.target.row(r).data()) + ridge;
         if (changed < current[at] * (1.0 - kMinRelativeGain)) {
           AddScaled(z.row(r).data(), x, change, num_samples);
           up = up != 0 ? 0 : 1;
@@ -170,7 +172,8 @@ void EnumerateRow(const RoundingProblem& problem, const Matrix& features, int64_
     if (block.step(row, k) != 0.0F) free.push_back(k);
   }
   const int64_t num_samples = features.cols();
-  ColumnLoss loss(problem.activation, num_samples);
+  ColumnLoss loss(num_samples);
+  const Activation activation = problem.activation.Of(block.first_row + row);
   std::vector<float> z(static_cast<size_t>(num_samples),
                        problem.bias[static_cast<size_t>(block.first_row + row)]);
   // Starting at nearest, so that it wins ties.
@@ -182,14 +185,14 @@ void EnumerateRow(const RoundingProblem& problem, const Matrix& features, int64_
   std::vector<uint8_t> up(static_cast<size_t>(length));
   for (int64_t k = 0; k < length; ++k) up[static_cast<size_t>(k)] = block.UpAt(row, k);
   std::vector<uint8_t> best = up;
-  double best_loss = loss(z.data(), features.data(), 0.0F, target);
+  double best_loss = loss(activation, z.data(), features.data(), 0.0F, target);
   for (uint32_t code = 1; code < (1U << free.size()); ++code) {
     const int64_t k = free[static_cast<size_t>(std::countr_zero(code))];
     uint8_t& decision = up[static_cast<size_t>(k)];
     const float change = decision != 0 ? -block.step(row, k) : block.step(row, k);
     decision = decision != 0 ? 0 : 1;
     AddScaled(z.data(), features.row(k).data(), change, num_samples);
-    const double candidate = loss(z.data(), features.data(), 0.0F, target);
+    const double candidate = loss(activation, z.data(), features.data(), 0.0F, target);
     if (candidate < best_loss * (1.0 - kMinRelativeGain)) {
       best_loss = candidate;
       best = up;

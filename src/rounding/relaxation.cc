@@ -145,8 +145,9 @@ class MinibatchLoss {
       if (identity) {
         z = factor * (z - target);
       } else {
-        problem_.activation.Derivative(z.data(), derivative_.data(), count);
-        problem_.activation.Apply(z.data(), z.data(), count);
+        const Activation activation = problem_.activation.Of(block_.first_row + r);
+        activation.Derivative(z.data(), derivative_.data(), count);
+        activation.Apply(z.data(), z.data(), count);
         z = factor * (z - target) * ConstStretchView(derivative_.data(), count);
       }
     }

@@ -24,4 +24,6 @@ std::vector<std::string> AdaRoundOptions::Validate() const {
   return violations;
 }
 
+std::vector<std::string> RoundingOptions::Validate() const { return adaround.Validate(); }
+
 }  // namespace adaround

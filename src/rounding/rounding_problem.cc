@@ -42,6 +42,11 @@ std::vector<std::string> RoundingProblem::Validate() const {
   AddViolation(violations,
                static_cast<int64_t>(samples->target.size()) == rows * samples->num_samples,
                "target does not fill rows x samples");
+  for (const auto* values :
+       {&activation.lower, &activation.upper, &activation.negative_slope}) {
+    AddViolation(violations, values->empty() || static_cast<int64_t>(values->size()) == rows,
+                 "one activation bound or slope per row is needed");
+  }
   AddViolation(violations, AllFinite(weights) && AllFinite(bias), "weights are not finite");
   AddViolation(violations, AllFinite(samples->x_hat) && AllFinite(samples->target),
                "sampled activations are not finite");
@@ -70,8 +75,9 @@ std::vector<double> RowErrors(const RoundingProblem& problem, const SampledColum
         float* values = z.row(r).data();
         const float bias = problem.bias[static_cast<size_t>(first + r)];
         for (int64_t i = 0; i < count; ++i) values[i] += bias;
-        problem.activation.Apply(values, values, count);
-        problem.activation.Apply(samples.RowTarget(first + r) + begin, wanted.data(), count);
+        const Activation activation = problem.activation.Of(first + r);
+        activation.Apply(values, values, count);
+        activation.Apply(samples.RowTarget(first + r) + begin, wanted.data(), count);
         float partial = 0.0F;
         for (int64_t i = 0; i < count; ++i) {
           const float difference = values[i] - wanted[static_cast<size_t>(i)];

@@ -37,7 +37,7 @@ struct RoundingProblem {
   std::vector<float> weights;  // [M, K]
   std::vector<float> bias;     // [M]
   QuantGrid grid;              // with scales
-  Activation activation;       // f, identity where none belongs to the layer
+  ChannelActivation activation;  // f, identity where none belongs to the layer
   const SampledColumns* samples = nullptr;
 
   // Every violation (sizes, grid, numbers that are not finite); empty = sound.

@@ -54,10 +54,9 @@ class RoundingSolver {
   virtual bool StaysAtFloorOrCeil() const = 0;
 };
 
-// "nearest", "adaround".
-std::vector<std::string> RoundingMethodNames();
-// Throws Error(kInvalidArgument), listing the names, where there is no such method.
+// Throws Error(kInvalidArgument), listing the names, where there is no such method, or where the
+// method does not work row by row.
 std::unique_ptr<RoundingSolver> CreateRoundingSolver(const std::string& method,
-                                                     const AdaRoundOptions& options);
+                                                     const RoundingOptions& options);
 
 }  // namespace adaround

@@ -65,8 +65,8 @@ RowBlock MakeRowBlock(const RoundingProblem& problem, int64_t group, int64_t fir
       block.fraction(r, k) = candidates.has_choice ? static_cast<float>(candidates.fraction) : 0.0F;
       block.UpAt(r, k) = block.fraction(r, k) >= 0.5F ? 1 : 0;
     }
-    problem.activation.Apply(samples.RowTarget(row), block.target.row(r).data(),
-                             samples.num_samples);
+    problem.activation.Of(row).Apply(samples.RowTarget(row), block.target.row(r).data(),
+                                     samples.num_samples);
   }
   return block;
 }

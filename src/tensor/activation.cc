@@ -149,6 +149,32 @@ void Activation::Derivative(const float* z_data, float* derivative_data, int64_t
   }
 }
 
+Activation ChannelActivation::Of(int64_t channel) const {
+  Activation activation = function;
+  const auto at = static_cast<size_t>(channel);
+  if (!lower.empty()) activation.lower = lower[at];
+  if (!upper.empty()) activation.upper = upper[at];
+  if (!negative_slope.empty()) activation.negative_slope = negative_slope[at];
+  return activation;
+}
+
+bool ChannelActivation::IsIdentity() const {
+  return function.IsIdentity() && lower.empty() && upper.empty() && negative_slope.empty();
+}
+
+std::string ChannelActivation::Name() const {
+  if (lower.empty() && upper.empty()) {
+    return negative_slope.empty() ? function.Name() : "PRelu(per channel)";
+  }
+  const auto bound = [](const std::vector<float>& channels, float common) {
+    if (!channels.empty()) return std::string("per channel");
+    char text[32];
+    std::snprintf(text, sizeof text, "%g", static_cast<double>(common));
+    return std::string(text);
+  };
+  return "Clip(" + bound(lower, function.lower) + ", " + bound(upper, function.upper) + ")";
+}
+
 Activation MakeRelu() { return MakeClip(0.0F, std::numeric_limits<float>::infinity()); }
 
 Activation MakeClip(float lower, float upper) {

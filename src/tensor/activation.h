@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <vector>
 
 namespace adaround {
 
@@ -36,6 +37,21 @@ struct Activation {
   void Apply(const float* z, float* values, int64_t count) const;
   // derivatives[i] = f'(z[i]); 0 at and beyond a bound.
   void Derivative(const float* z, float* derivatives, int64_t count) const;
+};
+
+// The activation of a layer: one function for all its output channels, but for bounds and slopes
+// that may differ between channels (PRelu; ReLU6 once channels are equalized).
+struct ChannelActivation {
+  Activation function;  // what holds for every channel
+  // In place of function's own where not empty: one per output channel.
+  std::vector<float> lower = {};
+  std::vector<float> upper = {};
+  std::vector<float> negative_slope = {};
+
+  Activation Of(int64_t channel) const;
+  bool IsIdentity() const;
+  // function's name; "per channel" in place of what differs: "Clip(0, per channel)".
+  std::string Name() const;
 };
 
 Activation MakeRelu();

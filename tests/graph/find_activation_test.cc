@@ -22,7 +22,7 @@ LayerActivation Find(std::vector<Node> nodes, std::map<std::string, Tensor> init
 }
 
 void ExpectIdentity(const LayerActivation& found) {
-  EXPECT_TRUE(found.function.IsIdentity()) << found.function.Name();
+  EXPECT_TRUE(found.activation.IsIdentity()) << found.activation.Name();
   EXPECT_EQ(found.node, "");
 }
 
@@ -31,7 +31,7 @@ void ExpectSameAsNode(const std::vector<Node>& nodes,
                       const std::map<std::string, Tensor>& initializers) {
   SCOPED_TRACE(nodes.front().op);
   const LayerActivation found = Find(nodes, initializers);
-  EXPECT_FALSE(found.function.IsIdentity());
+  EXPECT_FALSE(found.activation.IsIdentity());
   EXPECT_EQ(found.node, "y");
   Graph graph;
   graph.opset = 20;
@@ -41,7 +41,7 @@ void ExpectSameAsNode(const std::vector<Node>& nodes,
   graph.outputs = {"y"};
   const Tensor z = testing::RandomTensor({1, 101}, 1, -8.0F, 8.0F);
   Tensor wanted = z.Clone();
-  found.function.Apply(z.data<float>(), wanted.mutable_data<float>(), 101);
+  found.activation.function.Apply(z.data<float>(), wanted.mutable_data<float>(), 101);
   const Tensor y = testing::RunGraph(graph, {{"z", z}}, {"y"}).at("y");
   EXPECT_LT(testing::RelativeDifference(y, wanted), 1e-6);
 }
@@ -66,7 +66,7 @@ TEST(FindActivation, FoundFunctionsAreTheirNodes) {
 }
 
 TEST(FindActivation, OldClipKeepsItsBoundsInAttributes) {
-  const Activation found = Find({Op("Clip", {"z"}, {"y"}, {{"min", -1.0}, {"max", 2.0}})}).function;
+  const Activation found = Find({Op("Clip", {"z"}, {"y"}, {{"min", -1.0}, {"max", 2.0}})}).activation.function;
   EXPECT_EQ(found.lower, -1.0F);
   EXPECT_EQ(found.upper, 2.0F);
   EXPECT_EQ(found.negative_slope, 1.0F);
@@ -76,7 +76,7 @@ TEST(FindActivation, SiluIsSpreadOverTwoNodes) {
   ExpectSameAsNode({Op("Sigmoid", {"z"}, {"s"}), Op("Mul", {"z", "s"}, {"y"})}, {});
   ExpectSameAsNode({Op("Sigmoid", {"z"}, {"s"}), Op("Mul", {"s", "z"}, {"y"})}, {});
   const std::vector<Node> silu = {Op("Sigmoid", {"z"}, {"s"}), Op("Mul", {"z", "s"}, {"y"})};
-  EXPECT_EQ(Find(silu).function.kind, Activation::Kind::kSilu);
+  EXPECT_EQ(Find(silu).activation.function.kind, Activation::Kind::kSilu);
   // A gate that others see, a third reader, another product.
   ExpectIdentity(Find(silu, {}, {"y", "s"}));
   ExpectIdentity(Find({silu[0], silu[1], Op("Relu", {"s"}, {"r"})}));
@@ -89,7 +89,7 @@ TEST(FindActivation, SiluIsSpreadOverTwoNodes) {
 Activation::Kind KindOf(const std::vector<Node>& nodes,
                         const std::map<std::string, Tensor>& initializers = {}) {
   ExpectSameAsNode(nodes, initializers);
-  return Find(nodes, initializers).function.kind;
+  return Find(nodes, initializers).activation.function.kind;
 }
 
 TEST(FindActivation, HardSwishInTheFormsOfExporters) {
@@ -175,10 +175,10 @@ TEST(FindActivation, OtherFormsSpreadOverNodes) {
             Activation::Kind::kSilu);
   const std::vector<Node> relu6 = {Op("Relu", {"z"}, {"r"}), Op("Min", {"r", "six"}, {"y"})};
   EXPECT_EQ(KindOf(relu6, constants), Activation::Kind::kPiecewiseLinear);
-  EXPECT_EQ(Find(relu6, constants).function.Name(), "Clip(0, 6)");
+  EXPECT_EQ(Find(relu6, constants).activation.Name(), "Clip(0, 6)");
   const std::vector<Node> leaky = {Op("Mul", {"z", "slope"}, {"m"}), Op("Max", {"m", "z"}, {"y"})};
   EXPECT_EQ(KindOf(leaky, constants), Activation::Kind::kPiecewiseLinear);
-  EXPECT_NEAR(Find(leaky, constants).function.negative_slope, 0.2F, 1e-6);
+  EXPECT_NEAR(Find(leaky, constants).activation.function.negative_slope, 0.2F, 1e-6);
 }
 
 TEST(FindActivation, WhatIsNoActivationStaysOut) {
@@ -191,7 +191,7 @@ TEST(FindActivation, WhatIsNoActivationStaysOut) {
   const LayerActivation relu = Find(
       {Op("Relu", {"z"}, {"r"}), Op("Mul", {"r", "half"}, {"y"}), Op("Conv", {"r", "v"}, {"u"})},
       constants);
-  EXPECT_EQ(relu.function.Name(), "Relu");
+  EXPECT_EQ(relu.activation.Name(), "Relu");
   EXPECT_EQ(relu.node, "r");
   // Operands that differ by element.
   ExpectIdentity(Find(
@@ -214,7 +214,7 @@ TEST(FindActivation, ABoundFarOutIsNoPartOfTheActivation) {
   const auto expect = [&](const std::vector<Node>& nodes, Activation::Kind kind,
                           const std::string& last) {
     const LayerActivation found = Find(nodes, constants);
-    EXPECT_EQ(found.function.kind, kind);
+    EXPECT_EQ(found.activation.function.kind, kind);
     EXPECT_EQ(found.node, last);
   };
   const Node hard_swish = Op("HardSwish", {"z"}, {"h"});
@@ -233,7 +233,7 @@ TEST(FindActivation, ABoundFarOutIsNoPartOfTheActivation) {
   // That of a clip is part of it.
   const LayerActivation clip =
       Find({Op("Relu", {"z"}, {"r"}), Op("Min", {"r", "far"}, {"y"})}, constants);
-  EXPECT_EQ(clip.function.Name(), "Clip(0, 3000)");
+  EXPECT_EQ(clip.activation.Name(), "Clip(0, 3000)");
   EXPECT_EQ(clip.node, "y");
 }
 
@@ -249,7 +249,7 @@ TEST(FindActivation, ScaledAndStackedFunctionsEndWhereTheyAreOnes) {
   const LayerActivation silu = Find(
       {Op("Sigmoid", {"z"}, {"s"}), Op("Mul", {"z", "s"}, {"m"}), Op("Mul", {"m", "half"}, {"y"})},
       constants);
-  EXPECT_EQ(silu.function.kind, Activation::Kind::kSilu);
+  EXPECT_EQ(silu.activation.function.kind, Activation::Kind::kSilu);
   EXPECT_EQ(silu.node, "m");
 }
 

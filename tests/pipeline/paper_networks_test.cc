@@ -198,7 +198,7 @@ TEST_P(QuantizedPaperNetworks, NoLayerIsWorseThanNearest) {
                                graph);
   QuantizeOptions options;
   ApplyPreset("fast", options);
-  options.adaround.iterations = 20;
+  options.rounding.adaround.iterations = 20;
   options.search_columns = 256;
   options.held_out_columns = 64;
   const QuantizeResult result = QuantizeModel(std::move(graph), samples, options);

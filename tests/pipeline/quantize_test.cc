@@ -179,7 +179,7 @@ TEST(QuantizeModel, EveryPresetRuns) {
   for (const std::string& preset : PresetNames()) {
     QuantizeOptions options = QuickQuantizeOptions();
     ApplyPreset(preset, options);
-    options.adaround.iterations = 30;
+    options.rounding.adaround.iterations = 30;
     EXPECT_EQ(Quantize(options).layers.size(), 4u) << preset;
   }
   ExpectErrorWith(ErrorCode::kInvalidArgument, PresetNames(), [] {
@@ -216,7 +216,7 @@ TEST(QuantizeModel, PatternsOfNoUseAreRefused) {
   refused({"no layer"}, [](QuantizeOptions& o) { o.exclude = {"."}; });
   refused({"bits", "learning_rate"}, [](QuantizeOptions& o) {
     o.bits = 9;
-    o.adaround.learning_rate = 0;
+    o.rounding.adaround.learning_rate = 0;
   });
 }
 

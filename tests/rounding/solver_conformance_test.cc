@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "adaround/base/error.h"
+#include "adaround/rounding/rounding_method.h"
 #include "rounding/rounding_solver.h"
 #include "support/error_testing.h"
 #include "support/rounding_testing.h"
@@ -30,11 +31,11 @@ std::vector<Activation> LossActivations() {
           OfKind(Activation::Kind::kSilu)};
 }
 
-AdaRoundOptions QuickOptions() {
-  AdaRoundOptions options;
-  options.iterations = 150;
-  options.learning_rate = 3e-2;
-  options.batch_size = 32;
+RoundingOptions QuickOptions() {
+  RoundingOptions options;
+  options.adaround.iterations = 150;
+  options.adaround.learning_rate = 3e-2;
+  options.adaround.batch_size = 32;
   return options;
 }
 
@@ -56,7 +57,7 @@ class SolverConformance : public ::testing::TestWithParam<std::tuple<std::string
 
   // Solves, and checks what holds for every method and problem.
   std::vector<int16_t> SolveAndCheck(const RoundingProblem& problem,
-                                     const AdaRoundOptions& options = QuickOptions()) {
+                                     const RoundingOptions& options = QuickOptions()) {
     const auto no_violations = std::vector<std::string>();
     EXPECT_EQ(problem.Validate(), no_violations);
     const auto solver = CreateRoundingSolver(method(), options);
@@ -229,13 +230,13 @@ TEST(RoundingSolver, UnknownMethodIsRefusedWithTheList) {
   std::vector<std::string> names = RoundingMethodNames();
   names.push_back("'nearset'");
   testing::ExpectErrorWith(ErrorCode::kInvalidArgument, names, [] {
-    CreateRoundingSolver("nearset", AdaRoundOptions{});
+    CreateRoundingSolver("nearset", RoundingOptions{});
   });
 }
 
 TEST(AdaRoundSolver, EnumerationEqualsBruteForce) {
-  AdaRoundOptions options = QuickOptions();
-  options.enumerate_row_length = 10;
+  RoundingOptions options = QuickOptions();
+  options.adaround.enumerate_row_length = 10;
   const auto solver = CreateRoundingSolver("adaround", options);
   for (const Activation& activation : LossActivations()) {
     for (const int64_t length : {1, 2, 9, 10}) {
@@ -255,10 +256,10 @@ TEST(AdaRoundSolver, EnumerationEqualsBruteForce) {
 }
 
 TEST(AdaRoundSolver, RelaxationStaysNearBruteForce) {
-  AdaRoundOptions options;
-  options.iterations = 1000;
-  options.enumerate_row_length = 0;
-  options.ridge = 0.0;  // the brute force has none
+  RoundingOptions options;
+  options.adaround.iterations = 1000;
+  options.adaround.enumerate_row_length = 0;
+  options.adaround.ridge = 0.0;  // the brute force has none
   const auto solver = CreateRoundingSolver("adaround", options);
   for (const Activation& activation : LossActivations()) {
     for (const int bit_width : {3, 4}) {
@@ -281,10 +282,10 @@ TEST(AdaRoundSolver, RelaxationStaysNearBruteForce) {
 }
 
 TEST(AdaRoundSolver, BiasCancelsWithoutActivation) {
-  AdaRoundOptions options;
-  options.iterations = 1000;
-  options.enumerate_row_length = 0;
-  options.ridge = 0.0;
+  RoundingOptions options;
+  options.adaround.iterations = 1000;
+  options.adaround.enumerate_row_length = 0;
+  options.adaround.ridge = 0.0;
   const auto example = MakeExample({.num_rows = 24, .row_length = 10, .bit_width = 3});
   for (float& bias : example->problem.bias) bias += 20.0F;
   for (float& target : example->samples.target) target += 20.0F;
@@ -300,15 +301,15 @@ TEST(AdaRoundSolver, BiasCancelsWithoutActivation) {
 }
 
 TEST(AdaRoundSolver, DescentFinishesWhatZeroIterationsLeave) {
-  AdaRoundOptions options;
-  options.iterations = 0;
+  RoundingOptions options;
+  options.adaround.iterations = 0;
   for (const Activation& activation : LossActivations()) {
     const auto example = MakeExample({.row_length = 40, .bit_width = 3, .activation = activation});
-    options.descent_sweeps = 0;
+    options.adaround.descent_sweeps = 0;
     const std::vector<int16_t> nearest = Nearest(example->problem);
     EXPECT_EQ(CreateRoundingSolver("adaround", options)->Solve(example->problem, {}).integers,
               nearest);
-    options.descent_sweeps = 6;
+    options.adaround.descent_sweeps = 6;
     const RoundingResult result =
         CreateRoundingSolver("adaround", options)->Solve(example->problem, {});
     EXPECT_GT(result.summary.num_descent_flips, 0);
@@ -323,8 +324,8 @@ TEST(AdaRoundSolver, DescentFinishesWhatZeroIterationsLeave) {
 }
 
 TEST(AdaRoundSolver, SeedAndLayerNameTheStream) {
-  AdaRoundOptions options = QuickOptions();
-  options.descent_sweeps = 0;
+  RoundingOptions options = QuickOptions();
+  options.adaround.descent_sweeps = 0;
   const auto example =
       MakeExample({.num_rows = 30, .row_length = 60, .bit_width = 2, .activation = MakeRelu()});
   const auto solver = CreateRoundingSolver("adaround", options);

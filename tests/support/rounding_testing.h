@@ -80,7 +80,7 @@ struct ExampleProblem {
     }
     problem.grid =
         MakeGrid(shape.bit_width, shape.symmetric, shape.granularity, shape.group_size);
-    problem.activation = shape.activation;
+    problem.activation.function = shape.activation;
     problem.samples = &samples;
     EstimateRange({RangeEstimator::kMinMax}, {problem.weights.data(), samples.num_rows, length}, {},
                   1, problem.grid);
@@ -146,11 +146,12 @@ inline double RealWeight(const RoundingProblem& problem, int64_t row, int64_t k,
 // Mean over the samples of (f(w x_hat + b) - f(target))^2 for pre-activations z of one row.
 inline double NaiveLoss(const RoundingProblem& problem, int64_t row, const std::vector<double>& z) {
   const SampledColumns& samples = *problem.samples;
+  const Activation activation = problem.activation.Of(row);
   double sum = 0.0;
   for (int64_t n = 0; n < samples.num_samples; ++n) {
     const double difference =
-        NaiveActivation(problem.activation, z[static_cast<size_t>(n)]) -
-        NaiveActivation(problem.activation, static_cast<double>(samples.RowTarget(row)[n]));
+        NaiveActivation(activation, z[static_cast<size_t>(n)]) -
+        NaiveActivation(activation, static_cast<double>(samples.RowTarget(row)[n]));
     sum += difference * difference;
   }
   return sum / static_cast<double>(samples.num_samples);

@@ -78,9 +78,9 @@ inline Graph DeepConvNet(int num_layers) {
 
 inline QuantizeOptions QuickQuantizeOptions() {
   QuantizeOptions options;
-  options.adaround.iterations = 60;
-  options.adaround.learning_rate = 3e-2;
-  options.adaround.batch_size = 16;
+  options.rounding.adaround.iterations = 60;
+  options.rounding.adaround.learning_rate = 3e-2;
+  options.rounding.adaround.batch_size = 16;
   options.search_columns = 256;
   options.held_out_columns = 64;
   options.spill_directory = "/nonexistent";

@@ -11,6 +11,7 @@
 #include "adaround/base/progress.h"
 #include "adaround/model/quantized_model.h"
 #include "adaround/pipeline/calibration_set.h"
+#include "adaround/pipeline/transform_options.h"
 #include "adaround/quant/range_options.h"
 #include "adaround/report/layer_report.h"
 #include "adaround/rounding/rounding_options.h"
@@ -34,9 +35,15 @@ struct QuantizeOptions {
   std::optional<int> act_bits;
   ActivationEstimator act_range_estimator = ActivationEstimator::kMinMax;
   double act_percentile = 99.99;  // percent kept between the ends by kPercentile; 50 ... 100
-  // "adaround" or "nearest".
+  // What is done to the float network before its weights are rounded.
+  TransformOptions transform;
+  // One of RoundingMethods().
   std::string method = "adaround";
-  AdaRoundOptions adaround;
+  RoundingOptions rounding;
+  // Ablations of the paper's table 4. Without the first, layers are searched on inputs of the float
+  // network in place of x_hat; without the second, f is the identity in every loss.
+  bool asymmetric_reconstruction = true;
+  bool activation_in_loss = true;
   // Columns that the search may use, and that decide whether its result is kept, per layer.
   int64_t search_columns = 8192;
   int64_t held_out_columns = 2048;
@@ -45,8 +52,8 @@ struct QuantizeOptions {
   int64_t positions_per_draw = 0;
   // Part of the samples that the search does not see. 0 ... 0.5.
   double held_out_fraction = 0.15;
-  // A layer whose search ends above nearest on the held-out samples takes nearest. Preset paper
-  // turns it off.
+  // A layer whose search ends above nearest on the held-out samples takes nearest; methods that do
+  // not search are taken as they are. Preset paper turns it off.
   bool fall_back_to_nearest = true;
   // Layers to quantize, by name (ECMAScript regular expressions, searched anywhere in the name):
   // those that some `include` matches (all, where there is none) and no `exclude` matches.
@@ -96,6 +103,8 @@ struct QuantizeResult {
 
 class QuantizeObserver : public ProgressObserver {
  public:
+  // After each step of the float network's transformation that was asked for, before any layer.
+  virtual void OnTransform(const TransformStep& step, const Graph& graph);
   // After each layer, in the order they are finished; `done` of `total` layers, which hold
   // `fraction` of the weights. Layers that share a weight count once.
   virtual void OnLayer(const LayerReport& layer, int64_t done, int64_t total, double fraction) = 0;

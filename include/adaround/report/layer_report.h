@@ -23,6 +23,9 @@ struct LayerReport {
   double error = 0.0;
   // The search's result before falling back to nearest.
   double search_error = 0.0;
+  // Whether a searching method's result is above nearest's there, and whether nearest was taken
+  // for it.
+  bool above_nearest = false;
   bool fell_back = false;
   // Quantized together with an earlier layer that reads the same weight, on that layer's inputs.
   bool shares_weight = false;

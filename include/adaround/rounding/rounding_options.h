@@ -43,10 +43,18 @@ struct AdaRoundOptions {
   // Rows of at most this many weights are solved exactly by trying every combination; 0 = never.
   // At most 16.
   int64_t enumerate_row_length = 10;
-  // A row whose search ends above nearest rounding on the search's own columns takes nearest.
+  // Every violation of the ranges above; empty = sound.
+  std::vector<std::string> Validate() const;
+};
+
+// The options of every method; each method reads its own.
+struct RoundingOptions {
+  AdaRoundOptions adaround;
+  // A row that a searching method leaves above nearest rounding on the search's own columns takes
+  // nearest. `compare` and preset paper turn it off.
   bool keep_nearest_rows = true;
 
-  // Every violation of the ranges above; empty = sound.
+  // Every violation; empty = sound.
   std::vector<std::string> Validate() const;
 };
 

@@ -147,7 +147,7 @@ LayerActivation FindActivation(const Graph& graph,
   for (size_t i = functions.size(); i-- > 0;) {
     if (functions[i].num_nodes() < 2) continue;
     if (const std::optional<Activation> activation = Recognise(functions[i])) {
-      return {*activation, functions[i].last_node()};
+      return {{.function = *activation}, functions[i].last_node()};
     }
   }
   const std::vector<size_t>& readers = found->second;
@@ -156,7 +156,7 @@ LayerActivation FindActivation(const Graph& graph,
   // The layer's output must be the operand, not a bound or a slope.
   if (node.inputs.empty() || node.inputs[0] != tensor) return {};
   if (const std::optional<Activation> activation = ActivationOf(graph, node)) {
-    return {*activation, node.name};
+    return {{.function = *activation}, node.name};
   }
   return {};
 }

@@ -11,7 +11,7 @@
 namespace adaround {
 
 struct LayerActivation {
-  Activation function;  // identity where none belongs to the layer
+  ChannelActivation activation;  // identity where none belongs to the layer
   std::string node;     // name of the node that applies it, "" for identity
 };
 
