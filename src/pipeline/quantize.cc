@@ -111,7 +111,8 @@ class NetworkQuantizer {
         store_(budget_bytes_, options.spill_directory, samples.num_samples()),
         float_executor_(network_.run_graph),
         quantized_executor_(network_.run_graph),
-        captures_(network_.layers.size()) {
+        captures_(network_.layers.size()),
+        float_captures_(network_.layers.size()) {
     for (size_t i = 0; i < network_.layers.size(); ++i) {
       layer_at_node_[network_.layers[i].linear.node] = i;
       if (network_.layers[i].first_with_weight != i) continue;
@@ -197,7 +198,10 @@ class NetworkQuantizer {
     FloatPass(begin, end, waves);
     for (const std::vector<size_t>& wave : waves) {
       for (const std::vector<size_t>& batch : Batches(wave)) {
-        InputPass(begin, batch);
+        InputPass(begin, batch, Stream::kQuantized, captures_);
+        if (!options_.asymmetric_reconstruction) {
+          InputPass(begin, batch, Stream::kFloat, float_captures_);
+        }
         for (const size_t layer : batch) SolveLayer(layer);
       }
     }
@@ -288,28 +292,32 @@ class NetworkQuantizer {
     Pass(float_executor_, plan, Stream::kFloat, keep, "float pass",
          [&](int64_t sample, const std::string& name, const Tensor& value) {
            const auto [first, last] = targets.equal_range(name);
-           for (auto at = first; at != last; ++at)
+           for (auto at = first; at != last; ++at) {
              captures_[at->second]->CaptureTarget(sample, value);
+             if (float_captures_[at->second]) {
+               float_captures_[at->second]->CaptureTarget(sample, value);
+             }
+           }
          });
   }
 
-  // Inputs of one wave of layers, everything before them quantized.
-  void InputPass(size_t begin, const std::vector<size_t>& wave) {
+  // Inputs of one wave of layers, on one of the streams.
+  void InputPass(size_t begin, const std::vector<size_t>& wave, Stream stream,
+                 const std::vector<std::unique_ptr<LayerCapture>>& captures) {
     std::set<std::string> wanted;
     std::multimap<std::string, size_t> inputs;
     for (const size_t index : wave) {
       inputs.emplace(network_.layers[index].linear.input, index);
       wanted.insert(network_.layers[index].linear.input);
     }
-    const bool asymmetric = options_.asymmetric_reconstruction;
-    const Executor& executor = asymmetric ? quantized_executor_ : float_executor_;
+    const bool is_quantized = stream == Stream::kQuantized;
+    const Executor& executor = is_quantized ? quantized_executor_ : float_executor_;
     ExecutionPlan plan = executor.PlanAndFree(AvailableAt(begin), wanted);
-    Pass(executor, plan, asymmetric ? Stream::kQuantized : Stream::kFloat, {},
-         asymmetric ? "quantized pass" : "float pass",
+    Pass(executor, plan, stream, {}, is_quantized ? "quantized pass" : "float pass",
          [&](int64_t sample, const std::string& name, const Tensor& value) {
            const auto [first, last] = inputs.equal_range(name);
            for (auto at = first; at != last; ++at)
-             captures_[at->second]->CaptureInput(sample, value);
+             captures[at->second]->CaptureInput(sample, value);
          });
   }
 
@@ -327,10 +335,19 @@ class NetworkQuantizer {
     limits.max_search_columns = options_.search_columns;
     limits.max_held_out_columns = options_.held_out_columns;
     limits.positions_per_draw = options_.positions_per_draw;
-    captures_[index] = std::make_unique<LayerCapture>(
-        network_.graph.nodes[linear.node], linear, network_.tensors.at(linear.input).shape,
-        network_.graph.initializers.at(linear.weight).shape(),
-        network_.tensors.at(linear.output).shape, split_, limits, options_.seed, index);
+    const auto make = [&] {
+      return std::make_unique<LayerCapture>(
+          network_.graph.nodes[linear.node], linear, network_.tensors.at(linear.input).shape,
+          network_.graph.initializers.at(linear.weight).shape(),
+          network_.tensors.at(linear.output).shape, split_, limits, options_.seed, index);
+    };
+    captures_[index] = make();
+    if (!options_.asymmetric_reconstruction) float_captures_[index] = make();
+  }
+
+  // What the search sees.
+  const SampledColumns& SearchColumns(size_t index) const {
+    return float_captures_[index] ? float_captures_[index]->search() : captures_[index]->search();
   }
 
   RoundingProblem MakeProblem(size_t index, const std::vector<int64_t>& positions) const {
@@ -342,7 +359,7 @@ class NetworkQuantizer {
     problem.bias = LayerBias(network_.graph, layer.linear);
     problem.grid = GridOf(layer, options_);
     if (options_.activation_in_loss) problem.activation = layer.activation;
-    problem.samples = &captures_[index]->search();
+    problem.samples = &SearchColumns(index);
     // The scan over scales looks at every weight some forty times: fewer columns will do.
     constexpr int64_t kRangeColumns = 1024;
     SampledColumns thin;
@@ -389,6 +406,9 @@ class NetworkQuantizer {
     report.num_held_out_columns = capture.held_out().num_samples;
 
     const RoundingProblem problem = MakeProblem(index, positions);
+    // Whatever the search is told, its result is judged by what the quantized network does.
+    RoundingProblem judged = problem;
+    judged.activation = layer.activation;
     try {
       ThrowIfAny(ErrorCode::kNumerical, problem.Validate());
       SolveContext context;
@@ -404,7 +424,7 @@ class NetworkQuantizer {
       RoundingResult solved = solver_->Solve(problem, context);
       const RoundingResult nearest = nearest_solver_->Solve(problem, context);
       const auto judge_error = [&](const std::vector<int16_t>& integers) {
-        return MeanError(RowErrors(problem, judge,
+        return MeanError(RowErrors(judged, judge,
                                    DequantizeMatrix(integers, layer.linear.num_rows,
                                                     layer.linear.row_length, problem.grid),
                                    options_.num_threads));
@@ -440,6 +460,7 @@ class NetworkQuantizer {
       throw error.WithContext("layer '" + Printable(layer.linear.name) + "'");
     }
     captures_[index].reset();
+    float_captures_[index].reset();
     report.seconds = SecondsSince(start);
     result_.solve_seconds += report.seconds;
     result_.layers.push_back(report);
@@ -498,7 +519,9 @@ class NetworkQuantizer {
   Executor float_executor_;
   Executor quantized_executor_;
   std::map<std::string, ActivationGrid> activations_;
-  std::vector<std::unique_ptr<LayerCapture>> captures_;
+  std::vector<std::unique_ptr<LayerCapture>> captures_;  // x_hat
+  // x, where asymmetric reconstruction is turned off: for the search alone.
+  std::vector<std::unique_ptr<LayerCapture>> float_captures_;
   std::map<size_t, size_t> layer_at_node_;
   int64_t num_layers_ = 0;   // that are optimized
   int64_t num_weights_ = 0;  // in them

@@ -94,6 +94,79 @@ TEST(QuantizeStreams, SecondLayerSeesTheQuantizedFirst) {
   EXPECT_NEAR(result.layers[1].error, second, 1e-4 * second);
 }
 
+// The reported errors are those of the quantized network, whatever the search was told.
+TEST(QuantizeStreams, AblationsAreJudgedLikeTheRest) {
+  const Graph graph = TwoLayers();
+  const Tensor x = RandomTensor({kSamples, 20}, 3);
+  QuantizeOptions options = QuickQuantizeOptions();
+  options.bits = 2;
+  options.asymmetric_reconstruction = false;
+  options.activation_in_loss = false;
+  const QuantizeResult result =
+      QuantizeModel(graph, CalibrationSet(GivenList(Given("x", x)), graph), options);
+  const Tensor& w1 = graph.initializers.at("w1");
+  const Tensor& w2 = graph.initializers.at("w2");
+  const Tensor q1 = result.model.weights.at("w1").Dequantize();
+  const Tensor q2 = result.model.weights.at("w2").Dequantize();
+  ASSERT_EQ(result.layers.size(), 2u);
+  const double first = HeldOutError(
+      options, [&](int64_t s) { return Relu(Product(Row(x, s), w1)); },
+      [&](int64_t s) { return Relu(Product(Row(x, s), q1)); });
+  EXPECT_NEAR(result.layers[0].error, first, 1e-4 * first);
+  const double second = HeldOutError(
+      options, [&](int64_t s) { return Product(Relu(Product(Row(x, s), w1)), w2); },
+      [&](int64_t s) { return Product(Relu(Product(Row(x, s), q1)), q2); });
+  EXPECT_NEAR(result.layers[1].error, second, 1e-4 * second);
+}
+
+TEST(QuantizeStreams, SymmetricReconstructionSearchesOnFloatInputs) {
+  const Graph graph = TwoLayers();
+  const Tensor x = RandomTensor({kSamples, 20}, 3);
+  QuantizeOptions options = QuickQuantizeOptions();
+  options.bits = 2;
+  options.fall_back_to_nearest = false;
+  const auto second_layer = [&](const QuantizeOptions& chosen, const Graph& network) {
+    const CalibrationSet samples(GivenList(Given("x", x)), network);
+    return QuantizeModel(network, samples, chosen).model.weights.at("w2").integers;
+  };
+  const std::vector<int16_t> asymmetric = second_layer(options, graph);
+  options.asymmetric_reconstruction = false;
+  const std::vector<int16_t> symmetric = second_layer(options, graph);
+  // At 8 bits the first layer is all but float: x_hat is then all but x.
+  options.asymmetric_reconstruction = true;
+  options.layer_bits = {{"mid", 8}};
+  const std::vector<int16_t> nearly_float = second_layer(options, graph);
+  const auto num_different = [&](const std::vector<int16_t>& integers) {
+    int64_t count = 0;
+    for (size_t i = 0; i < integers.size(); ++i) count += integers[i] != symmetric[i] ? 1 : 0;
+    return count;
+  };
+  EXPECT_GT(num_different(asymmetric), 10);
+  EXPECT_LE(num_different(nearly_float), num_different(asymmetric) / 3);
+}
+
+TEST(QuantizeStreams, TheActivationMayBeLeftOutOfTheLoss) {
+  Graph graph = TwoLayers();
+  const Tensor x = RandomTensor({kSamples, 20}, 3);
+  QuantizeOptions options = QuickQuantizeOptions();
+  options.bits = 2;
+  options.fall_back_to_nearest = false;
+  const auto first_layer = [&](const Graph& network) {
+    const CalibrationSet samples(GivenList(Given("x", x)), network);
+    return QuantizeModel(network, samples, options).model.weights.at("w1").integers;
+  };
+  const std::vector<int16_t> with_activation = first_layer(graph);
+  options.activation_in_loss = false;
+  const std::vector<int16_t> without = first_layer(graph);
+  EXPECT_NE(with_activation, without);
+  // A network in which nothing follows the layer.
+  options.activation_in_loss = true;
+  graph.nodes.resize(1);
+  graph.outputs = {"mid"};
+  graph.initializers.erase("w2");
+  EXPECT_EQ(first_layer(graph), without);
+}
+
 TEST(QuantizeStreams, AGivenOutputFeedsTheConsumerAndItsLayerIsStillQuantized) {
   const Graph graph = TwoLayers();
   const Tensor x = RandomTensor({kSamples, 20}, 3);
