@@ -24,6 +24,37 @@ std::vector<std::string> AdaRoundOptions::Validate() const {
   return violations;
 }
 
-std::vector<std::string> RoundingOptions::Validate() const { return adaround.Validate(); }
+std::vector<std::string> CrossEntropyOptions::Validate() const {
+  std::vector<std::string> violations;
+  const auto require = [&](bool holds, const char* rule) {
+    if (!holds) violations.emplace_back(rule);
+  };
+  require(population >= 1 && population <= 10'000, "cem-population must be 1 to 10,000");
+  require(elite_fraction > 0 && elite_fraction <= 1, "cem-elite must be above 0, at most 1");
+  require(smoothing > 0 && smoothing <= 1, "cem-smoothing must be above 0, at most 1");
+  require(max_rounds >= 1 && max_rounds <= 1'000'000, "cem-rounds must be 1 to 1,000,000");
+  require(max_operations > 0 && max_operations <= 1e18, "cem-budget must be above 0, at most 1e18");
+  return violations;
+}
+
+std::vector<std::string> TabuOptions::Validate() const {
+  std::vector<std::string> violations;
+  const auto require = [&](bool holds, const char* rule) {
+    if (!holds) violations.emplace_back(rule);
+  };
+  require(flips_per_weight >= 1 && flips_per_weight <= 1'000'000,
+          "tabu-flips must be 1 to 1,000,000");
+  require(restarts >= 0 && restarts <= 1'000'000, "tabu-restarts must be 0 to 1,000,000");
+  require(tenure >= 0 && tenure <= 1'000'000, "tabu-tenure must be 0 to 1,000,000");
+  return violations;
+}
+
+std::vector<std::string> RoundingOptions::Validate() const {
+  std::vector<std::string> violations = adaround.Validate();
+  for (const auto& more : {cross_entropy.Validate(), tabu.Validate()}) {
+    violations.insert(violations.end(), more.begin(), more.end());
+  }
+  return violations;
+}
 
 }  // namespace adaround

@@ -47,9 +47,40 @@ struct AdaRoundOptions {
   std::vector<std::string> Validate() const;
 };
 
+// The cross-entropy method over a quadratic problem (Rubinstein 1999; eqs. (13) and (20)).
+struct CrossEntropyOptions {
+  // Draws per round, times the square root of the number of weights: the signal of one weight in a
+  // draw's energy falls like 1 / sqrt(P), and so must the luck in the elite's mean. 1 ... 10,000.
+  double population = 50.0;
+  // Part of a round's draws that the coins move towards. Above 0, at most 1.
+  double elite_fraction = 0.1;
+  // How far they move, of the way to the elite's mean. Above 0, at most 1.
+  double smoothing = 0.7;
+  // Rounds at most; a search ends sooner when every coin has decided. >= 1.
+  int64_t max_rounds = 200;
+  // Multiply-adds per problem (a row of a layer) that a search may be predicted to cost: the
+  // population is cut to fit, down to a least size, below which the problem is refused. Above 0.
+  double max_operations = 3e10;
+  std::vector<std::string> Validate() const;
+};
+
+// Tabu search over a quadratic problem, the role of the paper's qbsolv.
+struct TabuOptions {
+  // Flips per start, times the number of weights. 1 ... 1,000,000.
+  int64_t flips_per_weight = 50;
+  // Further starts, each near the best rounding so far. 0 ... 1,000,000.
+  int64_t restarts = 3;
+  // Flips for which a flipped weight rests; at most a quarter of the weights, and up to ten more
+  // at random. 0 ... 1,000,000.
+  int64_t tenure = 20;
+  std::vector<std::string> Validate() const;
+};
+
 // The options of every method; each method reads its own.
 struct RoundingOptions {
   AdaRoundOptions adaround;
+  CrossEntropyOptions cross_entropy;
+  TabuOptions tabu;
   // A row that a searching method leaves above nearest rounding on the search's own columns takes
   // nearest. `compare` and preset paper turn it off.
   bool keep_nearest_rows = true;
