@@ -1,5 +1,6 @@
 #include "cli/option_binding.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <tuple>
@@ -74,11 +75,17 @@ int64_t ParseBytes(const std::string& text) {
 }
 
 void QuantizeBinding::AddAll() {
+  const std::vector<const CLI::Option*> before = std::as_const(app_).get_options();
   AddScheme();
   AddActivations();
   AddOptimizer();
   AddLayers();
   AddRun();
+  for (const CLI::Option* option : std::as_const(app_).get_options()) {
+    if (std::find(before.begin(), before.end(), option) == before.end()) {
+      names_.push_back(option->get_name());
+    }
+  }
 }
 
 void QuantizeBinding::AddScheme() {
@@ -260,11 +267,31 @@ void QuantizeBinding::AddRun() {
   });
 }
 
-QuantizeOptions QuantizeBinding::Options() const {
+QuantizeOptions QuantizeBinding::Options(const std::vector<const QuantizeBinding*>& bindings) {
+  std::string preset = QuantizeBinding::kDefaultPreset;
+  for (const QuantizeBinding* binding : bindings) {
+    if (binding->app_.count("--preset") > 0) preset = binding->preset_;
+  }
   QuantizeOptions options;
-  ApplyPreset(preset_, options);
-  for (const auto& overlay : overlays_) overlay(options);
-  if (options.method != "nearest") return options;
+  ApplyPreset(preset, options);
+  for (const QuantizeBinding* binding : bindings) {
+    for (const auto& overlay : binding->overlays_) overlay(options);
+  }
+  bindings.back()->CheckMethodReadsOptions(options);
+  return options;
+}
+
+std::map<std::string, std::vector<std::string>> QuantizeBinding::SetOptions() const {
+  std::map<std::string, std::vector<std::string>> set;
+  for (const std::string& name : names_) {
+    const CLI::Option* option = app_.get_option(name);
+    if (option->count() > 0 && name != "--memory-limit") set[name] = option->results();
+  }
+  return set;
+}
+
+void QuantizeBinding::CheckMethodReadsOptions(const QuantizeOptions& options) const {
+  if (options.method != "nearest") return;
   for (const CLI::Option* option : app_.get_options()) {
     if (option->get_group() == kOptimizer && option->count() > 0 &&
         option->get_name() != "--preset") {
@@ -272,7 +299,6 @@ QuantizeOptions QuantizeBinding::Options() const {
                   option->get_name() + " has no effect with --method nearest");
     }
   }
-  return options;
 }
 
 }  // namespace adaround::cli

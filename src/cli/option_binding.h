@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,7 +21,12 @@ class QuantizeBinding {
   void AddAll();
 
   // Defaults, then the preset, then what the user set.
-  QuantizeOptions Options() const;
+  QuantizeOptions Options() const { return Options({this}); }
+  // The same of several command lines at once: what a later one sets counts over the earlier ones',
+  // the preset too; lists grow.  Throws Error(kInvalidArgument).
+  static QuantizeOptions Options(const std::vector<const QuantizeBinding*>& bindings);
+  // What the user set: option -> values, but for what never changes the result.
+  std::map<std::string, std::vector<std::string>> SetOptions() const;
   const std::string& preset() const { return preset_; }
 
  private:
@@ -42,9 +48,13 @@ class QuantizeBinding {
   void AddOptimizer();
   void AddLayers();
   void AddRun();
+  void CheckMethodReadsOptions(const QuantizeOptions& options) const;
 
   CLI::App& app_;
-  std::string preset_ = "default";
+  static constexpr const char* kDefaultPreset = "default";
+
+  std::string preset_ = kDefaultPreset;
+  std::vector<std::string> names_;  // of the options added here
   std::vector<std::function<void(QuantizeOptions&)>> overlays_;
 };
 

@@ -24,6 +24,7 @@
 #include "cli/option_binding.h"
 #include "cli/output_checks.h"
 #include "cli/progress_display.h"
+#include "cli/provenance.h"
 #include "cli/report_rows.h"
 
 namespace adaround::cli {
@@ -71,8 +72,10 @@ const char* TextOf(Granularity granularity) {
   return "";
 }
 
-// Everything that determines the result.
-std::map<std::string, std::string> Provenance(const QuantizeArguments& arguments,
+}  // namespace
+
+std::map<std::string, std::string> Provenance(const std::string& model_digest,
+                                              const std::string& calibration_digest,
                                               const QuantizeOptions& options, int64_t num_samples) {
   std::vector<std::string> layer_bits;
   for (const auto& [pattern, bits] : options.layer_bits) {
@@ -81,8 +84,8 @@ std::map<std::string, std::string> Provenance(const QuantizeArguments& arguments
   std::map<std::string, std::string> provenance = {
       {"adaround_version", Version()},
       {"instruction_set", InstructionSet()},
-      {"model_sha256", ModelDigest(arguments.model)},
-      {"calibration_sha256", CalibrationDigest(arguments.calib)},
+      {"model_sha256", model_digest},
+      {"calibration_sha256", calibration_digest},
       {"calibration_samples", std::to_string(num_samples)},
       {"method", options.method},
       {"bits", std::to_string(options.bits)},
@@ -130,6 +133,8 @@ std::map<std::string, std::string> Provenance(const QuantizeArguments& arguments
   }
   return provenance;
 }
+
+namespace {
 
 int64_t PeakResidentBytes() {
   rusage usage{};
@@ -349,7 +354,9 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   ProgressDisplay display;
   if (labels) ShowFloatAccuracy(graph, *data, *labels, arguments, &display);
   QuantizeResult result = QuantizeModel(graph, samples, options, &display);
-  result.model.provenance = Provenance(arguments, options, samples.num_samples());
+  result.model.provenance =
+      Provenance(ModelDigest(arguments.model), CalibrationDigest(arguments.calib), options,
+                 samples.num_samples());
   WriteQuantizedModel(directory.partial(), result.model);
 
   RunReport report;

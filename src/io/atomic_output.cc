@@ -63,7 +63,8 @@ void WriteFileAtomically(const fs::path& path, std::string_view bytes) {
   file.Commit();
 }
 
-OutputDirectory::OutputDirectory(const fs::path& out, bool force) : force_(force) {
+OutputDirectory::OutputDirectory(const fs::path& out, bool force, OutputKind kind)
+    : force_(force), kind_(std::move(kind)) {
   out_ = out.lexically_normal();
   if (out_.filename().empty()) out_ = out_.parent_path();
   const fs::path name = out_.filename();
@@ -80,7 +81,11 @@ OutputDirectory::OutputDirectory(const fs::path& out, bool force) : force_(force
 OutputDirectory::~OutputDirectory() {
   if (lock_ < 0) return;
   std::error_code error;
-  fs::remove_all(partial_, error);
+  if (HoldsJournal()) {
+    Clear(true, error);
+  } else {
+    fs::remove_all(partial_, error);
+  }
   close(lock_);
 }
 
@@ -90,12 +95,13 @@ void OutputDirectory::CheckTarget() const {
     throw Error(ErrorCode::kInvalidArgument,
                 Shown(out_) + ": already exists; give --force to replace it, or another -o");
   }
-  if (!IsRealFolder(out_) || (!IsEmptyFolder(out_) && !Exists(out_ / "model.json"))) {
+  if (!IsRealFolder(out_) || (!IsEmptyFolder(out_) && !Exists(out_ / kind_.finished_file))) {
     throw Error(ErrorCode::kInvalidArgument,
                 Shown(out_) +
-                    ": exists and is no folder that adaround wrote (it holds no "
-                    "model.json), so that --force does not replace it; remove it "
-                    "yourself, or give another -o");
+                    ": exists and is no folder that adaround wrote (it holds no " +
+                    kind_.finished_file +
+                    "), so that --force does not replace it; remove it yourself, or give another "
+                    "-o");
   }
 }
 
@@ -118,15 +124,35 @@ void OutputDirectory::ClaimPartial() {
                                     ": another run is building this output; wait for "
                                     "it, or give another -o");
   }
-  std::error_code error;
-  for (fs::directory_iterator entry(partial_, error); !error && entry != fs::directory_iterator();
-       entry.increment(error)) {
-    if (entry->path().filename() != kMarker) fs::remove_all(entry->path(), error);
-    if (error) break;
+  if (HoldsJournal() && !kind_.resume && !force_) {
+    close(std::exchange(lock_, -1));
+    throw Error(ErrorCode::kInvalidArgument,
+                Shown(partial_) +
+                    ": holds what an interrupted run had finished; --resume goes on from there, "
+                    "--force starts afresh");
   }
+  std::error_code error;
+  Clear(kind_.resume, error);
   if (error) {
     close(std::exchange(lock_, -1));
     ThrowCannotWrite(partial_, error.value());
+  }
+}
+
+bool OutputDirectory::HoldsJournal() const {
+  if (kind_.journal.empty()) return false;
+  std::error_code error;
+  return fs::symlink_status(journal(), error).type() == fs::file_type::regular &&
+         fs::file_size(journal(), error) > 0 && !error;
+}
+
+void OutputDirectory::Clear(bool keep_journal, std::error_code& error) const {
+  for (fs::directory_iterator entry(partial_, error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
+    const fs::path name = entry->path().filename();
+    const bool kept = name == kMarker || (keep_journal && HoldsJournal() && name == kind_.journal);
+    if (!kept) fs::remove_all(entry->path(), error);
+    if (error) break;
   }
 }
 
@@ -135,6 +161,10 @@ void OutputDirectory::Commit() {
   CheckTarget();
   SyncTree(partial_);
   MoveIntoPlace();
+  if (!kind_.journal.empty()) {
+    std::error_code error;
+    fs::remove(out_ / kind_.journal, error);
+  }
   // From here on the result is in place: what follows is tidying, and lock_ < 0 keeps the
   // destructor away from partial_.
   close(std::exchange(lock_, -1));

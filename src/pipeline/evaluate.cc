@@ -44,13 +44,12 @@ class PixelCounts {
   void Add(const std::vector<int64_t>& predicted, const Tensor& labels) {
     const int64_t* label = labels.data<int64_t>();
     for (size_t i = 0; i < predicted.size(); ++i) {
-      if (label[i] == kIgnoredClass) continue;
-      const auto largest = static_cast<size_t>(std::max(label[i], predicted[i]));
-      if (largest >= counts_.size()) counts_.resize(largest + 1);
-      ++counts_[static_cast<size_t>(label[i])].labelled;
-      ++counts_[static_cast<size_t>(predicted[i])].predicted;
-      if (label[i] == predicted[i]) ++counts_[static_cast<size_t>(label[i])].both;
+      if (label[i] != kIgnoredClass) Count(predicted[i], label[i]);
     }
+  }
+
+  void AddAll(const std::vector<int64_t>& predicted, const std::vector<int64_t>& labels) {
+    for (size_t i = 0; i < predicted.size(); ++i) Count(predicted[i], labels[i]);
   }
 
   void Add(const PixelCounts& other) {
@@ -62,12 +61,14 @@ class PixelCounts {
     }
   }
 
+  bool empty() const { return counts_.empty(); }
+
   Segmentation Measure() const {
     double sum = 0.0;
     int64_t num_classes = 0;
     int64_t num_right = 0;
     int64_t num_pixels = 0;
-    for (const Count& count : counts_) {
+    for (const ClassCount& count : counts_) {
       num_right += count.both;
       num_pixels += count.labelled;
       const int64_t either = count.labelled + count.predicted - count.both;
@@ -85,12 +86,21 @@ class PixelCounts {
   }
 
  private:
-  struct Count {
+  struct ClassCount {
     int64_t labelled = 0;
     int64_t predicted = 0;
     int64_t both = 0;
   };
-  std::vector<Count> counts_;
+
+  void Count(int64_t predicted, int64_t label) {
+    const auto largest = static_cast<size_t>(std::max(label, predicted));
+    if (largest >= counts_.size()) counts_.resize(largest + 1);
+    ++counts_[static_cast<size_t>(label)].labelled;
+    ++counts_[static_cast<size_t>(predicted)].predicted;
+    if (label == predicted) ++counts_[static_cast<size_t>(label)].both;
+  }
+
+  std::vector<ClassCount> counts_;
 };
 
 // How many classes score higher than `label`; equal scores count against it only from the left, as
@@ -199,9 +209,7 @@ Tensor FittingMap(const LabelMaps& maps, int64_t sample, const NetworkOutput& ou
   return map;
 }
 
-void AddPixels(const NetworkOutput& output, const Tensor& map, std::mutex& mutex,
-               PixelCounts& sum) {
-  const std::vector<int64_t> predicted = output.ClassMap(map.dim(0), map.dim(1));
+void CheckPredicted(const std::vector<int64_t>& predicted) {
   for (const int64_t c : predicted) {
     if (c < 0 || c >= kMaxClasses) {
       throw Error(ErrorCode::kUnsupported, "the network's map holds class " + std::to_string(c) +
@@ -209,8 +217,27 @@ void AddPixels(const NetworkOutput& output, const Tensor& map, std::mutex& mutex
                                                " are counted");
     }
   }
+}
+
+void AddPixels(const NetworkOutput& output, const Tensor& map, std::mutex& mutex,
+               PixelCounts& sum) {
+  const std::vector<int64_t> predicted = output.ClassMap(map.dim(0), map.dim(1));
+  CheckPredicted(predicted);
   PixelCounts counts;
   counts.Add(predicted, map);
+  const std::lock_guard<std::mutex> lock(mutex);
+  sum.Add(counts);
+}
+
+// The reference's classes count as labels; kIgnoredClass is a class here as any other.
+void AddPixelsAgainst(const NetworkOutput& reference, const NetworkOutput& output,
+                      std::mutex& mutex, PixelCounts& sum) {
+  const std::vector<int64_t> wanted = reference.ClassMap(output.height(), output.width());
+  const std::vector<int64_t> found = output.ClassMap(output.height(), output.width());
+  CheckPredicted(wanted);
+  CheckPredicted(found);
+  PixelCounts counts;
+  counts.AddAll(found, wanted);
   const std::lock_guard<std::mutex> lock(mutex);
   sum.Add(counts);
 }
@@ -285,6 +312,48 @@ Accuracy MakeAccuracy(int64_t top1, int64_t top5, int64_t count, bool has_scores
 
 }  // namespace
 
+class ReferenceOutputs::Network {
+ public:
+  Network(const Graph& graph, const std::string& output, const CalibrationSet& data,
+          int64_t max_bytes)
+      : network_(graph, output, data, false),
+        data_(data),
+        max_bytes_(max_bytes),
+        kept_(static_cast<size_t>(data.num_samples())) {}
+
+  const CalibrationSet& data() const { return data_; }
+
+  Tensor Output(int64_t sample) {
+    std::optional<Tensor>& kept = kept_[static_cast<size_t>(sample)];
+    if (kept) return *kept;
+    Tensor output = network_.Run(sample);
+    const auto bytes = static_cast<int64_t>(output.num_bytes());
+    if (bytes <= max_bytes_ / static_cast<int64_t>(kept_.size())) kept = output;
+    return output;
+  }
+
+ private:
+  MeasuredNetwork network_;
+  const CalibrationSet& data_;
+  int64_t max_bytes_;
+  std::vector<std::optional<Tensor>> kept_;  // each touched by the thread that has its sample
+};
+
+ReferenceOutputs::ReferenceOutputs(const Graph& graph, const std::string& output,
+                                   const CalibrationSet& data, int64_t max_bytes) {
+  if (std::find(graph.outputs.begin(), graph.outputs.end(), output) == graph.outputs.end()) {
+    throw Error(ErrorCode::kMalformed,
+                "the reference model has no output '" + Printable(output) + "'");
+  }
+  network_ = std::make_unique<Network>(graph, output, data, max_bytes);
+}
+
+ReferenceOutputs::~ReferenceOutputs() = default;
+
+const CalibrationSet& ReferenceOutputs::data() const { return network_->data(); }
+
+Tensor ReferenceOutputs::Output(int64_t sample) { return network_->Output(sample); }
+
 bool ReachesOutput(const Graph& model, const CalibrationSet& data) {
   if (model.outputs.empty()) return false;
   try {
@@ -310,16 +379,11 @@ void CheckLabels(const Graph& model, const CalibrationSet& data, const Labels& l
   }
 }
 
-Evaluation EvaluateModel(const Graph& model, const Graph* reference, const CalibrationSet& data,
-                         const Labels* labels, int num_threads, ProgressObserver* observer) {
-  QuantizedModel unquantized;
-  unquantized.graph = model;
-  return EvaluateModel(unquantized, reference, data, labels, num_threads, observer);
-}
+namespace {
 
-Evaluation EvaluateModel(const QuantizedModel& model, const Graph* reference,
-                         const CalibrationSet& data, const Labels* labels, int num_threads,
-                         ProgressObserver* observer) {
+Evaluation Evaluate(const QuantizedModel& model, ReferenceOutputs* reference,
+                    const CalibrationSet& data, const Labels* labels, int num_threads,
+                    ProgressObserver* observer) {
   const int64_t num_samples = data.num_samples();
   if (labels != nullptr) CheckCount(*labels, num_samples);
   const std::string& output_name = FirstOutput(model.graph);
@@ -327,15 +391,6 @@ Evaluation EvaluateModel(const QuantizedModel& model, const Graph* reference,
   const bool is_quantized = !model.weights.empty() || !model.activations.empty();
   MeasuredNetwork network(model.Dequantized(), output_name, data, is_quantized);
   HookActivations(model.activations, network.executor());
-  std::unique_ptr<MeasuredNetwork> reference_network;
-  if (reference != nullptr) {
-    if (std::find(reference->outputs.begin(), reference->outputs.end(), output_name) ==
-        reference->outputs.end()) {
-      throw Error(ErrorCode::kMalformed,
-                  "the reference model has no output '" + Printable(output_name) + "'");
-    }
-    reference_network = std::make_unique<MeasuredNetwork>(*reference, output_name, data, false);
-  }
 
   std::vector<SampleResult> results(static_cast<size_t>(num_samples));
   std::atomic<int64_t> num_done{0};
@@ -343,6 +398,7 @@ Evaluation EvaluateModel(const QuantizedModel& model, const Graph* reference,
   std::mutex mutex;  // guards what follows
   PixelCounts pixels;
   PixelCounts reference_pixels;
+  PixelCounts pixels_against;
   std::string misfit;
   ParallelFor(num_samples, num_threads, [&](int64_t sample) {
     if (observer != nullptr && observer->ShouldStop()) {
@@ -372,8 +428,8 @@ Evaluation EvaluateModel(const QuantizedModel& model, const Graph* reference,
         misfit = why;
       }
     }
-    if (reference_network) {
-      const Tensor wanted = reference_network->Run(sample);
+    if (reference != nullptr) {
+      const Tensor wanted = reference->Output(sample);
       if (wanted.shape() != found.shape() || wanted.dtype() != found.dtype()) {
         throw Error(ErrorCode::kMalformed,
                     "the reference model's output is " + std::string(DTypeName(wanted.dtype())) +
@@ -386,6 +442,7 @@ Evaluation EvaluateModel(const QuantizedModel& model, const Graph* reference,
       if (labels != nullptr && labels->maps) {
         AddPixels(reference_output, map, mutex, reference_pixels);
       }
+      if (output.height() > 0) AddPixelsAgainst(reference_output, output, mutex, pixels_against);
     }
     const int64_t done = ++num_done;
     if (observer != nullptr) observer->OnProgress("evaluating", done, num_samples);
@@ -436,9 +493,32 @@ Evaluation EvaluateModel(const QuantizedModel& model, const Graph* reference,
           "output '" + Printable(output_name) +
           "' holds classes, not scores: SQNR and divergence cannot be measured");
     }
+    if (!pixels_against.empty()) distance.miou = pixels_against.Measure().miou;
     evaluation.distance = distance;
   }
   return evaluation;
+}
+
+}  // namespace
+
+Evaluation EvaluateModel(const Graph& model, const Graph* reference, const CalibrationSet& data,
+                         const Labels* labels, int num_threads, ProgressObserver* observer) {
+  QuantizedModel unquantized;
+  unquantized.graph = model;
+  return EvaluateModel(unquantized, reference, data, labels, num_threads, observer);
+}
+
+Evaluation EvaluateModel(const QuantizedModel& model, const Graph* reference,
+                         const CalibrationSet& data, const Labels* labels, int num_threads,
+                         ProgressObserver* observer) {
+  if (reference == nullptr) return Evaluate(model, nullptr, data, labels, num_threads, observer);
+  ReferenceOutputs outputs(*reference, FirstOutput(model.graph), data, 0);
+  return Evaluate(model, &outputs, data, labels, num_threads, observer);
+}
+
+Evaluation EvaluateModel(const QuantizedModel& model, ReferenceOutputs& reference,
+                         const Labels* labels, int num_threads, ProgressObserver* observer) {
+  return Evaluate(model, &reference, reference.data(), labels, num_threads, observer);
 }
 
 }  // namespace adaround

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <string_view>
+#include <system_error>
 
 namespace adaround {
 
@@ -11,23 +13,37 @@ namespace adaround {
 // Throws Error(kIo), naming file, reason and remedy; `path` is then as it was.
 void WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes);
 
+// What an output folder holds, and what may be found of it.
+struct OutputKind {
+  // The file by which a finished folder is known to be one of ours.
+  std::string finished_file = "model.json";
+  // A file of partial() that a stopped run leaves behind for the next one; "" = none.
+  std::string journal;
+  // Whether to go on from a journal that is there.
+  bool resume = false;
+};
+
 // A result folder under construction.
 //
 // Files are written into partial(), which is OUT.partial beside OUT, and Commit() renames it to
 // OUT. Without Commit() the destructor removes partial(), and OUT is as it was. One run at a time
 // builds an OUT: a lock in partial() tells a second run; what a killed run left there is removed.
+// A journal outlives the destructor once it is not empty, and Commit() removes it.
 class OutputDirectory {
  public:
   // Throws Error(kInvalidArgument): OUT exists and `force` is false; or it exists and is neither an
-  //   empty folder nor one with a model.json, which is never replaced; or OUT names no folder that
-  //   could be made ("", "/", "..").
+  //   empty folder nor one with the kind's finished_file, which is never replaced; or OUT names no
+  //   folder that could be made ("", "/", ".."); or a journal is there, and neither kind.resume nor
+  //   `force`, which drops it, says what to do with it.
   // Throws Error(kIo): its parent folder is missing or cannot be written, or another run builds it.
-  OutputDirectory(const std::filesystem::path& out, bool force);
+  OutputDirectory(const std::filesystem::path& out, bool force, OutputKind kind = {});
   OutputDirectory(const OutputDirectory&) = delete;
   OutputDirectory& operator=(const OutputDirectory&) = delete;
   ~OutputDirectory();
 
   const std::filesystem::path& partial() const { return partial_; }
+  // REQUIRES: the kind has a journal.
+  std::filesystem::path journal() const { return partial_ / kind_.journal; }
 
   // Syncs everything to disk and puts it at OUT; with force, exchanges the two folders in one step
   // where the file system can, and removes the old one.
@@ -38,10 +54,14 @@ class OutputDirectory {
   void CheckTarget() const;
   void ClaimPartial();
   void MoveIntoPlace();
+  bool HoldsJournal() const;
+  // Everything in partial_ but the marker and, where `keep_journal`, the journal.
+  void Clear(bool keep_journal, std::error_code& error) const;
 
   std::filesystem::path out_;
   std::filesystem::path partial_;
   bool force_;
+  OutputKind kind_;
   int lock_ = -1;  // descriptor of the marker file in partial_
 };
 

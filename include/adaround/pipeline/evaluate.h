@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,6 +43,9 @@ struct Distance {
   double agreement = 0.0;
   // Mean over positions of KL(softmax(reference) || softmax(output)), nats; none without scores.
   std::optional<double> kl_divergence;
+  // Of maps: mIoU in percent as in Segmentation, the reference's classes taken for the labels, at
+  // the outputs' own extent.
+  std::optional<double> miou;
 };
 
 struct Evaluation {
@@ -55,6 +59,29 @@ struct Evaluation {
   std::optional<Segmentation> reference_segmentation;
   // For the user: why something was not measured.
   std::vector<std::string> notes;
+};
+
+// What a network computes on some data, kept so that many others can be measured against it.
+//
+// Outputs stay in memory once they have been asked for, where those of all samples fit into
+// `max_bytes`; else each is computed whenever it is asked for.
+// Threads: Output() may be called concurrently for different samples.
+class ReferenceOutputs {
+ public:
+  // Of the output that `graph` calls `output`. `data` must outlive the object.
+  // Throws Error(kMalformed) where the graph has no such output, Error as Executor does.
+  ReferenceOutputs(const Graph& graph, const std::string& output, const CalibrationSet& data,
+                   int64_t max_bytes);
+  ReferenceOutputs(const ReferenceOutputs&) = delete;
+  ReferenceOutputs& operator=(const ReferenceOutputs&) = delete;
+  ~ReferenceOutputs();
+
+  const CalibrationSet& data() const;
+  Tensor Output(int64_t sample);
+
+ private:
+  class Network;
+  std::unique_ptr<Network> network_;
 };
 
 // Whether the given tensors suffice to compute the first graph output (activations captured for
@@ -78,6 +105,11 @@ Evaluation EvaluateModel(const Graph& model, const Graph* reference, const Calib
 // The same of a quantized model: weights and biases dequantized, activations on their grids.
 Evaluation EvaluateModel(const QuantizedModel& model, const Graph* reference,
                          const CalibrationSet& data, const Labels* labels, int num_threads,
+                         ProgressObserver* observer = nullptr);
+// The same on the reference's data, its outputs computed at most once where they fit.
+// REQUIRES: the reference is of the model's first output.
+Evaluation EvaluateModel(const QuantizedModel& model, ReferenceOutputs& reference,
+                         const Labels* labels, int num_threads,
                          ProgressObserver* observer = nullptr);
 
 }  // namespace adaround
