@@ -41,6 +41,7 @@ class NearestGuard final : public RoundingSolver {
   }
 
   bool StaysAtFloorOrCeil() const override { return solver_->StaysAtFloorOrCeil(); }
+  RowLimit Limit() const override { return solver_->Limit(); }
 
  private:
   std::unique_ptr<RoundingSolver> solver_;
