@@ -27,7 +27,7 @@ struct GroupData {
 
 class GptqSolver final : public RoundingSolver {
  public:
-  explicit GptqSolver(const GptqOptions& options) : options_(options) {
+  GptqSolver(const GptqOptions& options, double ridge) : options_(options), ridge_(ridge) {
     ADAROUND_CHECK(options.Validate().empty());
   }
 
@@ -41,11 +41,16 @@ class GptqSolver final : public RoundingSolver {
                   std::vector<int16_t>& integers) const;
 
   GptqOptions options_;
+  double ridge_;
 };
 
 GroupData GptqSolver::Prepare(const SampledColumns& samples, int64_t group) const {
   const int64_t length = samples.row_length;
   Eigen::MatrixXd hessian = GroupGramInDouble(samples, group);
+  const std::vector<float> ridge = RidgeOf(samples, group, ridge_);
+  for (int64_t k = 0; k < length; ++k) {
+    hessian(k, k) += 2.0 * static_cast<double>(ridge[static_cast<size_t>(k)]);
+  }
   CheckGram(hessian);
   const double mean_diagonal = hessian.diagonal().mean();
   if (mean_diagonal > 0.0) {
@@ -141,8 +146,8 @@ RoundingResult GptqSolver::Solve(const RoundingProblem& problem,
 
 }  // namespace
 
-std::unique_ptr<RoundingSolver> MakeGptqSolver(const GptqOptions& options) {
-  return std::make_unique<GptqSolver>(options);
+std::unique_ptr<RoundingSolver> MakeGptqSolver(const GptqOptions& options, double ridge) {
+  return std::make_unique<GptqSolver>(options, ridge);
 }
 
 }  // namespace adaround

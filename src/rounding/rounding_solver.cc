@@ -30,7 +30,8 @@ Names operator+(Names names, const Names& more) {
 
 const std::vector<MethodRow>& Rows() {
   // What methods have in common that look at samples, and that follow a gradient there.
-  const Names samples = {"positions_per_draw", "asymmetric_reconstruction", "activation_in_loss"};
+  const Names before_activation = {"positions_per_draw", "asymmetric_reconstruction"};
+  const Names samples = before_activation + Names{"activation_in_loss"};
   const Names gradient =
       samples + Names{"iterations", "learning_rate", "batch_size", "exact_gradient", "ridge"};
   const Names regularizer = {"lambda", "beta", "warm_start", "normalize_rows"};
@@ -55,23 +56,25 @@ const std::vector<MethodRow>& Rows() {
          return MakeCoordinateDescentSolver(options.descent, options.adaround.ridge);
        }},
       {{"qubo-cross-entropy", "error before the activation, by the cross-entropy method", true,
-        samples + cross_entropy + Names{"ridge"}},
+        before_activation + cross_entropy + Names{"ridge"}},
        [](const RoundingOptions& options) {
          return MakeCrossEntropySolver(options.cross_entropy, options.adaround.ridge);
        }},
       {{"qubo-tabu", "error before the activation, by tabu search from a random start", true,
-        samples + tabu + Names{"ridge"}},
+        before_activation + tabu + Names{"ridge"}},
        [](const RoundingOptions& options) {
          return MakeTabuSolver(options.tabu, options.adaround.ridge, false);
        }},
       {{"qubo-tabu-warm", "error before the activation, by tabu search from nearest", true,
-        samples + tabu + Names{"ridge"}},
+        before_activation + tabu + Names{"ridge"}},
        [](const RoundingOptions& options) {
          return MakeTabuSolver(options.tabu, options.adaround.ridge, true);
        }},
       {{"gptq", "weight by weight, the others moved to make up for its error", true,
-        samples + Names{"gptq_damping", "gptq_activation_order"}},
-       [](const RoundingOptions& options) { return MakeGptqSolver(options.gptq); }},
+        before_activation + Names{"gptq_damping", "gptq_activation_order", "ridge"}},
+       [](const RoundingOptions& options) {
+         return MakeGptqSolver(options.gptq, options.adaround.ridge);
+       }},
   };
   return rows;
 }
@@ -114,7 +117,9 @@ std::unique_ptr<RoundingSolver> CreateRoundingSolver(const std::string& method,
                                                      const RoundingOptions& options) {
   const MethodRow& row = FindRow(method);
   std::unique_ptr<RoundingSolver> solver = row.create(options);
-  if (row.method.searches && options.keep_nearest_rows) return GuardByNearest(std::move(solver));
+  if (row.method.searches && options.keep_nearest_rows) {
+    return GuardByNearest(std::move(solver), row.method.Reads("activation_in_loss"));
+  }
   return solver;
 }
 

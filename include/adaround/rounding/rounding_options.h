@@ -96,7 +96,7 @@ struct GptqOptions {
 
 // The options of every method; each method reads its own.
 struct RoundingOptions {
-  // Its ridge holds for coordinate descent and the local quadratic problems too.
+  // Its ridge holds for coordinate descent, the local quadratic problems and GPTQ too.
   AdaRoundOptions adaround;
   CrossEntropyOptions cross_entropy;
   TabuOptions tabu;
