@@ -16,6 +16,7 @@ namespace {
 constexpr const char* kScheme = "Scheme";
 constexpr const char* kActivations = "Activations";
 constexpr const char* kOptimizer = "Optimizer";
+constexpr const char* kDiscrete = "Discrete methods";
 constexpr const char* kLayers = "Layers";
 constexpr const char* kRun = "Run";
 
@@ -80,6 +81,7 @@ void QuantizeBinding::AddAll() {
   AddScheme();
   AddActivations();
   AddOptimizer();
+  AddDiscrete();
   AddLayers();
   AddRun();
   CheckMethodOptions();
@@ -101,7 +103,8 @@ void QuantizeBinding::CheckMethodOptions() const {
     ADAROUND_CHECK(row.flag == nullptr || app_.get_option_no_throw(row.flag) != nullptr);
   }
   for (const CLI::Option* option : std::as_const(app_).get_options()) {
-    ADAROUND_CHECK(option->get_group() != kOptimizer || option->get_name() == "--preset" ||
+    const bool of_methods = option->get_group() == kOptimizer || option->get_group() == kDiscrete;
+    ADAROUND_CHECK(!of_methods || option->get_name() == "--preset" ||
                    has_row(&MethodOption::flag, option->get_name()));
   }
   for (const RoundingMethod& method : RoundingMethods()) {
@@ -247,6 +250,37 @@ void QuantizeBinding::AddOptimizer() {
                kOptimizer, [](QuantizeOptions& o) -> double& { return o.rounding.adaround.ridge; });
   Bind<int64_t>("--batch-size", "columns per step (images, in preset paper)", kOptimizer,
                 [](QuantizeOptions& o) -> int64_t& { return o.rounding.adaround.batch_size; });
+}
+
+void QuantizeBinding::AddDiscrete() {
+  Bind<int64_t>("--sweeps", "passes of coordinate descent at most", kDiscrete,
+                [](QuantizeOptions& o) -> int64_t& { return o.rounding.descent.max_sweeps; });
+  Bind<double>("--cem-population",
+               "cross-entropy method: draws per round, times the square root of a row's weights",
+               kDiscrete,
+               [](QuantizeOptions& o) -> double& { return o.rounding.cross_entropy.population; });
+  Bind<double>(
+      "--cem-elite", "part of the draws that the next round moves towards", kDiscrete,
+      [](QuantizeOptions& o) -> double& { return o.rounding.cross_entropy.elite_fraction; });
+  Bind<double>("--cem-smoothing", "how far it moves, of the way", kDiscrete,
+               [](QuantizeOptions& o) -> double& { return o.rounding.cross_entropy.smoothing; });
+  Bind<int64_t>("--cem-rounds", "rounds at most", kDiscrete,
+                [](QuantizeOptions& o) -> int64_t& { return o.rounding.cross_entropy.max_rounds; });
+  Bind<double>(
+      "--cem-budget", "multiply-adds per row at most; fewer draws where that needs them", kDiscrete,
+      [](QuantizeOptions& o) -> double& { return o.rounding.cross_entropy.max_operations; });
+  Bind<int64_t>("--tabu-flips", "tabu search: flips per start, times a row's weights", kDiscrete,
+                [](QuantizeOptions& o) -> int64_t& { return o.rounding.tabu.flips_per_weight; });
+  Bind<int64_t>("--tabu-restarts", "further starts", kDiscrete,
+                [](QuantizeOptions& o) -> int64_t& { return o.rounding.tabu.restarts; });
+  Bind<int64_t>("--tabu-tenure", "flips for which a flipped weight rests", kDiscrete,
+                [](QuantizeOptions& o) -> int64_t& { return o.rounding.tabu.tenure; });
+  Bind<double>("--gptq-damping", "added to the Hessian's diagonal, as a part of its mean",
+               kDiscrete,
+               [](QuantizeOptions& o) -> double& { return o.rounding.gptq.damping; });
+  Bind<bool>("--gptq-activation-order", "round the weights with the strongest inputs first",
+             kDiscrete,
+             [](QuantizeOptions& o) -> bool& { return o.rounding.gptq.activation_order; });
 }
 
 void QuantizeBinding::AddLayers() {

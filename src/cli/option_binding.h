@@ -46,6 +46,7 @@ class QuantizeBinding {
   void AddAblations();
   void AddActivations();
   void AddOptimizer();
+  void AddDiscrete();
   void AddLayers();
   void AddRun();
   // Flags and methods agree with MethodOptions(): every optimizer flag has a row.

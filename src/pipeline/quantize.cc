@@ -75,6 +75,23 @@ std::vector<std::string> LimitWarnings(const PreparedNetwork& network,
           " MiB beside stored activations, more than --memory-limit allows"};
 }
 
+// Lists every layer whose rows the method does not take, before any is searched.
+void CheckRowLengths(const PreparedNetwork& network, const QuantizeOptions& options) {
+  const RowLimit limit = CreateRoundingSolver(options.method, options.rounding)->Limit();
+  std::string too_long;
+  for (const ChosenLayer& layer : network.layers) {
+    if (layer.linear.row_length <= limit.max_row_length) continue;
+    too_long += (too_long.empty() ? "'" : ", '") + Printable(layer.linear.name) + "' with " +
+                std::to_string(layer.linear.row_length);
+  }
+  if (too_long.empty()) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              "--method " + options.method + " takes at most " +
+                  std::to_string(limit.max_row_length) + " weights per output channel, not layer " +
+                  too_long + "; leave such layers in float (--exclude), " +
+                  (limit.remedy.empty() ? "" : limit.remedy + ", ") + "or take another method");
+}
+
 LayerReport DescribeLayer(const PreparedNetwork& network, const ChosenLayer& layer,
                           const QuantizeOptions& options) {
   LayerReport report;
@@ -536,6 +553,7 @@ void QuantizeObserver::OnTransform(const TransformStep&, const Graph&) {}
 QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
                              const QuantizeOptions& options, QuantizeObserver* observer) {
   PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, observer);
+  CheckRowLengths(network, options);
   for (const std::string& warning : LimitWarnings(network, options)) {
     if (observer != nullptr) observer->OnWarning(warning);
   }
@@ -545,6 +563,7 @@ QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
 QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& samples,
                                        const QuantizeOptions& options) {
   const PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, nullptr);
+  CheckRowLengths(network, options);
   QuantizePrediction prediction;
   prediction.left = network.left;
   prediction.warnings = LimitWarnings(network, options);

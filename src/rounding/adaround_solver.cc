@@ -1,15 +1,13 @@
 #include "rounding/adaround_solver.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <mutex>
 
 #include "adaround/base/error.h"
-#include "base/checked_math.h"
-#include "base/parallel_for.h"
 #include "quant/range_estimator.h"
+#include "rounding/block_schedule.h"
 #include "rounding/discrete_search.h"
+#include "rounding/layer_gram.h"
 #include "rounding/relaxation.h"
 #include "rounding/row_block.h"
 
@@ -22,8 +20,6 @@ constexpr int64_t kRowMultiple = 16;
 constexpr int64_t kMaxRowsPerBlock = 64;
 // What normalize_rows scales nearest rounding's error to.
 constexpr double kNormalizedError = 0.02;
-// Beyond this many weights a row, [K, K] is too large to hold.
-constexpr int64_t kMaxGramLength = 8192;
 
 // A function of the shape alone: blocks must not depend on the number of threads.
 int64_t RowsPerBlock(int64_t row_length) {
@@ -33,7 +29,6 @@ int64_t RowsPerBlock(int64_t row_length) {
 
 // What all blocks of a group share, made by the first that needs it.
 struct GroupData {
-  std::once_flag once;
   Matrix features;           // X_hat^T [K, N]
   Matrix gram;               // 2 / N X_hat^T X_hat [K, K], ridge added to its diagonal
   std::vector<float> ridge;  // see RowBlock
@@ -71,24 +66,16 @@ class AdaRoundSolver final : public RoundingSolver {
 
 void AdaRoundSolver::Prepare(const RoundingProblem& problem, int64_t group, GroupData& data) const {
   const SampledColumns& samples = *problem.samples;
-  const ConstMatrixView columns(samples.GroupColumns(group), samples.num_samples,
-                                samples.row_length);
-  const auto num_samples = static_cast<float>(samples.num_samples);
-  data.ridge.resize(static_cast<size_t>(samples.row_length));
-  const float ridge = static_cast<float>(options_.ridge) * static_cast<float>(samples.row_length) /
-                      static_cast<float>(samples.NumIndependent());
-  for (int64_t k = 0; k < samples.row_length; ++k) {
-    data.ridge[static_cast<size_t>(k)] = ridge * columns.col(k).squaredNorm() / num_samples;
-  }
+  data.ridge = RidgeOf(samples, group, options_.ridge);
   if (UsesGram(problem)) {
-    data.gram.resize(samples.row_length, samples.row_length);
-    data.gram.noalias() = columns.transpose() * columns;
-    data.gram *= 2.0F / num_samples;
+    data.gram = GroupGram(samples, group);
     for (int64_t k = 0; k < samples.row_length; ++k) {
       data.gram(k, k) += 2.0F * data.ridge[static_cast<size_t>(k)];
     }
   } else if (Enumerates(problem) || options_.descent_sweeps > 0) {
-    data.features = columns.transpose();
+    data.features = ConstMatrixView(samples.GroupColumns(group), samples.num_samples,
+                                    samples.row_length)
+                        .transpose();
   }
 }
 
@@ -151,47 +138,32 @@ RoundingResult AdaRoundSolver::Solve(const RoundingProblem& problem,
   RoundingResult result;
   result.integers =
       RoundToNearest({problem.weights.data(), samples.num_rows, length}, problem.grid);
-  result.summary.strategy = Enumerates(problem) ? "enumeration" : "relaxation";
+  result.summary.strategy = Enumerates(problem)        ? "enumeration"
+                            : options_.iterations > 0 ? "relaxation"
+                                                      : "descent";
   result.summary.iterations = Enumerates(problem) ? 0 : options_.iterations;
   const std::vector<double> nearest_errors = RowErrors(
       problem, samples, DequantizeMatrix(result.integers, samples.num_rows, length, problem.grid),
       context.num_threads);
 
-  const int64_t rows_per_group = samples.RowsPerGroup();
-  const int64_t rows_per_block = std::min(rows_per_group, RowsPerBlock(length));
-  const int64_t blocks_per_group = CeilDivide(rows_per_group, rows_per_block);
-  const int64_t num_blocks = blocks_per_group * samples.num_groups;
   std::vector<GroupData> groups(static_cast<size_t>(samples.num_groups));
-  std::vector<RoundingSummary> summaries(static_cast<size_t>(num_blocks));
-  std::vector<std::atomic<int64_t>> blocks_left(static_cast<size_t>(samples.num_groups));
-  for (std::atomic<int64_t>& left : blocks_left) left = blocks_per_group;
-  std::atomic<int64_t> num_done{0};
-  ParallelFor(num_blocks, context.num_threads, [&](int64_t task) {
-    if (context.should_stop && context.should_stop()) {
-      throw Error(ErrorCode::kCancelled, "stopped on request");
-    }
-    const auto group = static_cast<size_t>(task / blocks_per_group);
-    const int64_t first_in_group = (task % blocks_per_group) * rows_per_block;
-    const int64_t rows = std::min(rows_per_block, rows_per_group - first_in_group);
-    GroupData& data = groups[group];
-    std::call_once(data.once, [&] { Prepare(problem, static_cast<int64_t>(group), data); });
-    RowBlock block =
-        MakeRowBlock(problem, static_cast<int64_t>(group),
-                     static_cast<int64_t>(group) * rows_per_group + first_in_group, rows);
+  BlockSteps steps;
+  steps.prepare = [&](int64_t group) {
+    Prepare(problem, group, groups[static_cast<size_t>(group)]);
+  };
+  steps.solve = [&](const RowRange& rows) {
+    const GroupData& data = groups[static_cast<size_t>(rows.group)];
+    RowBlock block = MakeRowBlock(problem, rows.group, rows.first_row, rows.num_rows);
     block.ridge = data.ridge;
-    SolveBlock(problem, context, nearest_errors, data, block, summaries[static_cast<size_t>(task)]);
+    RoundingSummary summary;
+    SolveBlock(problem, context, nearest_errors, data, block, summary);
     StoreIntegers(problem, block, result.integers);
-    if (--blocks_left[group] == 0) {
-      data.features.resize(0, 0);
-      data.gram.resize(0, 0);
-    }
-    const int64_t done = ++num_done;
-    if (context.on_progress) context.on_progress(done, num_blocks);
-  });
-  for (const RoundingSummary& summary : summaries) {
-    result.summary.num_undecided += summary.num_undecided;
-    result.summary.num_descent_flips += summary.num_descent_flips;
-  }
+    return summary;
+  };
+  steps.release = [&](int64_t group) { groups[static_cast<size_t>(group)] = GroupData(); };
+  const RoundingSummary summary = SolveInBlocks(samples, context, RowsPerBlock(length), steps);
+  result.summary.num_undecided = summary.num_undecided;
+  result.summary.num_descent_flips = summary.num_descent_flips;
   return result;
 }
 
@@ -199,6 +171,16 @@ RoundingResult AdaRoundSolver::Solve(const RoundingProblem& problem,
 
 std::unique_ptr<RoundingSolver> MakeAdaRoundSolver(const AdaRoundOptions& options) {
   return std::make_unique<AdaRoundSolver>(options);
+}
+
+std::unique_ptr<RoundingSolver> MakeCoordinateDescentSolver(
+    const CoordinateDescentOptions& options, double ridge) {
+  AdaRoundOptions descent_alone;
+  descent_alone.iterations = 0;
+  descent_alone.enumerate_row_length = 0;
+  descent_alone.descent_sweeps = options.max_sweeps;
+  descent_alone.ridge = ridge;
+  return std::make_unique<AdaRoundSolver>(descent_alone);
 }
 
 }  // namespace adaround

@@ -12,4 +12,10 @@ namespace adaround {
 // REQUIRES: options.Validate() is empty.
 std::unique_ptr<RoundingSolver> MakeAdaRoundSolver(const AdaRoundOptions& options);
 
+// The discrete finish alone, from nearest rounding: flips single weights while the true loss,
+// activation included, falls.  `ridge` as AdaRoundOptions has it.
+// REQUIRES: options.Validate() is empty.
+std::unique_ptr<RoundingSolver> MakeCoordinateDescentSolver(
+    const CoordinateDescentOptions& options, double ridge);
+
 }  // namespace adaround

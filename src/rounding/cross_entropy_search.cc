@@ -23,6 +23,22 @@ constexpr double kPredictedFullRounds = 20.0;
 // Below this many times sqrt(P) draws the elite's mean is mostly luck.
 constexpr double kLeastPopulation = 8.0;
 
+// Draws a round for a number of variables.
+struct Draws {
+  double wanted = 0.0;
+  double affordable = 0.0;
+  double least = 0.0;  // below which the search is pointless
+};
+
+Draws DrawsFor(const CrossEntropyOptions& options, int64_t num_free) {
+  const auto size = static_cast<double>(std::max<int64_t>(1, num_free));
+  Draws draws;
+  draws.wanted = std::ceil(options.population * std::sqrt(size));
+  draws.affordable = options.max_operations / (kPredictedFullRounds * size * size);
+  draws.least = std::min(draws.wanted, std::ceil(kLeastPopulation * std::sqrt(size)));
+  return draws;
+}
+
 class CrossEntropySearcher {
  public:
   CrossEntropySearcher(const QuadraticProblem& problem, const CrossEntropyOptions& options,
@@ -187,20 +203,28 @@ class CrossEntropySearcher {
 }  // namespace
 
 int64_t CrossEntropyPopulation(const CrossEntropyOptions& options, int64_t num_free) {
-  const auto size = static_cast<double>(std::max<int64_t>(1, num_free));
-  const double wanted = std::ceil(options.population * std::sqrt(size));
-  const double affordable = options.max_operations / (kPredictedFullRounds * size * size);
-  const double least = std::min(wanted, std::ceil(kLeastPopulation * std::sqrt(size)));
-  if (affordable < least) {
+  const Draws draws = DrawsFor(options, num_free);
+  if (draws.affordable < draws.least) {
     throw Error(ErrorCode::kInvalidArgument,
                 "the cross-entropy method over " + std::to_string(num_free) +
-                    " weights needs at least " + std::to_string(static_cast<int64_t>(least)) +
-                    " draws a round, " +
-                    std::to_string(static_cast<int64_t>(least / affordable)) +
+                    " weights needs at least " +
+                    std::to_string(static_cast<int64_t>(draws.least)) + " draws a round, " +
+                    std::to_string(static_cast<int64_t>(draws.least / draws.affordable)) +
                     " times what --cem-budget allows; raise it, leave the layer out (--exclude), "
-                    "or take tabu-warm, adaround or coordinate-descent");
+                    "or take qubo-tabu-warm, adaround or descent");
   }
-  return static_cast<int64_t>(std::max(1.0, std::min(wanted, affordable)));
+  return static_cast<int64_t>(std::max(1.0, std::min(draws.wanted, draws.affordable)));
+}
+
+int64_t CrossEntropyMaxVariables(const CrossEntropyOptions& options) {
+  int64_t taken = 0;
+  int64_t refused = int64_t{1} << 31;
+  while (refused - taken > 1) {
+    const int64_t middle = taken + (refused - taken) / 2;
+    const Draws draws = DrawsFor(options, middle);
+    (draws.affordable < draws.least ? refused : taken) = middle;
+  }
+  return taken;
 }
 
 CrossEntropyResult SearchByCrossEntropy(const QuadraticProblem& problem,

@@ -23,6 +23,9 @@ struct CrossEntropyResult {
 // message names P, the limit and the methods to take instead.
 int64_t CrossEntropyPopulation(const CrossEntropyOptions& options, int64_t num_free);
 
+// The most variables that CrossEntropyPopulation takes; 0 where it takes none.
+int64_t CrossEntropyMaxVariables(const CrossEntropyOptions& options);
+
 // Draws decisions as independent coins, starting at the probabilities `fraction` (stochastic
 // rounding), and moves the coins towards the best part of each round's draws. A coin that has all
 // but decided is fixed and folded into the rest of the problem.

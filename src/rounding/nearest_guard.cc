@@ -12,7 +12,8 @@ namespace {
 
 class NearestGuard final : public RoundingSolver {
  public:
-  explicit NearestGuard(std::unique_ptr<RoundingSolver> solver) : solver_(std::move(solver)) {}
+  NearestGuard(std::unique_ptr<RoundingSolver> solver, bool activation)
+      : solver_(std::move(solver)), activation_(activation) {}
 
   RoundingResult Solve(const RoundingProblem& problem, const SolveContext& context) const override {
     RoundingResult result = solver_->Solve(problem, context);
@@ -20,8 +21,10 @@ class NearestGuard final : public RoundingSolver {
     const int64_t length = samples.row_length;
     const std::vector<int16_t> nearest =
         RoundToNearest({problem.weights.data(), samples.num_rows, length}, problem.grid);
+    RoundingProblem judged = problem;
+    if (!activation_) judged.activation = ChannelActivation{};
     const auto errors_of = [&](const std::vector<int16_t>& integers) {
-      return RowErrors(problem, samples,
+      return RowErrors(judged, samples,
                        DequantizeMatrix(integers, samples.num_rows, length, problem.grid),
                        context.num_threads);
     };
@@ -41,15 +44,18 @@ class NearestGuard final : public RoundingSolver {
   }
 
   bool StaysAtFloorOrCeil() const override { return solver_->StaysAtFloorOrCeil(); }
+  RowLimit Limit() const override { return solver_->Limit(); }
 
  private:
   std::unique_ptr<RoundingSolver> solver_;
+  bool activation_;
 };
 
 }  // namespace
 
-std::unique_ptr<RoundingSolver> GuardByNearest(std::unique_ptr<RoundingSolver> solver) {
-  return std::make_unique<NearestGuard>(std::move(solver));
+std::unique_ptr<RoundingSolver> GuardByNearest(std::unique_ptr<RoundingSolver> solver,
+                                               bool activation) {
+  return std::make_unique<NearestGuard>(std::move(solver), activation);
 }
 
 }  // namespace adaround

@@ -49,9 +49,20 @@ std::vector<std::string> TabuOptions::Validate() const {
   return violations;
 }
 
+std::vector<std::string> CoordinateDescentOptions::Validate() const {
+  if (max_sweeps >= 1 && max_sweeps <= 1'000'000) return {};
+  return {"sweeps must be 1 to 1,000,000"};
+}
+
+std::vector<std::string> GptqOptions::Validate() const {
+  if (damping >= 1e-8 && damping <= 100) return {};
+  return {"gptq-damping must be 1e-8 to 100"};
+}
+
 std::vector<std::string> RoundingOptions::Validate() const {
   std::vector<std::string> violations = adaround.Validate();
-  for (const auto& more : {cross_entropy.Validate(), tabu.Validate()}) {
+  for (const auto& more : {cross_entropy.Validate(), tabu.Validate(), descent.Validate(),
+                           gptq.Validate()}) {
     violations.insert(violations.end(), more.begin(), more.end());
   }
   return violations;

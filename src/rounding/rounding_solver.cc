@@ -5,8 +5,11 @@
 #include "adaround/base/error.h"
 #include "adaround/rounding/rounding_method.h"
 #include "rounding/adaround_solver.h"
+#include "rounding/gptq_solver.h"
+#include "rounding/local_quadratic_solver.h"
 #include "rounding/nearest_guard.h"
 #include "rounding/nearest_solver.h"
+#include "rounding/weightwise_solver.h"
 
 namespace adaround {
 namespace {
@@ -27,17 +30,51 @@ Names operator+(Names names, const Names& more) {
 
 const std::vector<MethodRow>& Rows() {
   // What methods have in common that look at samples, and that follow a gradient there.
-  const Names samples = {"positions_per_draw", "asymmetric_reconstruction", "activation_in_loss"};
+  const Names before_activation = {"positions_per_draw", "asymmetric_reconstruction"};
+  const Names samples = before_activation + Names{"activation_in_loss"};
   const Names gradient =
       samples + Names{"iterations", "learning_rate", "batch_size", "exact_gradient", "ridge"};
   const Names regularizer = {"lambda", "beta", "warm_start", "normalize_rows"};
   const Names finish = {"descent_sweeps", "enumerate_row_length"};
+  const Names cross_entropy = {"cem_population", "cem_elite", "cem_smoothing", "cem_rounds",
+                               "cem_budget"};
+  const Names tabu = {"tabu_flips", "tabu_restarts", "tabu_tenure"};
   static const std::vector<MethodRow> rows = {
       {{"nearest", "to the nearest grid point", false},
        [](const RoundingOptions&) { return MakeNearestSolver(); }},
       {{"adaround", "rectified sigmoid with regularizer, then coordinate descent", true,
         gradient + regularizer + finish},
        [](const RoundingOptions& options) { return MakeAdaRoundSolver(options.adaround); }},
+      {{"floor", "every weight down", false},
+       [](const RoundingOptions&) { return MakeFloorSolver(); }},
+      {{"ceil", "every weight up", false}, [](const RoundingOptions&) { return MakeCeilSolver(); }},
+      {{"stochastic", "up with the probability of the fractional part", false},
+       [](const RoundingOptions&) { return MakeStochasticSolver(); }},
+      {{"descent", "coordinate descent alone, from nearest", true,
+        samples + Names{"sweeps", "ridge"}},
+       [](const RoundingOptions& options) {
+         return MakeCoordinateDescentSolver(options.descent, options.adaround.ridge);
+       }},
+      {{"qubo-cross-entropy", "error before the activation, by the cross-entropy method", true,
+        before_activation + cross_entropy + Names{"ridge"}},
+       [](const RoundingOptions& options) {
+         return MakeCrossEntropySolver(options.cross_entropy, options.adaround.ridge);
+       }},
+      {{"qubo-tabu", "error before the activation, by tabu search from a random start", true,
+        before_activation + tabu + Names{"ridge"}},
+       [](const RoundingOptions& options) {
+         return MakeTabuSolver(options.tabu, options.adaround.ridge, false);
+       }},
+      {{"qubo-tabu-warm", "error before the activation, by tabu search from nearest", true,
+        before_activation + tabu + Names{"ridge"}},
+       [](const RoundingOptions& options) {
+         return MakeTabuSolver(options.tabu, options.adaround.ridge, true);
+       }},
+      {{"gptq", "weight by weight, the others moved to make up for its error", true,
+        before_activation + Names{"gptq_damping", "gptq_activation_order", "ridge"}},
+       [](const RoundingOptions& options) {
+         return MakeGptqSolver(options.gptq, options.adaround.ridge);
+       }},
   };
   return rows;
 }
@@ -80,7 +117,9 @@ std::unique_ptr<RoundingSolver> CreateRoundingSolver(const std::string& method,
                                                      const RoundingOptions& options) {
   const MethodRow& row = FindRow(method);
   std::unique_ptr<RoundingSolver> solver = row.create(options);
-  if (row.method.searches && options.keep_nearest_rows) return GuardByNearest(std::move(solver));
+  if (row.method.searches && options.keep_nearest_rows) {
+    return GuardByNearest(std::move(solver), row.method.Reads("activation_in_loss"));
+  }
   return solver;
 }
 

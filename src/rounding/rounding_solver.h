@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,7 +26,8 @@ struct SolveContext {
 
 struct RoundingSummary {
   std::string strategy;       // how the rows were solved: "relaxation", "enumeration", "nearest"
-  int64_t iterations = 0;     // Adam steps taken per block of rows
+  // Adam steps taken per block of rows; rounds or flips that the longest search of a row took.
+  int64_t iterations = 0;
   int64_t num_undecided = 0;  // weights with h(V) within 0.01 ... 0.99 at the end
   int64_t num_descent_flips = 0;  // flips that coordinate descent accepted
   int64_t num_nearest_rows = 0;   // rows that took nearest, being no worse
@@ -34,6 +36,13 @@ struct RoundingSummary {
 struct RoundingResult {
   std::vector<int16_t> integers;  // [M, K], in [q_min, q_max]
   RoundingSummary summary;
+};
+
+// The longest rows that a method takes: known beforehand, so that a network is refused before any
+// of its layers is searched.
+struct RowLimit {
+  int64_t max_row_length = std::numeric_limits<int64_t>::max();
+  std::string remedy;  // for longer ones, such as "raise --cem-budget"
 };
 
 // Chooses, for each weight of one linear operator, whether to round down (0) or up (1).
@@ -52,6 +61,8 @@ class RoundingSolver {
                                const SolveContext& context) const = 0;
   // Whether every integer is the clipped floor or ceiling of its weight.
   virtual bool StaysAtFloorOrCeil() const = 0;
+  // Solve() of a problem with longer rows throws Error(kInvalidArgument).
+  virtual RowLimit Limit() const { return {}; }
 };
 
 // Throws Error(kInvalidArgument), listing the names, where there is no such method, or where the

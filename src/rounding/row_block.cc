@@ -4,13 +4,6 @@
 #include <cmath>
 
 namespace adaround {
-namespace {
-
-struct Candidates {
-  int32_t lower = 0;
-  bool has_choice = false;
-  double fraction = 0.0;  // of the way from lower to lower + 1
-};
 
 Candidates CandidatesOf(float weight, float scale, int32_t zero_point, const QuantGrid& grid) {
   const double position = static_cast<double>(weight) / static_cast<double>(scale) + zero_point;
@@ -27,8 +20,6 @@ Candidates CandidatesOf(float weight, float scale, int32_t zero_point, const Qua
   }
   return result;
 }
-
-}  // namespace
 
 Matrix RowBlock::HardWeights() const {
   Matrix weights = base;

@@ -12,6 +12,16 @@
 
 namespace adaround {
 
+// The integers that a weight may become: `lower`, and lower + 1 where there is a choice. There is
+// none where the weight is on the grid, or where both neighbours clip to the same integer.
+struct Candidates {
+  int32_t lower = 0;
+  bool has_choice = false;
+  double fraction = 0.0;  // of the way from lower to lower + 1; 0 where there is no choice
+};
+// REQUIRES: scale and zero point are the grid's for that weight.
+Candidates CandidatesOf(float weight, float scale, int32_t zero_point, const QuantGrid& grid);
+
 // The two candidates of every weight of rows first_row ... first_row + num_rows - 1, all of one
 // group: `base` (rounded down) and `base + step` (rounded up), in real units. step = 0 where there
 // is no choice: the weight is on the grid, or both neighbours clip to the same integer.

@@ -76,11 +76,32 @@ struct TabuOptions {
   std::vector<std::string> Validate() const;
 };
 
+// Coordinate descent alone, from nearest rounding.
+struct CoordinateDescentOptions {
+  // Passes over all weights of a row; it ends sooner where a pass flips nothing. 1 ... 1,000,000.
+  int64_t max_sweeps = 50;
+  std::vector<std::string> Validate() const;
+};
+
+// GPTQ, column-wise second-order rounding (Frantar et al. 2022, arXiv:2210.17323).
+struct GptqOptions {
+  // What the diagonal of the Hessian gains, as a part of its mean: inputs that the samples hardly
+  // tell apart, or do not reach, then move no weight far. The authors take 0.01. 1e-8 ... 100.
+  double damping = 0.01;
+  // Rounds the weights with the strongest inputs first, while the others can still make up for
+  // them, rather than in the order that they lie in.
+  bool activation_order = true;
+  std::vector<std::string> Validate() const;
+};
+
 // The options of every method; each method reads its own.
 struct RoundingOptions {
+  // Its ridge holds for coordinate descent, the local quadratic problems and GPTQ too.
   AdaRoundOptions adaround;
   CrossEntropyOptions cross_entropy;
   TabuOptions tabu;
+  CoordinateDescentOptions descent;
+  GptqOptions gptq;
   // A row that a searching method leaves above nearest rounding on the search's own columns takes
   // nearest. `compare` and preset paper turn it off.
   bool keep_nearest_rows = true;

@@ -1,0 +1,22 @@
+// GPTQ: column-wise second-order rounding (Frantar et al. 2022, arXiv:2210.17323).
+#pragma once
+
+#include <memory>
+
+#include "rounding/rounding_solver.h"
+
+namespace adaround {
+
+// Minimizes for each row the squared error before the activation, which is left out:
+//   mean over samples of (target - b - w_hat x_hat)^2 + the ridge of AdaRoundOptions
+//     + damping * mean(diag G) / 2 * |w_hat - w|^2,   G = 2 / N X_hat^T X_hat + 2 ridge.
+// Starts from w*, the real weights that minimize this: the float weights
+// where x_hat = x, else corrected for what the preceding layers' quantization changes. Then rounds
+// one weight after another to the nearest point of its fixed grid, and moves those that are left to
+// where the error is least. A weight may so end beyond the floor and ceiling of its float value.
+// All in double. A group whose samples are all zero rounds to nearest.
+// REQUIRES: options.Validate() is empty, ridge >= 0.
+// Solve() throws Error(kNumerical) where G is not finite.
+std::unique_ptr<RoundingSolver> MakeGptqSolver(const GptqOptions& options, double ridge);
+
+}  // namespace adaround

@@ -1,0 +1,41 @@
+// The squared error of one layer's pre-activations as a quadratic of its weights: eq. (20) of
+// arXiv:2004.10568, with the linear term that asymmetric inputs give it.
+//
+// For row w of the quantized weights, mean over the N samples,
+//   loss(w) = mean of (target - b - w x_hat)^2,
+//   second derivative  G = 2 / N X_hat^T X_hat [K, K], shared by the rows of a group,
+//   first derivative   2 / N (X_hat w + b - target)^T X_hat [K].
+// The activation is the identity here, whatever the problem's is.
+#pragma once
+
+#include <Eigen/Core>
+#include <cstdint>
+#include <vector>
+
+#include "rounding/rounding_problem.h"
+#include "tensor/eigen_view.h"
+
+namespace adaround {
+
+// Beyond this many weights a row, [K, K] is too large to hold.
+inline constexpr int64_t kMaxGramLength = 8192;
+
+// G of a group's columns. The second sums in double, for methods that factorize it.
+Matrix GroupGram(const SampledColumns& samples, int64_t group);
+Eigen::MatrixXd GroupGramInDouble(const SampledColumns& samples, int64_t group);
+
+// What a squared unit of each weight's own error costs beside the loss (AdaRoundOptions::ridge):
+// ridge * K / N * E[x_hat_k^2], where N counts independent samples.  [K]
+std::vector<float> RidgeOf(const SampledColumns& samples, int64_t group, double ridge);
+
+// The first derivative [R, K] at `weights` [R, K], rows first_row ... of the layer, all of one
+// group. Taken from the residuals: beside G w and 2 / N (target - b) X_hat, which are large and
+// cancel, float32 would hide it.
+Matrix LossGradient(const RoundingProblem& problem, int64_t group, int64_t first_row,
+                    const Matrix& weights);
+
+// Throws Error(kNumerical) where a value is not finite: inputs whose squares float32 cannot hold.
+void CheckGram(const Matrix& values);
+void CheckGram(const Eigen::MatrixXd& values);
+
+}  // namespace adaround
