@@ -15,6 +15,7 @@ namespace {
 
 constexpr const char* kScheme = "Scheme";
 constexpr const char* kActivations = "Activations";
+constexpr const char* kTransforms = "Before and after rounding";
 constexpr const char* kOptimizer = "Optimizer";
 constexpr const char* kDiscrete = "Discrete methods";
 constexpr const char* kLayers = "Layers";
@@ -79,6 +80,7 @@ int64_t ParseBytes(const std::string& text) {
 void QuantizeBinding::AddAll() {
   const std::vector<const CLI::Option*> before = std::as_const(app_).get_options();
   AddScheme();
+  AddTransforms();
   AddActivations();
   AddOptimizer();
   AddDiscrete();
@@ -182,6 +184,30 @@ void QuantizeBinding::AddAblations() {
   overlays_.push_back([this](QuantizeOptions& options) {
     if (app_.count("--symmetric-reconstruction") > 0) options.asymmetric_reconstruction = false;
     if (app_.count("--no-activation-in-loss") > 0) options.activation_in_loss = false;
+  });
+}
+
+void QuantizeBinding::AddTransforms() {
+  app_.add_flag("--equalize")
+      ->description("first rescale channels between layers so that their weights' ranges match")
+      ->group(kTransforms);
+  app_.add_flag("--absorb-bias")
+      ->description("first move what channels always exceed into the next layers' biases")
+      ->group(kTransforms);
+  auto correction = std::make_shared<std::string>(
+      BiasCorrectionName(QuantizeOptions{}.bias_correction));
+  CLI::Option* correction_option =
+      app_.add_option("--bias-correction", *correction,
+                      "after rounding, correct biases for the shift of each output's mean")
+          ->check(CLI::IsMember(BiasCorrectionNames()))
+          ->capture_default_str()
+          ->group(kTransforms);
+  overlays_.push_back([this, correction, correction_option](QuantizeOptions& options) {
+    if (app_.count("--equalize") > 0) options.transform.equalize = true;
+    if (app_.count("--absorb-bias") > 0) options.transform.absorb_bias = true;
+    if (correction_option->count() > 0) {
+      options.bias_correction = ParseBiasCorrection(*correction);
+    }
   });
 }
 

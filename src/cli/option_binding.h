@@ -45,6 +45,7 @@ class QuantizeBinding {
   void AddScheme();
   void AddAblations();
   void AddActivations();
+  void AddTransforms();
   void AddOptimizer();
   void AddDiscrete();
   void AddLayers();

@@ -57,6 +57,10 @@ void ProgressDisplay::OnProgress(const std::string& stage, int64_t done, int64_t
 
 void ProgressDisplay::OnWarning(const std::string& message) { LogWarning(message); }
 
+void ProgressDisplay::OnTransform(const TransformStep& step, const Graph& graph) {
+  if (transform_action_) transform_action_(step, graph);
+}
+
 void ProgressDisplay::OnLayer(const LayerReport& layer, int64_t done, int64_t total,
                               double fraction) {
   const std::lock_guard<std::mutex> lock(mutex_);

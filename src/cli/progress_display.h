@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <mutex>
+#include <utility>
 
 #include "adaround/pipeline/quantize.h"
 
@@ -21,8 +23,13 @@ class ProgressDisplay final : public QuantizeObserver {
 
   void OnProgress(const std::string& stage, int64_t done, int64_t total) override;
   void OnWarning(const std::string& message) override;
+  void OnTransform(const TransformStep& step, const Graph& graph) override;
   void OnLayer(const LayerReport& layer, int64_t done, int64_t total, double fraction) override;
   bool ShouldStop() const override;
+
+  // What is done with each step of the float network's transformation; nothing at first.
+  using TransformAction = std::function<void(const TransformStep& step, const Graph& graph)>;
+  void SetTransformAction(TransformAction action) { transform_action_ = std::move(action); }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -30,6 +37,7 @@ class ProgressDisplay final : public QuantizeObserver {
   Clock::time_point start_;
   Clock::time_point last_shown_;
   double fraction_ = 0.0;
+  TransformAction transform_action_;
 };
 
 }  // namespace adaround::cli

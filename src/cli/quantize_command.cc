@@ -98,6 +98,11 @@ std::map<std::string, std::string> Provenance(const std::string& model_digest,
       {"held_out_columns", std::to_string(options.held_out_columns)},
       {"held_out_fraction", TextOf(options.held_out_fraction)},
   };
+  if (options.transform.equalize) provenance["equalize"] = "true";
+  if (options.transform.absorb_bias) provenance["absorb_bias"] = "true";
+  if (options.bias_correction != BiasCorrection::kNone) {
+    provenance["bias_correction"] = BiasCorrectionName(options.bias_correction);
+  }
   if (options.granularity == Granularity::kPerGroup) {
     provenance["group_size"] = std::to_string(options.group_size);
   }
@@ -227,6 +232,25 @@ void ShowFloatAccuracy(const Graph& graph, const CalibrationSet& data, const Lab
                           *found, expected, allowed, evaluation.num_samples));
 }
 
+// Measures the float network behind each step of its transformation against `original`, says so,
+// and notes it in the report.
+ProgressDisplay::TransformAction TransformReporter(const Graph& original,
+                                                   const CalibrationSet& measured_on,
+                                                   const Labels* labels, int num_threads,
+                                                   ProgressDisplay& display, RunReport& report) {
+  return [&original, &measured_on, labels, num_threads, &display, &report](
+             const TransformStep& step, const Graph& graph) {
+    TransformRow row{step.name, step.detail, {}};
+    if (ReachesOutput(original, measured_on)) {
+      row.network = MakeNetworkRow("float", EvaluateModel(graph, &original, measured_on, labels,
+                                                          num_threads, &display));
+    }
+    SetLiveLine("");
+    LogInfo(TransformLine(row));
+    report.transforms.push_back(std::move(row));
+  };
+}
+
 int64_t BytesOf(const fs::path& path) {
   std::error_code error;
   const auto bytes = fs::file_size(path, error);
@@ -337,13 +361,16 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
 
   ProgressDisplay display;
   if (labels) ShowFloatAccuracy(graph, *data, *labels, arguments, &display);
+  RunReport report;
+  display.SetTransformAction(TransformReporter(graph, data ? *data : samples,
+                                               labels ? &*labels : nullptr, options.num_threads,
+                                               display, report));
   QuantizeResult result = QuantizeModel(graph, samples, options, &display);
   result.model.provenance =
       Provenance(ModelDigest(arguments.model), CalibrationDigest(arguments.calib), options,
                  samples.num_samples());
   WriteQuantizedModel(directory.partial(), result.model);
 
-  RunReport report;
   // Absolute, so that `evaluate` finds it from any folder.
   report.model = fs::absolute(arguments.model).lexically_normal().string();
   report.output = output.string();

@@ -13,11 +13,9 @@
 #include "runtime/kernel.h"
 
 namespace adaround {
-namespace {
 
-// What of `points` can be computed from the samples. The others keep their float values.
-std::set<std::string> Reached(const Graph& graph, const CalibrationSet& samples,
-                              const std::set<std::string>& points) {
+std::set<std::string> ReachedTensors(const Graph& graph, const CalibrationSet& samples,
+                                     const std::set<std::string>& points) {
   std::set<std::string> known = samples.names();
   for (const auto& [name, tensor] : graph.initializers) known.insert(name);
   for (const Node& node : graph.nodes) {
@@ -32,6 +30,8 @@ std::set<std::string> Reached(const Graph& graph, const CalibrationSet& samples,
                         std::inserter(reached, reached.end()));
   return reached;
 }
+
+namespace {
 
 template <typename Observe>
 void ForEachValue(const Executor& executor, const ExecutionPlan& plan,
@@ -64,7 +64,8 @@ std::map<std::string, ActivationGrid> CalibrateActivations(const Executor& float
                                                            int num_threads,
                                                            ProgressObserver* observer) {
   const ExecutionPlan plan =
-      float_executor.PlanAndFree(samples.names(), Reached(float_executor.graph(), samples, points));
+      float_executor.PlanAndFree(samples.names(),
+                                 ReachedTensors(float_executor.graph(), samples, points));
   std::mutex mutex;
   std::map<std::string, ActivationBounds> bounds;
   ForEachValue(float_executor, plan, samples, points, num_threads, observer,

@@ -12,6 +12,10 @@
 
 namespace adaround {
 
+// What of `points` can be computed from the samples.
+std::set<std::string> ReachedTensors(const Graph& graph, const CalibrationSet& samples,
+                                     const std::set<std::string>& points);
+
 // One pass over the samples for the bounds, a second one where the estimator needs histograms.
 // Of `points`, tensors that the samples do not reach or that are not float32 get no grid.
 // Throws Error(kNumerical), naming the tensor, for values that are not finite; Error(kCancelled).

@@ -94,7 +94,8 @@ Inspection InspectModel(Graph graph) {
     layer.weight = linear.weight;
     layer.from_integers = dequantized.contains(linear.weight);
     layer.weight_shape = weight.shape();
-    layer.activation = FindActivation(graph, consumers, linear.output).activation.Name();
+    layer.activation = FindActivation(graph, consumers, linear.output, OutputChannels(linear))
+                           .activation.Name();
     layer.num_parameters = weight.num_elements();
     if (!linear.bias.empty()) {
       layer.num_parameters += graph.initializers.at(linear.bias).num_elements();

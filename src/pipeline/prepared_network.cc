@@ -6,6 +6,7 @@
 #include "adaround/base/error.h"
 #include "graph/passes/find_activation.h"
 #include "graph/passes/fold_batch_norm.h"
+#include "graph/passes/own_bias.h"
 #include "pipeline/transform_network.h"
 
 namespace adaround {
@@ -90,7 +91,8 @@ void ChooseLayers(const QuantizeOptions& options, PreparedNetwork& network) {
       if (widths[i].Matches(linear.name)) layer.bits = options.layer_bits[i].second;
     }
     layer.linear = linear;
-    layer.activation = FindActivation(network.graph, consumers, linear.output).activation;
+    layer.activation =
+        FindActivation(network.graph, consumers, linear.output, OutputChannels(linear)).activation;
     const size_t index = network.layers.size();
     layer.first_with_weight = first_with_weight.emplace(linear.weight, index).first->second;
     const ChosenLayer& first =
@@ -263,9 +265,18 @@ PreparedNetwork PrepareNetwork(Graph graph, const CalibrationSet& samples,
   ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
   PreparedNetwork network;
   FoldConstants(graph);
-  network.num_folded_batch_norms = FoldBatchNorm(graph);
-  network.graph = TransformNetwork(std::move(graph), samples, options, observer);
+  network.num_folded_batch_norms = FoldBatchNorm(graph, &network.moments);
+  network.graph =
+      TransformNetwork(std::move(graph), samples, options, network.moments, observer);
   ChooseLayers(options, network);
+  if (options.bias_correction != BiasCorrection::kNone) {
+    std::vector<LinearLayer> chosen;
+    for (const ChosenLayer& layer : network.layers) chosen.push_back(layer.linear);
+    GiveOwnBiases(network.graph, chosen);
+    network.layers.clear();
+    network.left.clear();
+    ChooseLayers(options, network);
+  }
   const auto producers = network.graph.Producers();
   for (const std::string& name : samples.names()) {
     const bool is_input = std::any_of(network.graph.inputs.begin(), network.graph.inputs.end(),

@@ -12,6 +12,7 @@
 #include "adaround/pipeline/calibration_set.h"
 #include "adaround/pipeline/quantize.h"
 #include "adaround/runtime/executor.h"
+#include "graph/channel_moments.h"
 #include "graph/linear_layer.h"
 #include "pipeline/segment_plan.h"
 #include "tensor/activation.h"
@@ -41,6 +42,8 @@ struct PreparedNetwork {
   // to a tensor of another name, and what follows it reads the given one.
   Graph run_graph;
   int64_t num_folded_batch_norms = 0;
+  // Of layers' outputs: what BatchNormalization and the transformations left known.
+  ChannelMomentsMap moments;
   std::vector<ChosenLayer> layers;
   std::vector<LeftLayer> left;
   // Facts about one sample: every tensor, and the multiply-accumulates of all that runs.

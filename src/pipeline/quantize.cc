@@ -14,8 +14,10 @@
 #include "pipeline/activation_calibration.h"
 #include "pipeline/activation_points.h"
 #include "pipeline/activation_store.h"
+#include "pipeline/bias_correction.h"
 #include "pipeline/bias_quantization.h"
 #include "pipeline/layer_capture.h"
+#include "pipeline/measure_moments.h"
 #include "pipeline/prepared_network.h"
 #include "quant/range_estimator.h"
 #include "rounding/rounding_solver.h"
@@ -153,6 +155,7 @@ class NetworkQuantizer {
       result_.nearest.graph.initializers.erase(layer.linear.weight);
     }
     if (options_.act_bits) QuantizeActivations();
+    if (options_.bias_correction == BiasCorrection::kAnalytic) FindExpectedInputs();
     for (size_t s = 0; s + 1 < segments_.boundaries.size(); ++s) {
       RunSegment(segments_.boundaries[s], segments_.boundaries[s + 1]);
     }
@@ -187,6 +190,18 @@ class NetworkQuantizer {
     HookActivations(activations_, quantized_executor_);
     result_.model.activations = activations_;
     result_.nearest.activations = activations_;
+    result_.forward_seconds += SecondsSince(start);
+  }
+
+  // What the analytic correction knows of each layer's input.
+  void FindExpectedInputs() {
+    const Clock::time_point start = Clock::now();
+    const std::vector<LinearLayer> layers = FindLinearLayers(network_.graph).layers;
+    MeasureMoments(network_.graph, layers, samples_, options_.num_threads, observer_,
+                   network_.moments);
+    const std::vector<ExpectedInput> inputs =
+        ExpectedInputs(network_.graph, layers, network_.moments);
+    for (size_t i = 0; i < layers.size(); ++i) expected_inputs_[layers[i].node] = inputs[i];
     result_.forward_seconds += SecondsSince(start);
   }
 
@@ -471,6 +486,9 @@ class NetworkQuantizer {
       result_.model.weights[weight] = Store(layer, positions, problem.grid, solved.integers);
       result_.nearest.weights[weight] = Store(layer, positions, problem.grid, nearest.integers);
       quantized_executor_.SetInitializer(weight, result_.model.weights[weight].Dequantize());
+      if (options_.bias_correction != BiasCorrection::kNone) {
+        CorrectBias(index, problem, solved.integers, report);
+      }
       if (options_.act_bits) QuantizeBiases(index);
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kCancelled) throw;
@@ -488,23 +506,59 @@ class NetworkQuantizer {
     }
   }
 
+  // Of the model alone; the baseline keeps its biases.
+  void CorrectBias(size_t index, const RoundingProblem& problem,
+                   const std::vector<int16_t>& integers, LayerReport& report) {
+    const LinearLayer& layer = network_.layers[index].linear;
+    std::vector<double> correction;
+    if (options_.bias_correction == BiasCorrection::kEmpirical) {
+      correction = EmpiricalCorrection(
+          captures_[index]->search(),
+          DequantizeMatrix(integers, layer.num_rows, layer.row_length, problem.grid), problem.bias);
+    } else {
+      const ExpectedInput& input = expected_inputs_.at(layer.node);
+      report.bias_uncorrected_because = input.unknown_because;
+      if (input.mean.empty()) return;
+      correction =
+          AnalyticCorrection(layer, network_.graph.initializers.at(layer.weight),
+                             result_.model.weights.at(layer.weight).Dequantize(), input);
+    }
+    Tensor bias = network_.graph.initializers.at(layer.bias).Clone();
+    float* values = bias.mutable_data<float>();
+    for (size_t row = 0; row < correction.size(); ++row) {
+      values[row] = static_cast<float>(values[row] + correction[row]);
+      if (!std::isfinite(values[row])) {
+        throw Error(ErrorCode::kNumerical, "the corrected bias is not finite");
+      }
+    }
+    quantized_executor_.SetInitializer(layer.bias, bias);
+    result_.model.graph.initializers[layer.bias] = std::move(bias);
+    report.bias_correction = BiasCorrectionName(options_.bias_correction);
+  }
+
   // Of the layer and of all that share its weight.
   void QuantizeBiases(size_t first) {
     const QuantGrid& grid = result_.model.weights.at(network_.layers[first].linear.weight).grid;
     for (const ChosenLayer& layer : network_.layers) {
       if (layer.first_with_weight != first || layer.linear.bias.empty()) continue;
-      const BiasQuantization quantized =
-          QuantizeBias(network_.graph, edges_, layer.linear, grid, activations_);
-      if (!quantized.bias) {
-        result_.float_biases.push_back({layer.linear.name,
-                                        network_.graph.nodes[layer.linear.node].op,
-                                        quantized.left_because});
-        continue;
-      }
       const std::string& name = layer.linear.bias;
-      quantized_executor_.SetInitializer(name, quantized.bias->Dequantize().Reshaped(
-                                                   network_.graph.initializers.at(name).shape()));
+      // The model's may be corrected.
       for (QuantizedModel* model : {&result_.model, &result_.nearest}) {
+        const BiasQuantization quantized =
+            QuantizeBias(model->graph, edges_, layer.linear, grid, activations_);
+        const bool is_result = model == &result_.model;
+        if (!quantized.bias) {
+          if (!is_result) continue;
+          result_.float_biases.push_back({layer.linear.name,
+                                          network_.graph.nodes[layer.linear.node].op,
+                                          quantized.left_because});
+          continue;
+        }
+        if (is_result) {
+          quantized_executor_.SetInitializer(
+              name, quantized.bias->Dequantize().Reshaped(
+                        network_.graph.initializers.at(name).shape()));
+        }
         model->biases[name] = *quantized.bias;
         model->graph.initializers.erase(name);
       }
@@ -518,6 +572,9 @@ class NetworkQuantizer {
       LayerReport report = DescribeLayer(network_, layer, options_);
       report.bits = network_.layers[layer.first_with_weight].bits;
       report.shares_weight = true;
+      if (options_.bias_correction != BiasCorrection::kNone) {
+        report.bias_uncorrected_because = "it shares its weight with an earlier layer";
+      }
       result_.layers.push_back(report);
     }
   }
@@ -536,6 +593,7 @@ class NetworkQuantizer {
   Executor float_executor_;
   Executor quantized_executor_;
   std::map<std::string, ActivationGrid> activations_;
+  std::map<size_t, ExpectedInput> expected_inputs_;  // by the layer's node
   std::vector<std::unique_ptr<LayerCapture>> captures_;  // x_hat
   // x, where asymmetric reconstruction is turned off: for the search alone.
   std::vector<std::unique_ptr<LayerCapture>> float_captures_;

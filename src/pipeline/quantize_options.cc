@@ -52,7 +52,41 @@ constexpr Preset kPresets[] = {
     {"paper", SetPaper},
 };
 
+struct BiasCorrectionRow {
+  BiasCorrection correction;
+  const char* name;
+};
+
+constexpr BiasCorrectionRow kBiasCorrections[] = {
+    {BiasCorrection::kNone, "none"},
+    {BiasCorrection::kEmpirical, "empirical"},
+    {BiasCorrection::kAnalytic, "analytic"},
+};
+
 }  // namespace
+
+std::string BiasCorrectionName(BiasCorrection correction) {
+  for (const BiasCorrectionRow& row : kBiasCorrections) {
+    if (row.correction == correction) return row.name;
+  }
+  return "";
+}
+
+std::vector<std::string> BiasCorrectionNames() {
+  std::vector<std::string> names;
+  for (const BiasCorrectionRow& row : kBiasCorrections) names.emplace_back(row.name);
+  return names;
+}
+
+BiasCorrection ParseBiasCorrection(const std::string& name) {
+  std::string known;
+  for (const BiasCorrectionRow& row : kBiasCorrections) {
+    if (name == row.name) return row.correction;
+    known += (known.empty() ? "" : ", ") + std::string(row.name);
+  }
+  throw Error(ErrorCode::kInvalidArgument,
+              "there is no bias correction '" + Printable(name) + "'; known are " + known);
+}
 
 std::vector<std::string> QuantizeOptions::Validate() const {
   std::vector<std::string> violations = rounding.Validate();

@@ -1,9 +1,65 @@
 #include "pipeline/transform_network.h"
 
-namespace adaround {
+#include <utility>
 
-Graph TransformNetwork(Graph graph, const CalibrationSet&, const QuantizeOptions&,
-                       QuantizeObserver*) {
+#include "graph/linear_layer.h"
+#include "graph/passes/absorb_bias.h"
+#include "graph/passes/cross_layer_equalization.h"
+#include "pipeline/measure_moments.h"
+
+namespace adaround {
+namespace {
+
+std::string Counted(int64_t count, const std::string& one, const std::string& many) {
+  return std::to_string(count) + " " + (count == 1 ? one : many);
+}
+
+TransformStep Equalize(const CalibrationSet& samples, Graph& graph, ChannelMomentsMap& moments) {
+  const EqualizationResult result = EqualizeCrossLayer(graph, samples.names());
+  for (const EqualizedPair& pair : result.pairs) {
+    const auto known = moments.find(pair.output);
+    if (known == moments.end()) continue;
+    for (size_t c = 0; c < pair.scale.size(); ++c) {
+      known->second.mean[c] /= pair.scale[c];
+      known->second.std[c] /= pair.scale[c];
+    }
+  }
+  TransformStep step;
+  step.name = "equalize";
+  step.detail =
+      Counted(static_cast<int64_t>(result.pairs.size()), "pair of layers", "pairs of layers") +
+      ", " + Counted(result.num_sweeps, "sweep", "sweeps");
+  if (!result.has_converged) step.detail += " (scales have not come to rest)";
+  step.detail += ", " + Counted(result.num_dead_channels, "dead channel", "dead channels");
+  step.detail += ", " + Counted(result.num_split_clips, "clip", "clips") + " made per channel";
+  return step;
+}
+
+TransformStep AbsorbBias(const CalibrationSet& samples, const QuantizeOptions& options,
+                         Graph& graph, ChannelMomentsMap& moments, QuantizeObserver* observer) {
+  MeasureMoments(graph, FindLinearLayers(graph).layers, samples, options.num_threads, observer,
+                 moments);
+  const AbsorptionResult result = AbsorbHighBias(graph, samples.names(), moments);
+  TransformStep step;
+  step.name = "absorb-bias";
+  step.detail = Counted(result.num_channels, "channel", "channels") + " of " +
+                Counted(result.num_layers, "layer", "layers") + " lowered, " +
+                Counted(result.num_padded, "layer", "layers") +
+                " left alone for the padding behind";
+  return step;
+}
+
+}  // namespace
+
+Graph TransformNetwork(Graph graph, const CalibrationSet& samples, const QuantizeOptions& options,
+                       ChannelMomentsMap& moments, QuantizeObserver* observer) {
+  const auto tell = [&](const TransformStep& step) {
+    if (observer != nullptr) observer->OnTransform(step, graph);
+  };
+  if (options.transform.equalize) tell(Equalize(samples, graph, moments));
+  if (options.transform.absorb_bias) {
+    tell(AbsorbBias(samples, options, graph, moments, observer));
+  }
   return graph;
 }
 

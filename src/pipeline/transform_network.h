@@ -4,12 +4,16 @@
 #include "adaround/graph/graph.h"
 #include "adaround/pipeline/calibration_set.h"
 #include "adaround/pipeline/quantize.h"
+#include "graph/channel_moments.h"
 
 namespace adaround {
 
 // `graph` is sorted, its constants and BatchNormalization nodes are folded; so is the result.
+// Tensors that the samples hold keep their values.
+// `moments` holds what is known of layers' outputs, as they are before and after; steps that need
+// others measure them and add them.
 // `observer`, which may be null, is told after each step. Throws Error as QuantizeModel does.
 Graph TransformNetwork(Graph graph, const CalibrationSet& samples, const QuantizeOptions& options,
-                       QuantizeObserver* observer);
+                       ChannelMomentsMap& moments, QuantizeObserver* observer);
 
 }  // namespace adaround

@@ -28,6 +28,8 @@ Json ToJson(const LayerReport& layer) {
       {"fell_back", layer.fell_back},
       {"shares_weight", layer.shares_weight},
       {"short_last_group", layer.short_last_group},
+      {"bias_correction", layer.bias_correction},
+      {"bias_uncorrected_because", layer.bias_uncorrected_because},
       {"strategy", layer.strategy},
       {"iterations", layer.iterations},
       {"num_search_columns", layer.num_search_columns},
@@ -71,6 +73,7 @@ std::string ToJson(const RunReport& report) {
       {"evaluated_on", report.evaluated_on},
       {"num_evaluated", report.num_evaluated},
       {"networks", Json::array()},
+      {"transforms", Json::array()},
       {"layers", Json::array()},
       {"left", Json::array()},
       {"activations", Json::array()},
@@ -101,6 +104,11 @@ std::string ToJson(const RunReport& report) {
   };
   for (const NetworkRow& network : report.networks) json["networks"].push_back(ToJson(network));
   for (const LayerReport& layer : report.layers) json["layers"].push_back(ToJson(layer));
+  for (const TransformRow& row : report.transforms) {
+    Json step = {{"name", row.name}, {"detail", row.detail}};
+    step["network"] = row.network ? ToJson(*row.network) : Json(nullptr);
+    json["transforms"].push_back(step);
+  }
   for (const LeftLayer& left : report.left) json["left"].push_back(ToJson(left));
   for (const ActivationRow& row : report.activations) {
     json["activations"].push_back(

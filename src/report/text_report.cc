@@ -51,6 +51,24 @@ std::string LayerLine(const LayerReport& layer, int64_t done, int64_t total) {
   return line;
 }
 
+std::string TransformLine(const TransformRow& row) {
+  std::string line = row.name + ": " + row.detail;
+  if (!row.network) return line;
+  line += "; float network:";
+  const NetworkRow& network = *row.network;
+  std::string separator = " ";
+  const auto add = [&](const char* name, const std::optional<double>& value, const char* unit) {
+    if (!value) return;
+    line += separator + name + " " + Cell(value, 2) + (std::isinf(*value) ? "" : unit);
+    separator = ", ";
+  };
+  add("top-1", network.top1, " %");
+  add("mIoU", network.miou, " %");
+  add("agreement", network.agreement, " %");
+  add("SQNR", network.sqnr_db, " dB");
+  return line;
+}
+
 std::string NetworkTable(const std::vector<NetworkRow>& networks, int64_t num_evaluated,
                          const std::string& evaluated_on) {
   const bool has_maps = std::any_of(networks.begin(), networks.end(),
@@ -108,6 +126,21 @@ std::string ToText(const RunReport& report, bool with_baseline) {
   if (num_above > 0) text += fmt::format(", {} above nearest", num_above);
   if (num_short > 0) text += fmt::format(", {} with a shorter last group", num_short);
   text += "\n";
+  int64_t num_corrected = 0;
+  std::vector<std::pair<std::string, std::string>> uncorrected;
+  for (const LayerReport& layer : report.layers) {
+    num_corrected += layer.bias_correction.empty() ? 0 : 1;
+    if (!layer.bias_uncorrected_because.empty()) {
+      uncorrected.emplace_back(layer.name, layer.bias_uncorrected_because);
+    }
+  }
+  if (num_corrected > 0 || !uncorrected.empty()) {
+    text += fmt::format("biases: {} corrected, {} not\n", num_corrected, uncorrected.size());
+    for (const auto& [name, reason] : uncorrected) {
+      text += fmt::format("  not corrected: {}: {}\n", Printable(name), Printable(reason, 200));
+    }
+  }
+  for (const TransformRow& row : report.transforms) text += TransformLine(row) + "\n";
   for (const LeftLayer& left : report.left) {
     text += fmt::format("  left: {} ({}): {}\n", Printable(left.name), left.op,
                         Printable(left.reason));

@@ -278,5 +278,64 @@ TEST(FindActivation, BoundsAndSlopesMustBeOneConstant) {
   ExpectIdentity(Find({Op("PRelu", {"other", "z"}, {"y"})}));
 }
 
+// What is found behind a convolution with 3 channels equals what the nodes compute.
+void ExpectPerChannel(const std::vector<Node>& nodes,
+                      const std::map<std::string, Tensor>& initializers, const char* name) {
+  SCOPED_TRACE(name);
+  Graph graph;
+  graph.inputs = {testing::FloatInput("z", {-1, 3, 4, 4})};
+  graph.nodes = nodes;
+  graph.initializers = initializers;
+  graph.outputs = {"y"};
+  const LayerActivation found = FindActivation(graph, graph.Consumers(), "z", {3, 3, 4});
+  EXPECT_EQ(found.activation.Name(), name);
+  EXPECT_EQ(found.node, "y");
+  const Tensor z = testing::RandomTensor({1, 3, 4, 4}, 1, -8.0F, 8.0F);
+  Tensor wanted = z.Clone();
+  for (int64_t c = 0; c < 3; ++c) {
+    found.activation.Of(c).Apply(z.data<float>() + c * 16, wanted.mutable_data<float>() + c * 16,
+                                 16);
+  }
+  const Tensor y = testing::RunGraph(graph, {{"z", z}}, {"y"}).at("y");
+  EXPECT_EQ(testing::RelativeDifference(y, wanted), 0.0);
+}
+
+TEST(FindActivation, BoundsAndSlopesPerChannel) {
+  const std::map<std::string, Tensor> constants = {
+      {"highs", Floats({1, 3, 1, 1}, {1.0F, 2.0F, 3.0F})},
+      {"short", Floats({3, 1, 1}, {1.0F, 2.0F, 3.0F})},
+      {"lows", Floats({1, 3, 1, 1}, {-1.0F, 0.0F, -3.0F})},
+      {"slopes", Floats({3, 1, 1}, {0.1F, 0.2F, -0.3F})},
+      {"zero", Tensor::Scalar(0.0F)},
+      {"six", Floats({1}, {6.0F})}};
+  const char* const relu6 = "Clip(0, per channel)";
+  ExpectPerChannel({Op("Relu", {"z"}, {"r"}), Op("Min", {"r", "highs"}, {"y"})}, constants, relu6);
+  ExpectPerChannel({Op("Relu", {"z"}, {"r"}), Op("Min", {"short", "r"}, {"y"})}, constants, relu6);
+  ExpectPerChannel({Op("Max", {"zero", "z"}, {"r"}), Op("Min", {"r", "highs"}, {"y"})}, constants,
+                   relu6);
+  ExpectPerChannel({Op("Min", {"z", "highs"}, {"r"}), Op("Relu", {"r"}, {"y"})}, constants, relu6);
+  ExpectPerChannel({Op("Max", {"z", "lows"}, {"r"}), Op("Min", {"r", "highs"}, {"y"})}, constants,
+                   "Clip(per channel, per channel)");
+  ExpectPerChannel({Op("Clip", {"z", "zero", "six"}, {"r"}), Op("Min", {"r", "highs"}, {"y"})},
+                   constants, relu6);
+  ExpectPerChannel({Op("PRelu", {"z", "slopes"}, {"y"})}, constants, "PRelu(per channel)");
+}
+
+TEST(FindActivation, ConstantsAlongOtherDimensionsAreNotPerChannel) {
+  const std::map<std::string, Tensor> constants = {{"rows", Floats({1, 1, 3, 1}, {1, 2, 3})},
+                                                   {"last", Floats({3}, {1, 2, 3})},
+                                                   {"more", Floats({1, 1, 3, 1, 1}, {1, 2, 3})}};
+  for (const char* constant : {"rows", "last", "more"}) {
+    Graph graph;
+    graph.nodes = {Op("Conv", {"x", "w"}, {"z"}), Op("Min", {"z", constant}, {"y"})};
+    graph.initializers = constants;
+    graph.outputs = {"y"};
+    ExpectIdentity(FindActivation(graph, graph.Consumers(), "z", {3, 3, 4}));
+    // Behind a matrix product, channels are last.
+    const LayerActivation found = FindActivation(graph, graph.Consumers(), "z", {3, 1, 2});
+    EXPECT_EQ(found.activation.upper.size(), std::string(constant) == "last" ? 3U : 0U);
+  }
+}
+
 }  // namespace
 }  // namespace adaround

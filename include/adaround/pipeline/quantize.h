@@ -18,6 +18,23 @@
 
 namespace adaround {
 
+// How biases are corrected for the shift that rounding gives the mean of a layer's outputs (Nagel
+// et al. 2019, arXiv:1906.04721, section 4.2). Corrected is `model`, layer by layer, so that later
+// layers see it; `nearest`, the baseline, keeps its biases.
+enum class BiasCorrection {
+  kNone,
+  // By the mean error on the search samples: E[W x] - E[W_hat x_hat].
+  kEmpirical,
+  // By -(W_hat - W) E[x], with E[x] from the moments of the layer before; layers whose E[x] cannot
+  // be derived stay as they are (LayerReport::bias_uncorrected_because).
+  kAnalytic
+};
+
+std::string BiasCorrectionName(BiasCorrection correction);
+std::vector<std::string> BiasCorrectionNames();
+// Throws Error(kInvalidArgument), listing the names.
+BiasCorrection ParseBiasCorrection(const std::string& name);
+
 struct QuantizeOptions {
   // Grid.
   int bits = 4;  // 2 ... 8
@@ -37,6 +54,7 @@ struct QuantizeOptions {
   double act_percentile = 99.99;  // percent kept between the ends by kPercentile; 50 ... 100
   // What is done to the float network before its weights are rounded.
   TransformOptions transform;
+  BiasCorrection bias_correction = BiasCorrection::kNone;
   // One of RoundingMethods().
   std::string method = "adaround";
   RoundingOptions rounding;

@@ -9,6 +9,15 @@
 namespace adaround {
 
 struct TransformOptions {
+  // Cross-layer equalization (arXiv:1906.04721, section 4.1): channels between two layers are
+  // rescaled so that both layers' weights have the same range there. Changes the float network's
+  // outputs by rounding alone. For per-tensor grids, of depthwise networks above all.
+  bool equalize = false;
+  // High-bias absorption (section 4.1.3), after equalization: what almost all values of a channel
+  // exceed moves into the next layers' biases. Changes outputs by rounding alone, too, as bounds
+  // move with the values and layers behind zero padding are left alone. For quantized activations.
+  bool absorb_bias = false;
+
   // Every violation; empty = sound.
   std::vector<std::string> Validate() const;
 };

@@ -36,6 +36,10 @@ struct LayerReport {
   int64_t num_nearest_rows = 0;
   int64_t num_changed = 0;  // weights that are not rounded to nearest
   bool short_last_group = false;
+  // "empirical" or "analytic" where the bias was corrected after rounding; else why it was not,
+  // where that was asked for. The errors above are those before the correction.
+  std::string bias_correction;
+  std::string bias_uncorrected_because;
   double seconds = 0.0;
 };
 

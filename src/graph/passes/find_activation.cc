@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 
+#include "graph/passes/channel_reach.h"
 #include "graph/passes/element_function.h"
 
 namespace adaround {
@@ -135,13 +136,122 @@ std::optional<Activation> Recognise(const ElementFunction& f) {
   return std::nullopt;
 }
 
+// Members of the piecewise linear family in a row, as one function per channel.
+class ActivationChain {
+ public:
+  ActivationChain(const Graph& graph, const ChannelPlace& place) : graph_(graph), place_(place) {
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    const auto channels = static_cast<size_t>(place.num_channels);
+    slope_.assign(channels, 1.0F);
+    lower_.assign(channels, -kInfinity);
+    upper_.assign(channels, kInfinity);
+  }
+
+  // Whether the node, which reads `input` and nothing else, could be joined.
+  bool Join(const Node& node, const std::string& input) {
+    if (node.outputs.size() != 1) return false;
+    if (node.op == "LeakyRelu" || node.op == "PRelu") return JoinSlope(node, input);
+    ChannelBounds bounds{{0.0F}, {std::numeric_limits<float>::infinity()}};
+    if (node.op != "Relu") {
+      const auto found = BoundsOf(graph_, node, input, place_);
+      if (!found) return false;
+      bounds = *found;
+    }
+    for (size_t c = 0; c < lower_.size(); ++c) {
+      const float low = bounds.lower[bounds.lower.size() == 1 ? 0 : c];
+      const float high = bounds.upper[bounds.upper.size() == 1 ? 0 : c];
+      lower_[c] = std::min(std::max(lower_[c], low), high);
+      upper_[c] = std::min(std::max(upper_[c], low), high);
+    }
+    last_node_ = node.name;
+    return true;
+  }
+
+  // Nothing where all channels have the same function.
+  std::optional<LayerActivation> PerChannel() const {
+    ChannelActivation activation;
+    Settle(slope_, activation.function.negative_slope, activation.negative_slope);
+    Settle(lower_, activation.function.lower, activation.lower);
+    Settle(upper_, activation.function.upper, activation.upper);
+    const bool is_same = activation.negative_slope.empty() && activation.lower.empty() &&
+                         activation.upper.empty();
+    if (is_same) return std::nullopt;
+    return LayerActivation{activation, last_node_};
+  }
+
+ private:
+  bool JoinSlope(const Node& node, const std::string& input) {
+    // Behind bounds or another slope, a slope would make another function.
+    const auto is_infinite = [](float bound) { return std::isinf(bound); };
+    if (has_slope_ || node.inputs.empty() || node.inputs[0] != input ||
+        !std::all_of(lower_.begin(), lower_.end(), is_infinite) ||
+        !std::all_of(upper_.begin(), upper_.end(), is_infinite)) {
+      return false;
+    }
+    std::vector<float> slope = {static_cast<float>(node.GetFloat("alpha", 0.01))};
+    if (node.op == "PRelu") {
+      // Before opset 7 a slope of one dimension lies along the channels.
+      if (node.inputs.size() != 2 || graph_.opset < 7) return false;
+      const auto constant = ChannelConstant(graph_, node.inputs[1], place_);
+      if (!constant) return false;
+      slope = *constant;
+    }
+    for (size_t c = 0; c < slope_.size(); ++c) slope_[c] = slope[slope.size() == 1 ? 0 : c];
+    has_slope_ = true;
+    last_node_ = node.name;
+    return true;
+  }
+
+  static void Settle(const std::vector<float>& channels, float& common, std::vector<float>& own) {
+    const bool is_same = std::all_of(channels.begin(), channels.end(),
+                                     [&](float value) { return value == channels.front(); });
+    if (is_same) {
+      common = channels.front();
+    } else {
+      own = channels;
+    }
+  }
+
+  const Graph& graph_;
+  const ChannelPlace& place_;
+  std::vector<float> slope_;
+  std::vector<float> lower_;
+  std::vector<float> upper_;
+  bool has_slope_ = false;
+  std::string last_node_;
+};
+
+// The longest such chain behind the tensor, where channels differ.
+std::optional<LayerActivation> FindChain(
+    const Graph& graph, const std::map<std::string, std::vector<size_t>>& consumers,
+    std::string tensor, const ChannelPlace& place) {
+  if (place.num_channels < 1) return std::nullopt;
+  ActivationChain chain(graph, place);
+  // More do not occur.
+  constexpr int kMaxNodes = 8;
+  for (int i = 0; i < kMaxNodes && !graph.IsOutput(tensor); ++i) {
+    const auto readers = consumers.find(tensor);
+    if (readers == consumers.end() || readers->second.size() != 1) break;
+    const Node& node = graph.nodes[readers->second.front()];
+    if (std::count(node.inputs.begin(), node.inputs.end(), tensor) != 1 ||
+        !chain.Join(node, tensor)) {
+      break;
+    }
+    tensor = node.outputs[0];
+  }
+  return chain.PerChannel();
+}
+
 }  // namespace
 
 LayerActivation FindActivation(const Graph& graph,
                                const std::map<std::string, std::vector<size_t>>& consumers,
-                               const std::string& tensor) {
+                               const std::string& tensor, const ChannelPlace& place) {
   const auto found = consumers.find(tensor);
   if (found == consumers.end() || graph.IsOutput(tensor)) return {};
+  if (std::optional<LayerActivation> chain = FindChain(graph, consumers, tensor, place)) {
+    return *chain;
+  }
   // The longest group that is an activation: a Relu whose result is then cut at 6 is both.
   std::vector<ElementFunction> functions = FindElementFunctions(graph, consumers, tensor);
   for (size_t i = functions.size(); i-- > 0;) {

@@ -157,8 +157,8 @@ bool KeepsRank(std::string_view op) {
 
 class Folder {
  public:
-  explicit Folder(Graph& graph)
-      : graph_(graph), consumers_(graph.Consumers()), producers_(graph.Producers()) {
+  Folder(Graph& graph, ChannelMomentsMap* moments)
+      : graph_(graph), moments_(moments), consumers_(graph.Consumers()), producers_(graph.Producers()) {
     for (const GraphInput& input : graph.inputs) input_ranks_[input.name] = input.shape.size();
   }
 
@@ -284,10 +284,33 @@ class Folder {
     graph_.initializers[layer.inputs[2]] = std::move(new_bias);
     if (layer.op == "MatMul") layer.op = "Gemm";
     if (layer.op == "Gemm") layer.attributes["beta"] = 1.0;
+    if (moments_ != nullptr) RecordMoments(layer.outputs[0], follower, *transform);
     layer.outputs[0] = follower.outputs[0];
     producers_[layer.outputs[0]] = layer_index;
     ++num_folded_[layer_index];
     return true;
+  }
+
+  // Of the layer's output behind `follower`, which reads `output`.
+  void RecordMoments(const std::string& output, const Node& follower,
+                     const ChannelTransform& transform) {
+    ChannelMoments moments;
+    const auto known = moments_->find(output);
+    for (size_t c = 0; c < transform.factor.size(); ++c) {
+      if (follower.op == "BatchNormalization") {
+        const auto parameter = [&](size_t input) {
+          return static_cast<double>(
+              graph_.initializers.at(follower.inputs[input]).data<float>()[c]);
+        };
+        moments.mean.push_back(parameter(2));
+        moments.std.push_back(std::abs(parameter(1)));
+      } else if (known != moments_->end()) {
+        moments.mean.push_back(known->second.mean[c] * transform.factor[c] + transform.shift[c]);
+        moments.std.push_back(known->second.std[c] * std::abs(transform.factor[c]));
+      }
+    }
+    if (known != moments_->end()) moments_->erase(known);
+    if (!moments.mean.empty()) (*moments_)[follower.outputs[0]] = std::move(moments);
   }
 
   std::string FreshName(const std::string& wanted) const {
@@ -309,6 +332,7 @@ class Folder {
   }
 
   Graph& graph_;
+  ChannelMomentsMap* moments_;
   std::map<std::string, std::vector<size_t>> consumers_;  // before folding
   std::map<std::string, size_t> producers_;               // as folded so far
   std::map<std::string, size_t> input_ranks_;             // of graph inputs
@@ -318,8 +342,8 @@ class Folder {
 
 }  // namespace
 
-int64_t FoldBatchNorm(Graph& graph) {
-  return Folder(graph).Run();
+int64_t FoldBatchNorm(Graph& graph, ChannelMomentsMap* moments) {
+  return Folder(graph, moments).Run();
 }
 
 }  // namespace adaround

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "adaround/graph/graph.h"
+#include "graph/channel_moments.h"
 
 namespace adaround {
 
@@ -21,7 +22,11 @@ namespace adaround {
 // What does not fit, or would overflow, stays as it is. Returns the number of folded
 // BatchNormalization nodes.
 // REQUIRES: graph.Validate() is empty. Keeps the order of nodes.
+//
+// `moments`, where not null, gains the output moments of each layer that a BatchNormalization is
+// folded into: as it normalizes what it was trained on, they are mean = beta, std = |gamma| (Nagel
+// et al. 2019, arXiv:1906.04721, section 4.2.1), then scaled and shifted by what is folded after it.
 // Throws Error(kMalformed), naming the node, where a variance has no root.
-int64_t FoldBatchNorm(Graph& graph);
+int64_t FoldBatchNorm(Graph& graph, ChannelMomentsMap* moments = nullptr);
 
 }  // namespace adaround

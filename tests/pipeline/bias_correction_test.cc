@@ -1,0 +1,293 @@
+#include "pipeline/bias_correction.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "adaround/base/error.h"
+#include "adaround/pipeline/quantize.h"
+#include "pipeline/measure_moments.h"
+#include "support/small_networks.h"
+
+namespace adaround {
+namespace {
+
+using testing::FloatInput;
+using testing::Given;
+using testing::GivenList;
+using testing::IntList;
+using testing::Op;
+using testing::QuickQuantizeOptions;
+using testing::RandomTensor;
+using testing::RunGraph;
+using testing::SmallConvNet;
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// E[f(z)] by the midpoint rule over 10 standard deviations.
+double Integrated(const Activation& f, double mean, double std) {
+  constexpr int kSteps = 400'000;
+  constexpr double kReach = 10.0;
+  double sum = 0.0;
+  double mass = 0.0;
+  for (int i = 0; i < kSteps; ++i) {
+    const double t = -kReach + 2 * kReach * (i + 0.5) / kSteps;
+    const double density = std::exp(-0.5 * t * t);
+    const auto z = static_cast<float>(mean + std * t);
+    float value = 0.0F;
+    f.Apply(&z, &value, 1);
+    sum += density * value;
+    mass += density;
+  }
+  return sum / mass;
+}
+
+TEST(NormalExpectation, MatchesNumericalIntegration) {
+  for (const Activation& f : {MakeRelu(), MakeClip(0, 6), MakeClip(-1, 2), MakeClip(-kInfinity, 1),
+                              MakeLeakyRelu(0.1F), MakeLeakyRelu(-0.5F), Activation{}}) {
+    for (const double mean : {-7.0, -1.0, 0.0, 0.4, 3.0, 9.0}) {
+      for (const double std : {0.01, 0.5, 2.0, 8.0}) {
+        // Apply() works in float32.
+        EXPECT_NEAR(*NormalExpectation(f, mean, std), Integrated(f, mean, std),
+                    2e-6 * (1 + std::abs(mean) + std))
+            << f.Name() << " " << mean << " " << std;
+      }
+    }
+  }
+}
+
+TEST(NormalExpectation, WithoutDeviationItIsTheFunction) {
+  EXPECT_EQ(*NormalExpectation(MakeClip(0, 6), 7.0, 0.0), 6.0);
+  EXPECT_EQ(*NormalExpectation(MakeRelu(), -3.0, 0.0), 0.0);
+  EXPECT_NEAR(*NormalExpectation(MakeLeakyRelu(0.1F), -3.0, 0.0), -0.3, 1e-7);
+}
+
+TEST(NormalExpectation, OtherFunctionsHaveNone) {
+  Activation f;
+  f.kind = Activation::Kind::kTanh;
+  EXPECT_FALSE(NormalExpectation(f, 0.0, 1.0));
+  f = MakeLeakyRelu(0.1F);
+  f.upper = 6.0F;
+  EXPECT_FALSE(NormalExpectation(f, 0.0, 1.0));
+}
+
+TEST(EmpiricalCorrection, MakesTheMeanErrorZero) {
+  SampledColumns samples;
+  samples.num_groups = 2;
+  samples.num_rows = 4;
+  samples.row_length = 3;
+  samples.num_samples = 17;
+  samples.x_hat = testing::RandomFloats(2 * 17 * 3, 1);
+  samples.target = testing::RandomFloats(4 * 17, 2);
+  const std::vector<float> weights = testing::RandomFloats(4 * 3, 3);
+  const std::vector<float> bias = testing::RandomFloats(4, 4);
+  const std::vector<double> correction = EmpiricalCorrection(samples, weights, bias);
+  ASSERT_EQ(correction.size(), 4U);
+  for (int64_t row = 0; row < 4; ++row) {
+    double error = 0.0;
+    for (int64_t n = 0; n < 17; ++n) {
+      double output = bias[row] + correction[row];
+      for (int64_t k = 0; k < 3; ++k) {
+        output += weights[row * 3 + k] * samples.x_hat[(row / 2 * 17 + n) * 3 + k];
+      }
+      error += samples.target[row * 17 + n] - output;
+    }
+    EXPECT_NEAR(error / 17, 0.0, 1e-6);
+  }
+}
+
+CalibrationSet Samples(const Graph& graph) {
+  return CalibrationSet(GivenList(Given("input", RandomTensor({24, 3, 8, 8}, 50))), graph);
+}
+
+TEST(MeasureMoments, MatchesANaiveComputation) {
+  Graph graph = SmallConvNet();
+  const LinearLayers layers = FindLinearLayers(graph);
+  const CalibrationSet samples = Samples(graph);
+  ChannelMomentsMap one;
+  ChannelMomentsMap two;
+  MeasureMoments(graph, layers.layers, samples, 1, nullptr, one);
+  MeasureMoments(graph, layers.layers, samples, 2, nullptr, two);
+  ASSERT_EQ(one.size(), layers.layers.size());
+  for (const LinearLayer& layer : layers.layers) {
+    EXPECT_EQ(one.at(layer.output).mean, two.at(layer.output).mean);
+    EXPECT_EQ(one.at(layer.output).std, two.at(layer.output).std);
+    std::vector<std::vector<double>> values(static_cast<size_t>(layer.num_rows));
+    for (int64_t sample = 0; sample < samples.num_samples(); ++sample) {
+      const Tensor z = RunGraph(graph, {{"input", samples.FloatSample("input", sample)}},
+                                {layer.output})
+                           .at(layer.output);
+      const int64_t positions = z.num_elements() / layer.num_rows;
+      for (int64_t i = 0; i < z.num_elements(); ++i) {
+        values[static_cast<size_t>(i / positions)].push_back(z.data<float>()[i]);
+      }
+    }
+    for (size_t c = 0; c < values.size(); ++c) {
+      double mean = 0.0;
+      for (const double v : values[c]) mean += v / static_cast<double>(values[c].size());
+      double variance = 0.0;
+      for (const double v : values[c]) {
+        variance += (v - mean) * (v - mean) / static_cast<double>(values[c].size());
+      }
+      EXPECT_NEAR(one.at(layer.output).mean[c], mean, 1e-6);
+      EXPECT_NEAR(one.at(layer.output).std[c], std::sqrt(variance), 1e-5);
+    }
+  }
+}
+
+// Conv, Clip(0, 1), Conv, then Conv behind a MaxPool.
+Graph ClippedChain() {
+  Graph graph;
+  graph.inputs = {FloatInput("input", {-1, 3, 8, 8})};
+  graph.outputs = {"c"};
+  graph.nodes = {Op("Conv", {"input", "a.w", "a.b"}, {"a"}), Op("Clip", {"a", "zero", "one"}, {"f"}),
+                 Op("Conv", {"f", "b.w"}, {"b"}),
+                 Op("MaxPool", {"b"}, {"p"}, {{"kernel_shape", IntList({2, 2})}}),
+                 Op("Conv", {"p", "c.w"}, {"c"})};
+  graph.initializers = {{"zero", Tensor::Scalar(0.0F)},      {"one", Tensor::Scalar(1.0F)},
+                        {"a.w", RandomTensor({6, 3, 1, 1}, 1)}, {"a.b", RandomTensor({6}, 2)},
+                        {"b.w", RandomTensor({5, 6, 3, 3}, 3)}, {"c.w", RandomTensor({4, 5, 1, 1}, 4)}};
+  return graph;
+}
+
+TEST(AnalyticCorrection, IsTheWeightErrorTimesTheExpectedInput) {
+  const Graph graph = ClippedChain();
+  const LinearLayers layers = FindLinearLayers(graph);
+  ChannelMomentsMap moments;
+  moments["a"] = {{-1.0, 0.0, 0.5, 1.0, 2.0, 0.3}, {0.5, 1.0, 0.0, 2.0, 0.1, 0.3}};
+  moments["b"] = {{0, 0, 0, 0, 0}, {1, 1, 1, 1, 1}};
+  const std::vector<ExpectedInput> inputs = ExpectedInputs(graph, layers.layers, moments);
+  ASSERT_EQ(inputs.size(), 3U);
+  // The graph's own input, and what passes through a MaxPool, are not known.
+  EXPECT_TRUE(inputs[0].mean.empty());
+  EXPECT_FALSE(inputs[0].unknown_because.empty());
+  EXPECT_TRUE(inputs[2].mean.empty());
+  EXPECT_NE(inputs[2].unknown_because.find("MaxPool"), std::string::npos);
+  ASSERT_EQ(inputs[1].mean.size(), 6U);
+  for (size_t c = 0; c < 6; ++c) {
+    EXPECT_NEAR(inputs[1].mean[c],
+                Integrated(MakeClip(0, 1), moments["a"].mean[c], moments["a"].std[c]), 1e-5);
+  }
+  const Tensor& weight = graph.initializers.at("b.w");
+  const Tensor rounded = RandomTensor({5, 6, 3, 3}, 9);
+  const std::vector<double> correction =
+      AnalyticCorrection(layers.layers[1], weight, rounded, inputs[1]);
+  for (int64_t row = 0; row < 5; ++row) {
+    double wanted = 0.0;
+    for (int64_t k = 0; k < 54; ++k) {
+      wanted -= (rounded.data<float>()[row * 54 + k] - weight.data<float>()[row * 54 + k]) *
+                inputs[1].mean[static_cast<size_t>(k / 9)];
+    }
+    EXPECT_NEAR(correction[static_cast<size_t>(row)], wanted, 1e-5);
+  }
+}
+
+// |mean over samples and positions of (output - float output)|, the largest of all channels.
+double MeanError(const Graph& graph, const QuantizedModel& model, const CalibrationSet& samples,
+                 const std::string& tensor, const std::string& float_tensor) {
+  const Graph quantized = model.Dequantized();
+  std::vector<double> errors;
+  for (int64_t sample = 0; sample < samples.num_samples(); ++sample) {
+    const TensorMap given = {{"input", samples.FloatSample("input", sample)}};
+    const Tensor y = RunGraph(quantized, given, {tensor}).at(tensor);
+    const Tensor wanted = RunGraph(graph, given, {float_tensor}).at(float_tensor);
+    const int64_t channels = y.dim(1);
+    const int64_t positions = y.num_elements() / channels;
+    errors.resize(static_cast<size_t>(channels));
+    for (int64_t i = 0; i < y.num_elements(); ++i) {
+      errors[static_cast<size_t>(i / positions)] +=
+          (static_cast<double>(y.data<float>()[i]) - wanted.data<float>()[i]) /
+          static_cast<double>(positions * samples.num_samples());
+    }
+  }
+  double largest = 0.0;
+  for (const double error : errors) largest = std::max(largest, std::abs(error));
+  return largest;
+}
+
+QuantizeOptions CorrectionOptions(BiasCorrection correction) {
+  QuantizeOptions options = QuickQuantizeOptions();
+  options.method = "nearest";
+  options.bits = 3;
+  options.bias_correction = correction;
+  // Every position of every sample, none held out but the one that must be.
+  options.search_columns = 1 << 20;
+  options.held_out_fraction = 0.0;
+  return options;
+}
+
+TEST(BiasCorrection, EmpiricalMakesMeansOfAllLayersRight) {
+  const Graph graph = SmallConvNet();
+  const CalibrationSet samples = Samples(graph);
+  const QuantizeResult plain =
+      QuantizeModel(graph, samples, CorrectionOptions(BiasCorrection::kNone));
+  const QuantizeResult corrected =
+      QuantizeModel(graph, samples, CorrectionOptions(BiasCorrection::kEmpirical));
+  for (const LayerReport& layer : corrected.layers) {
+    EXPECT_EQ(layer.bias_correction, "empirical");
+    EXPECT_EQ(layer.bias_uncorrected_because, "");
+  }
+  // Folded layers keep the names of the BatchNormalization's outputs. One sample of 24 is held out.
+  for (const char* tensor : {"stem_bn", "depthwise_bn", "pointwise", "logits"}) {
+    const double before = MeanError(graph, plain.model, samples, tensor, tensor);
+    const double after = MeanError(graph, corrected.model, samples, tensor, tensor);
+    EXPECT_LT(after, 0.25 * before) << tensor;
+    // The baseline is not corrected.
+    EXPECT_EQ(MeanError(graph, corrected.nearest, samples, tensor, tensor), before) << tensor;
+  }
+}
+
+TEST(BiasCorrection, AnalyticSaysWhichLayersItLeaves) {
+  const Graph graph = SmallConvNet();
+  const CalibrationSet samples = Samples(graph);
+  const QuantizeResult result =
+      QuantizeModel(graph, samples, CorrectionOptions(BiasCorrection::kAnalytic));
+  std::map<std::string, const LayerReport*> layers;
+  for (const LayerReport& layer : result.layers) layers[layer.name] = &layer;
+  EXPECT_EQ(layers.at("depthwise")->bias_correction, "analytic");
+  EXPECT_EQ(layers.at("pointwise")->bias_correction, "analytic");
+  EXPECT_EQ(layers.at("stem")->bias_correction, "");
+  EXPECT_NE(layers.at("stem")->bias_uncorrected_because, "");
+  // Behind a sum.
+  EXPECT_EQ(layers.at("logits")->bias_correction, "");
+  EXPECT_NE(layers.at("logits")->bias_uncorrected_because, "");
+}
+
+TEST(BiasCorrection, LayersWithoutBiasGainOneAndFloatLayersDoNot) {
+  const Graph graph = ClippedChain();
+  const CalibrationSet samples = Samples(graph);
+  QuantizeOptions options = CorrectionOptions(BiasCorrection::kEmpirical);
+  options.exclude = {"c"};
+  const QuantizeResult result = QuantizeModel(graph, samples, options);
+  for (const Node& node : result.model.graph.nodes) {
+    if (node.name == "b") EXPECT_EQ(node.inputs.size(), 3U);
+    if (node.name == "c") EXPECT_EQ(node.inputs.size(), 2U);
+  }
+  EXPECT_LT(MeanError(graph, result.model, samples, "b", "b"), 0.02);
+}
+
+TEST(BiasCorrection, CorrectedBiasesAreWhatIsQuantized) {
+  const Graph graph = ClippedChain();
+  const CalibrationSet samples = Samples(graph);
+  QuantizeOptions options = CorrectionOptions(BiasCorrection::kEmpirical);
+  options.act_bits = 8;
+  const QuantizeResult result = QuantizeModel(graph, samples, options);
+  ASSERT_EQ(result.model.biases.size(), 3U);
+  ASSERT_EQ(result.nearest.biases.size(), 3U);
+  int differing = 0;
+  for (const auto& [name, bias] : result.model.biases) {
+    EXPECT_FALSE(result.model.graph.initializers.contains(name));
+    differing += bias.integers != result.nearest.biases.at(name).integers ? 1 : 0;
+  }
+  EXPECT_EQ(differing, 3);
+}
+
+TEST(BiasCorrection, NamesRoundTrip) {
+  for (const std::string& name : BiasCorrectionNames()) {
+    EXPECT_EQ(BiasCorrectionName(ParseBiasCorrection(name)), name);
+  }
+  EXPECT_THROW(ParseBiasCorrection("other"), Error);
+}
+
+}  // namespace
+}  // namespace adaround
