@@ -13,6 +13,7 @@
 #include "adaround/io/atomic_output.h"
 #include "adaround/io/calibration_files.h"
 #include "adaround/io/labels.h"
+#include "adaround/io/layer_plan.h"
 #include "adaround/io/model_file.h"
 #include "adaround/io/onnx_import.h"
 #include "adaround/io/quantized_model_io.h"
@@ -41,6 +42,8 @@ struct QuantizeArguments {
   std::string data;
   std::string labels;
   std::string report;
+  std::string plan;
+  std::string save_plan;
   std::vector<std::string> formats;
   std::optional<double> expect_float;
   int64_t verify = 0;
@@ -63,15 +66,6 @@ std::string TextOf(const std::vector<std::string>& values) {
   return text;
 }
 
-const char* TextOf(Granularity granularity) {
-  switch (granularity) {
-    case Granularity::kPerTensor: return "tensor";
-    case Granularity::kPerChannel: return "channel";
-    case Granularity::kPerGroup: return "group";
-  }
-  return "";
-}
-
 }  // namespace
 
 std::map<std::string, std::string> Provenance(const std::string& model_digest,
@@ -89,7 +83,7 @@ std::map<std::string, std::string> Provenance(const std::string& model_digest,
       {"calibration_samples", std::to_string(num_samples)},
       {"method", options.method},
       {"bits", std::to_string(options.bits)},
-      {"granularity", TextOf(options.granularity)},
+      {"granularity", std::string(GranularityName(options.granularity))},
       {"symmetric", options.symmetric ? "true" : "false"},
       {"range_estimator", std::string(RangeEstimatorName(options.range_estimator))},
       {"include", TextOf(options.include)},
@@ -108,6 +102,17 @@ std::map<std::string, std::string> Provenance(const std::string& model_digest,
   };
   if (options.granularity == Granularity::kPerGroup) {
     provenance["group_size"] = std::to_string(options.group_size);
+  }
+  if (options.range_estimator == RangeEstimator::kPercentile) {
+    provenance["percentile"] = TextOf(options.percentile);
+  }
+  if (!options.plan.empty()) {
+    std::string plan;
+    for (const LayerPlan& layer : options.plan) plan += (plan.empty() ? "" : "; ") + layer.ToText();
+    provenance["plan"] = plan;
+  }
+  if (options.transform.split_outliers > 0.0) {
+    provenance["split_outliers"] = TextOf(options.transform.split_outliers);
   }
   if (options.act_bits) {
     provenance["act_bits"] = std::to_string(*options.act_bits);
@@ -203,13 +208,6 @@ void FillReport(const QuantizeResult& result, RunReport& report) {
   }
 }
 
-// The measure that a network is known by: top-1 accuracy, or mIoU of a segmentation.
-std::optional<double> HeadlineAccuracy(const Evaluation& evaluation) {
-  if (evaluation.accuracy) return evaluation.accuracy->top1;
-  if (evaluation.segmentation) return evaluation.segmentation->miou;
-  return std::nullopt;
-}
-
 // Shows what the float model reaches before hours of work build on it.
 void ShowFloatAccuracy(const Graph& graph, const CalibrationSet& data, const Labels& labels,
                        const QuantizeArguments& arguments, ProgressObserver* observer) {
@@ -291,11 +289,12 @@ std::optional<Error> WriteExports(const QuantizeArguments& arguments, const Quan
 
 void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& binding) {
   const std::vector<std::string> inputs = {arguments.model, arguments.calib, arguments.data,
-                                           arguments.labels};
+                                           arguments.labels, arguments.plan};
   CheckOutputFile("--log-file", arguments.common.log.file, inputs, true);
   SetUpLog(arguments.common.log);
   const Clock::time_point start = Clock::now();
   QuantizeOptions options = binding.Options();
+  if (!arguments.plan.empty()) options.plan = ReadLayerPlan(arguments.plan);
   options.num_threads = arguments.common.NumThreads();
   ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
   if (!arguments.labels.empty() && arguments.data.empty()) {
@@ -317,6 +316,8 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   std::vector<std::string> read_or_made = inputs;
   read_or_made.push_back(output.string());
   CheckOutputFile("--report", arguments.report, read_or_made, arguments.force);
+  if (!arguments.report.empty()) read_or_made.push_back(arguments.report);
+  CheckOutputFile("--save-plan", arguments.save_plan, read_or_made, arguments.force);
 
   Graph graph = ReadFloatModel(arguments.model);
   for (const Node& node : graph.nodes) {
@@ -355,8 +356,8 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   if (labels) ShowFloatAccuracy(graph, *data, *labels, arguments, &display);
   QuantizeResult result = QuantizeModel(graph, samples, options, &display);
   result.model.provenance =
-      Provenance(ModelDigest(arguments.model), CalibrationDigest(arguments.calib), options,
-                 samples.num_samples());
+      Provenance(ModelDigest(arguments.model), CalibrationDigest(arguments.calib),
+                 WithDecisions(options, result.plan), samples.num_samples());
   WriteQuantizedModel(directory.partial(), result.model);
 
   RunReport report;
@@ -396,6 +397,7 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   const std::string json = ToJson(report);
   WriteFileAtomically(directory.partial() / "report.json", json);
   if (!arguments.report.empty()) WriteFileAtomically(arguments.report, json);
+  if (!arguments.save_plan.empty()) WriteLayerPlan(arguments.save_plan, result.plan);
   directory.Commit();
   if (arguments.common.json) {
     std::cout << json;
@@ -466,6 +468,16 @@ void AddQuantizeCommand(CLI::App& app) {
   command->add_option("--report", arguments->report, "also write report.json here")
       ->type_name("FILE")
       ->group("Output");
+  command
+      ->add_option("--plan", arguments->plan,
+                   "what single layers differ in: a file of --save-plan or of `analyze`, to be "
+                   "edited; in place of --include, --exclude and --layer-bits")
+      ->type_name("FILE")
+      ->group("Layers");
+  command
+      ->add_option("--save-plan", arguments->save_plan, "write what was decided for each layer here")
+      ->type_name("FILE")
+      ->group("Layers");
   command
       ->add_option("--baseline", arguments->baseline,
                    "also round to nearest on the same grids and show both")

@@ -9,6 +9,12 @@
 namespace adaround {
 
 struct TransformOptions {
+  // Outlier channel splitting (Zhao et al. 2019, arXiv:1901.09504): this part of a layer's input
+  // channels, rounded up, is duplicated with about half the weight each, those with the largest
+  // weights first; 0 ... 1, 0 = none. The paper has 0.01 to 0.05 for weights. Costs that part in
+  // weights and arithmetic.
+  double split_outliers = 0.0;
+
   // Every violation; empty = sound.
   std::vector<std::string> Validate() const;
 };
