@@ -21,5 +21,6 @@ void AddQuantizeCommand(CLI::App& app);
 void AddEvaluateCommand(CLI::App& app);
 void AddInspectCommand(CLI::App& app);
 void AddConvertCommand(CLI::App& app);
+void AddAnalyzeCommand(CLI::App& app);
 
 }  // namespace adaround::cli

@@ -77,6 +77,7 @@ int Run(int argc, char** argv) {
   AddEvaluateCommand(app);
   AddInspectCommand(app);
   AddConvertCommand(app);
+  AddAnalyzeCommand(app);
   try {
     app.parse(argc, argv);
     return FlushOutput(kExitOk);

@@ -20,6 +20,7 @@ constexpr const char* kOptimizer = "Optimizer";
 constexpr const char* kDiscrete = "Discrete methods";
 constexpr const char* kLayers = "Layers";
 constexpr const char* kRun = "Run";
+constexpr const char* kTransform = "Transformation of the float network";
 
 double ParseNumber(const std::string& text, const std::string& option) {
   double value = 0.0;
@@ -85,6 +86,7 @@ void QuantizeBinding::AddAll() {
   AddOptimizer();
   AddDiscrete();
   AddLayers();
+  AddOutlierSplit();
   AddRun();
   CheckMethodOptions();
   for (const CLI::Option* option : std::as_const(app_).get_options()) {
@@ -119,17 +121,16 @@ void QuantizeBinding::CheckMethodOptions() const {
 void QuantizeBinding::AddScheme() {
   Bind<int>("--bits", "bits per weight, 2 to 8", kScheme,
             [](QuantizeOptions& o) -> int& { return o.bits; });
-  auto granularity = std::make_shared<std::string>("channel");
+  auto granularity = std::make_shared<std::string>(
+      std::string(GranularityName(QuantizeOptions{}.granularity)));
   CLI::Option* granularity_option =
       app_.add_option("--granularity", *granularity, "weights that share a scale")
-          ->check(CLI::IsMember({"channel", "tensor", "group"}))
+          ->check(CLI::IsMember(GranularityNames()))
           ->capture_default_str()
           ->group(kScheme);
   overlays_.push_back([granularity, granularity_option](QuantizeOptions& options) {
     if (granularity_option->count() == 0) return;
-    options.granularity = *granularity == "tensor"  ? Granularity::kPerTensor
-                          : *granularity == "group" ? Granularity::kPerGroup
-                                                    : Granularity::kPerChannel;
+    options.granularity = ParseGranularity(*granularity);
   });
   CLI::Option* group_size =
       Bind<int64_t>("--group-size", "weights per scale with --granularity group", kScheme,
@@ -151,12 +152,23 @@ void QuantizeBinding::AddScheme() {
   auto estimator = std::make_shared<std::string>(
       std::string(RangeEstimatorName(QuantizeOptions{}.range_estimator)));
   CLI::Option* estimator_option =
-      app_.add_option("--range-estimator", *estimator, "how the scale is chosen")
+      app_.add_option("--range-estimator", *estimator,
+                      "how the scale is chosen (mse per channel is OMSE)")
           ->check(CLI::IsMember(RangeEstimatorNames()))
           ->capture_default_str()
           ->group(kScheme);
   overlays_.push_back([estimator, estimator_option](QuantizeOptions& options) {
     if (estimator_option->count() > 0) options.range_estimator = ParseRangeEstimator(*estimator);
+  });
+  CLI::Option* percentile_option =
+      Bind<double>("--percentile",
+                   "percent of the weights inside the range, with --range-estimator percentile",
+                   kScheme, [](QuantizeOptions& o) -> double& { return o.percentile; });
+  overlays_.push_back([percentile_option](QuantizeOptions& options) {
+    if (percentile_option->count() > 0 &&
+        options.range_estimator != RangeEstimator::kPercentile) {
+      throw Error(ErrorCode::kInvalidArgument, "--percentile needs --range-estimator percentile");
+    }
   });
   app_.add_flag("--narrow-range")
       ->description("symmetric integers from -2^(b-1)+1 (accelerators)")
@@ -330,6 +342,14 @@ void QuantizeBinding::AddLayers() {
   });
 }
 
+void QuantizeBinding::AddOutlierSplit() {
+  Bind<double>("--split-outliers",
+               "part of each layer's input channels to duplicate with half the weight, those with "
+               "the largest weights; 0 = none",
+               kTransform, [](QuantizeOptions& o) -> double& { return o.transform.split_outliers; })
+      ->type_name("RATIO");
+}
+
 void QuantizeBinding::AddRun() {
   Bind<uint64_t>("--seed", "names the random streams", kRun, [](QuantizeOptions& o) -> uint64_t& {
     return o.seed;
@@ -351,7 +371,7 @@ void QuantizeBinding::AddRun() {
 }
 
 QuantizeOptions QuantizeBinding::Options(const std::vector<const QuantizeBinding*>& bindings) {
-  std::string preset = QuantizeBinding::kDefaultPreset;
+  std::string preset = bindings.front()->default_preset_;
   for (const QuantizeBinding* binding : bindings) {
     if (binding->app_.count("--preset") > 0) preset = binding->preset_;
   }

@@ -15,7 +15,8 @@ namespace adaround::cli {
 
 class QuantizeBinding {
  public:
-  explicit QuantizeBinding(CLI::App& app) : app_(app) {}
+  explicit QuantizeBinding(CLI::App& app, const std::string& default_preset = "default")
+      : app_(app), default_preset_(default_preset), preset_(default_preset) {}
 
   // Adds every option that ends in QuantizeOptions.
   void AddAll();
@@ -49,6 +50,7 @@ class QuantizeBinding {
   void AddOptimizer();
   void AddDiscrete();
   void AddLayers();
+  void AddOutlierSplit();
   void AddRun();
   // Flags and methods agree with MethodOptions(): every optimizer flag has a row.
   void CheckMethodOptions() const;
@@ -56,9 +58,8 @@ class QuantizeBinding {
   void CheckMethodReadsOptions(const QuantizeOptions& options) const;
 
   CLI::App& app_;
-  static constexpr const char* kDefaultPreset = "default";
-
-  std::string preset_ = kDefaultPreset;
+  std::string default_preset_;
+  std::string preset_;
   std::vector<std::string> names_;  // of the options added here
   std::vector<std::function<void(QuantizeOptions&)>> overlays_;
 };

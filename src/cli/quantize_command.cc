@@ -13,6 +13,7 @@
 #include "adaround/io/atomic_output.h"
 #include "adaround/io/calibration_files.h"
 #include "adaround/io/labels.h"
+#include "adaround/io/layer_plan.h"
 #include "adaround/io/model_file.h"
 #include "adaround/io/onnx_import.h"
 #include "adaround/io/quantized_model_io.h"
@@ -43,6 +44,8 @@ struct QuantizeArguments {
   std::string data;
   std::string labels;
   std::string report;
+  std::string plan;
+  std::string save_plan;
   std::vector<std::string> formats;
   std::optional<double> expect_float;
   int64_t verify = 0;
@@ -57,15 +60,6 @@ std::string TextOf(const std::vector<std::string>& values) {
   std::string text;
   for (const std::string& value : values) text += (text.empty() ? "" : " ") + value;
   return text;
-}
-
-const char* TextOf(Granularity granularity) {
-  switch (granularity) {
-    case Granularity::kPerTensor: return "tensor";
-    case Granularity::kPerChannel: return "channel";
-    case Granularity::kPerGroup: return "group";
-  }
-  return "";
 }
 
 }  // namespace
@@ -85,7 +79,7 @@ std::map<std::string, std::string> Provenance(const std::string& model_digest,
       {"calibration_samples", std::to_string(num_samples)},
       {"method", options.method},
       {"bits", std::to_string(options.bits)},
-      {"granularity", TextOf(options.granularity)},
+      {"granularity", std::string(GranularityName(options.granularity))},
       {"symmetric", options.symmetric ? "true" : "false"},
       {"range_estimator", std::string(RangeEstimatorName(options.range_estimator))},
       {"include", TextOf(options.include)},
@@ -105,6 +99,17 @@ std::map<std::string, std::string> Provenance(const std::string& model_digest,
   }
   if (options.granularity == Granularity::kPerGroup) {
     provenance["group_size"] = std::to_string(options.group_size);
+  }
+  if (options.range_estimator == RangeEstimator::kPercentile) {
+    provenance["percentile"] = TextOf(options.percentile);
+  }
+  if (!options.plan.empty()) {
+    std::string plan;
+    for (const LayerPlan& layer : options.plan) plan += (plan.empty() ? "" : "; ") + layer.ToText();
+    provenance["plan"] = plan;
+  }
+  if (options.transform.split_outliers > 0.0) {
+    provenance["split_outliers"] = TextOf(options.transform.split_outliers);
   }
   if (options.act_bits) {
     provenance["act_bits"] = std::to_string(*options.act_bits);
@@ -190,13 +195,6 @@ void FillReport(const QuantizeResult& result, RunReport& report) {
     report.float_bytes += static_cast<int64_t>(tensor.integers.size()) * 4;
     report.quantized_bytes += tensor.PackedBytes();
   }
-}
-
-// The measure that a network is known by: top-1 accuracy, or mIoU of a segmentation.
-std::optional<double> HeadlineAccuracy(const Evaluation& evaluation) {
-  if (evaluation.accuracy) return evaluation.accuracy->top1;
-  if (evaluation.segmentation) return evaluation.segmentation->miou;
-  return std::nullopt;
 }
 
 // Shows what the float model reaches before hours of work build on it.
@@ -299,11 +297,12 @@ std::optional<Error> WriteExports(const QuantizeArguments& arguments, const Quan
 
 void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& binding) {
   const std::vector<std::string> inputs = {arguments.model, arguments.calib, arguments.data,
-                                           arguments.labels};
+                                           arguments.labels, arguments.plan};
   CheckOutputFile("--log-file", arguments.common.log.file, inputs, true);
   SetUpLog(arguments.common.log);
   const Clock::time_point start = Clock::now();
   QuantizeOptions options = binding.Options();
+  if (!arguments.plan.empty()) options.plan = ReadLayerPlan(arguments.plan);
   options.num_threads = arguments.common.NumThreads();
   ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
   if (!arguments.labels.empty() && arguments.data.empty()) {
@@ -325,6 +324,8 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   std::vector<std::string> read_or_made = inputs;
   read_or_made.push_back(output.string());
   CheckOutputFile("--report", arguments.report, read_or_made, arguments.force);
+  if (!arguments.report.empty()) read_or_made.push_back(arguments.report);
+  CheckOutputFile("--save-plan", arguments.save_plan, read_or_made, arguments.force);
 
   Graph graph = ReadFloatModel(arguments.model);
   for (const Node& node : graph.nodes) {
@@ -367,8 +368,8 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
                                                display, report));
   QuantizeResult result = QuantizeModel(graph, samples, options, &display);
   result.model.provenance =
-      Provenance(ModelDigest(arguments.model), CalibrationDigest(arguments.calib), options,
-                 samples.num_samples());
+      Provenance(ModelDigest(arguments.model), CalibrationDigest(arguments.calib),
+                 WithDecisions(options, result.plan), samples.num_samples());
   WriteQuantizedModel(directory.partial(), result.model);
 
   // Absolute, so that `evaluate` finds it from any folder.
@@ -407,6 +408,7 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   const std::string json = ToJson(report);
   WriteFileAtomically(directory.partial() / "report.json", json);
   if (!arguments.report.empty()) WriteFileAtomically(arguments.report, json);
+  if (!arguments.save_plan.empty()) WriteLayerPlan(arguments.save_plan, result.plan);
   directory.Commit();
   if (arguments.common.json) {
     std::cout << json;
@@ -477,6 +479,16 @@ void AddQuantizeCommand(CLI::App& app) {
   command->add_option("--report", arguments->report, "also write report.json here")
       ->type_name("FILE")
       ->group("Output");
+  command
+      ->add_option("--plan", arguments->plan,
+                   "what single layers differ in: a file of --save-plan or of `analyze`, to be "
+                   "edited; in place of --include, --exclude and --layer-bits")
+      ->type_name("FILE")
+      ->group("Layers");
+  command
+      ->add_option("--save-plan", arguments->save_plan, "write what was decided for each layer here")
+      ->type_name("FILE")
+      ->group("Layers");
   command
       ->add_option("--baseline", arguments->baseline,
                    "also round to nearest on the same grids and show both")

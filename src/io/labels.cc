@@ -357,7 +357,37 @@ Labels LabelsOfFolders(const std::string& data_name, const ImageListing& picture
   return labels;
 }
 
+// Some of the maps of another set.
+class SelectedMaps final : public LabelMaps {
+ public:
+  SelectedMaps(std::shared_ptr<const LabelMaps> maps, std::vector<int64_t> samples)
+      : maps_(std::move(maps)), samples_(std::move(samples)) {}
+
+  int64_t num_samples() const override { return static_cast<int64_t>(samples_.size()); }
+  Tensor Read(int64_t sample) const override { return maps_->Read(At(sample)); }
+  std::string Describe(int64_t sample) const override { return maps_->Describe(At(sample)); }
+
+ private:
+  int64_t At(int64_t sample) const { return samples_[static_cast<size_t>(sample)]; }
+
+  std::shared_ptr<const LabelMaps> maps_;
+  std::vector<int64_t> samples_;
+};
+
 }  // namespace
+
+Labels SelectLabels(const Labels& labels, const std::vector<int64_t>& samples) {
+  Labels selected = labels;
+  if (labels.maps) {
+    selected.maps = std::make_shared<SelectedMaps>(labels.maps, samples);
+    return selected;
+  }
+  selected.classes.clear();
+  for (const int64_t sample : samples) {
+    selected.classes.push_back(labels.classes[static_cast<size_t>(sample)]);
+  }
+  return selected;
+}
 
 std::optional<Labels> ReadLabels(const fs::path& path, const fs::path& data, const Graph& graph) {
   const std::string data_name = Printable(data.string(), 4096);

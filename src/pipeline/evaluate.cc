@@ -312,6 +312,12 @@ Accuracy MakeAccuracy(int64_t top1, int64_t top5, int64_t count, bool has_scores
 
 }  // namespace
 
+std::optional<double> HeadlineAccuracy(const Evaluation& evaluation) {
+  if (evaluation.accuracy) return evaluation.accuracy->top1;
+  if (evaluation.segmentation) return evaluation.segmentation->miou;
+  return std::nullopt;
+}
+
 class ReferenceOutputs::Network {
  public:
   Network(const Graph& graph, const std::string& output, const CalibrationSet& data,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <regex>
 
+#include "adaround/base/did_you_mean.h"
 #include "adaround/base/error.h"
 #include "graph/passes/find_activation.h"
 #include "graph/passes/fold_batch_norm.h"
@@ -62,8 +63,55 @@ bool AnyMatches(std::vector<LayerPattern>& patterns, const std::string& name) {
   return matched;
 }
 
+// The entries of a plan by layer, once each is known to name one.
+std::map<std::string, const LayerPlan*> PlanByLayer(const std::vector<LayerPlan>& plan,
+                                                    const LinearLayers& found) {
+  std::vector<std::string> names;
+  for (const LinearLayer& layer : found.layers) names.push_back(layer.name);
+  std::map<std::string, const LayerPlan*> by_layer;
+  std::vector<std::string> violations;
+  for (const LayerPlan& entry : plan) {
+    by_layer[entry.name] = &entry;
+    if (std::find(names.begin(), names.end(), entry.name) != names.end()) continue;
+    const auto skipped =
+        std::find_if(found.skipped.begin(), found.skipped.end(),
+                     [&](const SkippedLayer& layer) { return layer.name == entry.name; });
+    const std::string place = entry.place.empty() ? "plan" : entry.place;
+    if (skipped == found.skipped.end()) {
+      violations.push_back(place + ": the model has no layer '" + Printable(entry.name) + "'" +
+                           DidYouMean(entry.name, names));
+    } else if (!entry.keep_float) {
+      violations.push_back(place + ": layer '" + Printable(entry.name) +
+                           "' cannot be quantized: " + skipped->reason);
+    }
+  }
+  ThrowIfAny(ErrorCode::kMalformed, violations);
+  return by_layer;
+}
+
+// The grid that a plan's entry gives a layer.
+LayerGrid PlannedGrid(const LayerPlan& entry, const QuantizeOptions& options) {
+  const LayerGrid grid = entry.AppliedTo(options.DefaultGrid());
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ErrorCode::kMalformed, (entry.place.empty() ? "plan" : entry.place) + ": layer '" +
+                                           Printable(entry.name) + "' " + why);
+  };
+  if (entry.group_size && grid.granularity != Granularity::kPerGroup) {
+    refuse("has a group_size, but granularity " + std::string(GranularityName(grid.granularity)));
+  }
+  if (entry.percentile && grid.range_estimator != RangeEstimator::kPercentile) {
+    refuse("has a percentile, but range_estimator " +
+           std::string(RangeEstimatorName(grid.range_estimator)));
+  }
+  if (!grid.symmetric && options.narrow_range) {
+    refuse("is asymmetric, but --narrow-range needs symmetric grids");
+  }
+  return grid;
+}
+
 void ChooseLayers(const QuantizeOptions& options, PreparedNetwork& network) {
   const LinearLayers found = FindLinearLayers(network.graph);
+  const std::map<std::string, const LayerPlan*> planned = PlanByLayer(options.plan, found);
   for (const SkippedLayer& skipped : found.skipped) {
     network.left.push_back({skipped.name, skipped.op, skipped.reason});
   }
@@ -81,15 +129,26 @@ void ChooseLayers(const QuantizeOptions& options, PreparedNetwork& network) {
     const std::string& op = network.graph.nodes[linear.node].op;
     const bool included = include.empty() || AnyMatches(include, linear.name);
     const bool excluded = AnyMatches(exclude, linear.name);
-    if (!included || excluded) {
-      left_out.push_back({linear, {linear.name, op, excluded ? "excluded" : "not included"}});
+    const auto entry = planned.find(linear.name);
+    const bool kept_float = entry != planned.end() && entry->second->keep_float;
+    if (!included || excluded || kept_float) {
+      left_out.push_back({linear,
+                          {linear.name, op,
+                           kept_float ? "kept in float by the plan"
+                           : excluded ? "excluded"
+                                      : "not included"}});
+      LayerPlan decision;
+      decision.name = linear.name;
+      decision.keep_float = true;
+      network.plan.push_back(std::move(decision));
       continue;
     }
     ChosenLayer layer;
-    layer.bits = options.bits;
+    layer.grid = options.DefaultGrid();
     for (size_t i = 0; i < widths.size(); ++i) {
-      if (widths[i].Matches(linear.name)) layer.bits = options.layer_bits[i].second;
+      if (widths[i].Matches(linear.name)) layer.grid.bits = options.layer_bits[i].second;
     }
+    if (entry != planned.end()) layer.grid = PlannedGrid(*entry->second, options);
     layer.linear = linear;
     layer.activation =
         FindActivation(network.graph, consumers, linear.output, OutputChannels(linear)).activation;
@@ -97,11 +156,17 @@ void ChooseLayers(const QuantizeOptions& options, PreparedNetwork& network) {
     layer.first_with_weight = first_with_weight.emplace(linear.weight, index).first->second;
     const ChosenLayer& first =
         layer.first_with_weight == index ? layer : network.layers[layer.first_with_weight];
-    if (first.bits != layer.bits) {
-      violations.push_back(
-          "layers '" + Printable(first.linear.name) + "' and '" + Printable(linear.name) +
-          "' share a weight, but --layer-bits gives them " + std::to_string(first.bits) + " and " +
-          std::to_string(layer.bits) + " bits");
+    network.plan.push_back(LayerPlan::Of(linear.name, layer.grid));
+    if (!first.grid.SameAs(layer.grid)) {
+      const std::string layers = "layers '" + Printable(first.linear.name) + "' and '" +
+                                 Printable(linear.name) + "' share a weight, but ";
+      violations.push_back(options.plan.empty()
+                               ? layers + "--layer-bits gives them " +
+                                     std::to_string(first.grid.bits) + " and " +
+                                     std::to_string(layer.grid.bits) + " bits"
+                               : layers + "the plan gives them different grids: " +
+                                     LayerPlan::Of(first.linear.name, first.grid).ToText() + ", " +
+                                     LayerPlan::Of(linear.name, layer.grid).ToText());
     }
     if (first.linear.weight_axis != linear.weight_axis ||
         first.linear.weight_groups != linear.weight_groups ||
@@ -138,7 +203,9 @@ void ChooseLayers(const QuantizeOptions& options, PreparedNetwork& network) {
                     reasons);
   }
   if (network.layers.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "--include and --exclude leave no layer to quantize");
+    throw Error(ErrorCode::kInvalidArgument,
+                options.plan.empty() ? "--include and --exclude leave no layer to quantize"
+                                     : "the plan keeps every layer in float; quantize some");
   }
 }
 

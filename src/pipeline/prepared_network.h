@@ -23,7 +23,7 @@ namespace adaround {
 struct ChosenLayer {
   LinearLayer linear;
   ChannelActivation activation;
-  int bits = 4;
+  LayerGrid grid;
   // Index in PreparedNetwork::layers of the first layer with the same weight; its own index where
   // that is this one. Only first layers are optimized.
   size_t first_with_weight = 0;
@@ -46,6 +46,7 @@ struct PreparedNetwork {
   ChannelMomentsMap moments;
   std::vector<ChosenLayer> layers;
   std::vector<LeftLayer> left;
+  std::vector<LayerPlan> plan;  // what was decided for all linear layers
   // Facts about one sample: every tensor, and the multiply-accumulates of all that runs.
   std::map<std::string, TensorFacts> tensors;
   int64_t macs_per_sample = 0;

@@ -36,8 +36,8 @@ ChannelLayout LayoutOf(const LinearLayer& layer) {
 }
 
 QuantGrid GridOf(const ChosenLayer& layer, const QuantizeOptions& options) {
-  return MakeGrid(layer.bits, options.symmetric, options.granularity, options.group_size,
-                  options.narrow_range);
+  return MakeGrid(layer.grid.bits, layer.grid.symmetric, layer.grid.granularity,
+                  layer.grid.group_size, options.narrow_range);
 }
 
 int64_t MachineBytes() {
@@ -94,8 +94,7 @@ void CheckRowLengths(const PreparedNetwork& network, const QuantizeOptions& opti
                   (limit.remedy.empty() ? "" : limit.remedy + ", ") + "or take another method");
 }
 
-LayerReport DescribeLayer(const PreparedNetwork& network, const ChosenLayer& layer,
-                          const QuantizeOptions& options) {
+LayerReport DescribeLayer(const PreparedNetwork& network, const ChosenLayer& layer) {
   LayerReport report;
   report.name = layer.linear.name;
   report.op = network.graph.nodes[layer.linear.node].op;
@@ -104,10 +103,10 @@ LayerReport DescribeLayer(const PreparedNetwork& network, const ChosenLayer& lay
   report.num_rows = layer.linear.num_rows;
   report.row_length = layer.linear.row_length;
   report.num_groups = layer.linear.num_groups;
-  report.bits = layer.bits;
-  report.short_last_group = options.granularity == Granularity::kPerGroup &&
-                            layer.linear.row_length > options.group_size &&
-                            layer.linear.row_length % options.group_size != 0;
+  report.bits = layer.grid.bits;
+  report.short_last_group = layer.grid.granularity == Granularity::kPerGroup &&
+                            layer.linear.row_length > layer.grid.group_size &&
+                            layer.linear.row_length % layer.grid.group_size != 0;
   return report;
 }
 
@@ -143,6 +142,8 @@ class NetworkQuantizer {
 
   QuantizeResult Run() {
     result_.left = network_.left;
+    result_.plan = network_.plan;
+    result_.float_graph = network_.graph;
     result_.num_folded_batch_norms = network_.num_folded_batch_norms;
     result_.num_samples = samples_.num_samples();
     result_.num_held_out_samples = split_.num_held_out;
@@ -397,14 +398,15 @@ class NetworkQuantizer {
     SampledColumns thin;
     RoundingProblem linear = problem;
     linear.activation = ChannelActivation{};
-    if (options_.range_estimator == RangeEstimator::kOutputMse) {
+    if (layer.grid.range_estimator == RangeEstimator::kOutputMse) {
       thin = ThinColumns(*problem.samples, kRangeColumns);
     }
     const RowErrorFunction output_error = [&](const std::vector<float>& rounded,
                                               std::vector<double>& errors) {
       errors = RowErrors(linear, thin, rounded, options_.num_threads);
     };
-    EstimateRange({options_.range_estimator, options_.power_of_two_scales},
+    EstimateRange({layer.grid.range_estimator, options_.power_of_two_scales,
+                   layer.grid.percentile},
                   {problem.weights.data(), layer.linear.num_rows, layer.linear.row_length},
                   output_error, options_.num_threads, problem.grid);
     return problem;
@@ -433,7 +435,7 @@ class NetworkQuantizer {
     const std::vector<int64_t> positions =
         LayoutOf(layer.linear)
             .RowMajorPositions(network_.graph.initializers.at(layer.linear.weight).shape());
-    LayerReport report = DescribeLayer(network_, layer, options_);
+    LayerReport report = DescribeLayer(network_, layer);
     report.num_search_columns = capture.search().num_samples;
     report.num_held_out_columns = capture.held_out().num_samples;
 
@@ -569,8 +571,8 @@ class NetworkQuantizer {
     for (size_t i = 0; i < network_.layers.size(); ++i) {
       const ChosenLayer& layer = network_.layers[i];
       if (layer.first_with_weight == i) continue;
-      LayerReport report = DescribeLayer(network_, layer, options_);
-      report.bits = network_.layers[layer.first_with_weight].bits;
+      LayerReport report = DescribeLayer(network_, layer);
+      report.bits = network_.layers[layer.first_with_weight].grid.bits;
       report.shares_weight = true;
       if (options_.bias_correction != BiasCorrection::kNone) {
         report.bias_uncorrected_because = "it shares its weight with an earlier layer";
@@ -628,7 +630,7 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
   prediction.macs_per_sample = network.macs_per_sample;
   for (size_t i = 0; i < network.layers.size(); ++i) {
     const ChosenLayer& layer = network.layers[i];
-    LayerReport report = DescribeLayer(network, layer, options);
+    LayerReport report = DescribeLayer(network, layer);
     report.shares_weight = layer.first_with_weight != i;
     if (!report.shares_weight) {
       const int64_t rows = layer.linear.num_rows;

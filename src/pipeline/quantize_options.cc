@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <set>
+
 #include "adaround/base/error.h"
 #include "adaround/pipeline/quantize.h"
 
@@ -95,7 +98,7 @@ std::vector<std::string> QuantizeOptions::Validate() const {
   };
   for (const std::string& violation : transform.Validate()) violations.push_back(violation);
   const auto in_range = [](int b) { return b >= kMinBitWidth && b <= kMaxBitWidth; };
-  require(in_range(bits), "bits is " + std::to_string(bits) + ", must be 2 to 8");
+  for (const std::string& violation : DefaultGrid().Validate()) violations.push_back(violation);
   for (const auto& [pattern, width] : layer_bits) {
     require(in_range(width), "layer-bits '" + Printable(pattern) + "' asks for " +
                                  std::to_string(width) + " bits, must be 2 to 8");
@@ -106,7 +109,6 @@ std::vector<std::string> QuantizeOptions::Validate() const {
             "act-bits is " + std::to_string(*act_bits) + ", must be 2 to 8");
   }
   require(act_percentile >= 50 && act_percentile <= 100, "act-percentile must be 50 to 100");
-  require(group_size >= 1 && group_size <= (1 << 30), "group-size must be 1 to 2^30");
   require(search_columns >= 1, "search-columns must be at least 1");
   require(held_out_columns >= 1, "held-out-columns must be at least 1");
   require(positions_per_draw >= 0, "positions-per-draw must be 0 or more");
@@ -114,7 +116,54 @@ std::vector<std::string> QuantizeOptions::Validate() const {
           "held-out-fraction must be 0 to 0.5");
   require(num_threads >= 1, "threads must be at least 1");
   require(!memory_limit || *memory_limit > 0, "memory-limit must be above 0");
+  require(plan.empty() || (include.empty() && exclude.empty() && layer_bits.empty()),
+          "a plan names its layers itself: give no --include, --exclude or --layer-bits beside it, "
+          "edit the plan instead");
+  std::set<std::string> planned;
+  for (const LayerPlan& layer : plan) {
+    require(planned.insert(layer.name).second,
+            "the plan has two entries for layer '" + Printable(layer.name) + "'");
+    for (const std::string& violation : layer.AppliedTo(DefaultGrid()).Validate()) {
+      require(false, "the plan's layer '" + Printable(layer.name) + "': " + violation);
+    }
+  }
   return violations;
+}
+
+LayerGrid QuantizeOptions::DefaultGrid() const {
+  return {bits, symmetric, granularity, group_size, range_estimator, percentile};
+}
+
+QuantizeOptions WithDecisions(QuantizeOptions options, const std::vector<LayerPlan>& decisions) {
+  LayerGrid usual = options.DefaultGrid();
+  int64_t most = 0;
+  for (const LayerPlan& layer : decisions) {
+    if (layer.keep_float) continue;
+    const LayerGrid grid = layer.AppliedTo(LayerGrid{});
+    const int64_t count =
+        std::count_if(decisions.begin(), decisions.end(), [&](const LayerPlan& other) {
+          return !other.keep_float && other.AppliedTo(LayerGrid{}).SameAs(grid);
+        });
+    if (count <= most) continue;
+    most = count;
+    usual = grid;
+  }
+  options.bits = usual.bits;
+  options.symmetric = usual.symmetric;
+  options.granularity = usual.granularity;
+  options.group_size = usual.group_size;
+  options.range_estimator = usual.range_estimator;
+  options.percentile = usual.percentile;
+  options.include.clear();
+  options.exclude.clear();
+  options.layer_bits.clear();
+  options.plan.clear();
+  for (const LayerPlan& layer : decisions) {
+    if (layer.keep_float || !layer.AppliedTo(LayerGrid{}).SameAs(usual)) {
+      options.plan.push_back(layer);
+    }
+  }
+  return options;
 }
 
 void ApplyPreset(const std::string& preset, QuantizeOptions& options) {

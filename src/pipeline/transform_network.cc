@@ -2,9 +2,11 @@
 
 #include <utility>
 
+#include "adaround/base/error.h"
 #include "graph/linear_layer.h"
 #include "graph/passes/absorb_bias.h"
 #include "graph/passes/cross_layer_equalization.h"
+#include "graph/passes/split_outlier_channels.h"
 #include "pipeline/measure_moments.h"
 
 namespace adaround {
@@ -49,6 +51,29 @@ TransformStep AbsorbBias(const CalibrationSet& samples, const QuantizeOptions& o
   return step;
 }
 
+TransformStep SplitOutliers(const QuantizeOptions& options, Graph& graph) {
+  OutlierSplitOptions split;
+  split.ratio = options.transform.split_outliers;
+  split.steps = (1 << (options.bits - 1)) - 1;
+  split.scale_per_row = options.granularity != Granularity::kPerTensor;
+  const OutlierSplit result = SplitOutlierChannels(split, graph);
+  int64_t num_channels = 0;
+  int64_t num_weights = 0;
+  for (const SplitLayer& layer : result.layers) {
+    num_channels += layer.num_split_channels;
+    num_weights += layer.num_added_weights;
+  }
+  TransformStep step;
+  step.name = "split-outliers";
+  step.detail = Counted(num_channels, "channel", "channels") + " of " +
+                Counted(static_cast<int64_t>(result.layers.size()), "layer", "layers") +
+                " split, " + Counted(num_weights, "weight", "weights") + " added";
+  for (size_t i = 0; i < result.left.size(); ++i) {
+    step.detail += (i == 0 ? "; left as they are: " : ", ") + Printable(result.left[i]);
+  }
+  return step;
+}
+
 }  // namespace
 
 Graph TransformNetwork(Graph graph, const CalibrationSet& samples, const QuantizeOptions& options,
@@ -60,6 +85,7 @@ Graph TransformNetwork(Graph graph, const CalibrationSet& samples, const Quantiz
   if (options.transform.absorb_bias) {
     tell(AbsorbBias(samples, options, graph, moments, observer));
   }
+  if (options.transform.split_outliers > 0.0) tell(SplitOutliers(options, graph));
   return graph;
 }
 

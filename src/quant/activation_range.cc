@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "adaround/base/error.h"
+#include "quant/analytical_clipping.h"
 #include "quant/power_of_two.h"
 
 namespace adaround {
@@ -61,6 +63,65 @@ ActivationGrid CoverPercentile(const ActivationRangeOptions& options,
     return Cover(histogram.bounds().low, histogram.bounds().high, options);
   }
   return Cover(low, high, options);
+}
+
+// Mean and mean distances from it of the values in bins from `first` to `last`; `mean` fixed where it
+// is given.
+struct Spread {
+  int64_t count = 0;
+  double mean = 0.0;
+  double sigma = 0.0;  // root of the mean squared distance
+  double b = 0.0;      // mean distance
+};
+
+Spread SpreadOf(const ActivationHistogram& histogram, int64_t first, int64_t last,
+                std::optional<double> mean) {
+  Spread spread;
+  double sum = 0.0;
+  const auto count_in = [&](int64_t bin) {
+    return static_cast<double>(histogram.counts()[static_cast<size_t>(bin)]);
+  };
+  for (int64_t bin = first; bin <= last; ++bin) {
+    spread.count += histogram.counts()[static_cast<size_t>(bin)];
+    sum += count_in(bin) * histogram.Value(bin);
+  }
+  if (spread.count == 0) return spread;
+  const auto count = static_cast<double>(spread.count);
+  spread.mean = mean.value_or(sum / count);
+  for (int64_t bin = first; bin <= last; ++bin) {
+    const double distance = histogram.Value(bin) - spread.mean;
+    spread.sigma += count_in(bin) * distance * distance;
+    spread.b += count_in(bin) * std::abs(distance);
+  }
+  spread.sigma = std::sqrt(spread.sigma / count);
+  spread.b /= count;
+  return spread;
+}
+
+// As AnalyticalInterval does it for weights. Where everything lies on one side of 0, a ReLU has cut
+// the density in half: its other half would have as many levels again (Banner et al.),
+// and the bin at 0, which holds what was cut off, does not tell its width.
+ActivationGrid CoverAnalytically(const ActivationRangeOptions& options,
+                                 const ActivationHistogram& histogram) {
+  const double low = histogram.bounds().low;
+  const double high = histogram.bounds().high;
+  const int num_levels = 1 << options.bit_width;
+  constexpr int64_t kLast = ActivationHistogram::kNumBins - 1;
+  if (low < 0.0 && high > 0.0) {
+    const Spread spread = SpreadOf(histogram, 0, kLast, std::nullopt);
+    const double alpha = ClippingThreshold(spread.sigma, spread.b, num_levels);
+    const double reach = alpha - alpha / num_levels;
+    return Cover(std::clamp(spread.mean - reach, low, 0.0),
+                 std::clamp(spread.mean + reach, 0.0, high), options);
+  }
+  const bool is_positive = high > 0.0;
+  const Spread spread =
+      SpreadOf(histogram, is_positive ? 1 : 0, is_positive ? kLast : kLast - 1, 0.0);
+  if (spread.count == 0) return Cover(low, high, options);
+  const double alpha = ClippingThreshold(spread.sigma, spread.b, 2 * num_levels);
+  const double reach = alpha - alpha / num_levels;
+  return is_positive ? Cover(0.0, std::min(reach, high), options)
+                     : Cover(std::max(-reach, low), 0.0, options);
 }
 
 // Looks for the grid of the least squared error, which has many local minima: a scan over zero
@@ -161,6 +222,7 @@ constexpr EstimatorName kEstimatorNames[] = {
     {ActivationEstimator::kMinMax, "min-max"},
     {ActivationEstimator::kPercentile, "percentile"},
     {ActivationEstimator::kMse, "mse"},
+    {ActivationEstimator::kAciq, "aciq"},
 };
 
 }  // namespace
@@ -228,8 +290,13 @@ ActivationGrid EstimateActivationGrid(const ActivationRangeOptions& options,
     return Cover(bounds.low, bounds.high, options);
   }
   ADAROUND_CHECK(histogram != nullptr);
-  return options.estimator == ActivationEstimator::kMse ? MseSearch(options, *histogram).Run()
-                                                        : CoverPercentile(options, *histogram);
+  switch (options.estimator) {
+    case ActivationEstimator::kPercentile: return CoverPercentile(options, *histogram);
+    case ActivationEstimator::kMse: return MseSearch(options, *histogram).Run();
+    case ActivationEstimator::kAciq: return CoverAnalytically(options, *histogram);
+    case ActivationEstimator::kMinMax: break;  // above
+  }
+  ADAROUND_CHECK(false);
 }
 
 std::string_view ActivationEstimatorName(ActivationEstimator estimator) {

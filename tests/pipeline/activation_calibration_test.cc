@@ -114,7 +114,7 @@ TEST(CalibrateActivations, WhatLiesBehindAnUnknownOperatorGetsAGridOnlyWhereItIs
 TEST(CalibrateActivations, ThreadsDoNotMatter) {
   for (const ActivationEstimator estimator :
        {ActivationEstimator::kMinMax, ActivationEstimator::kPercentile,
-        ActivationEstimator::kMse}) {
+        ActivationEstimator::kMse, ActivationEstimator::kAciq}) {
     ActivationRangeOptions options;
     options.estimator = estimator;
     options.bit_width = 4;
@@ -142,7 +142,7 @@ TEST(CalibrateActivations, NumbersThatAreNotFiniteNameTheTensor) {
   // The logarithm of 0 is infinite, that of -1 is no number.
   for (const float bad : {0.0F, -1.0F}) {
     for (const ActivationEstimator estimator :
-         {ActivationEstimator::kMinMax, ActivationEstimator::kMse}) {
+         {ActivationEstimator::kMinMax, ActivationEstimator::kMse, ActivationEstimator::kAciq}) {
       for (const std::string point : {"log", "n"}) {
         for (const int64_t at : {int64_t{0}, int64_t{100}, kSamples * 30 - 1}) {
           Tensor a = RandomTensor({kSamples, 30}, 1, 0.5F, 3.0F);
@@ -162,7 +162,7 @@ TEST(CalibrateActivations, NumbersThatAreNotFiniteNameTheTensor) {
 TEST(CalibrateActivations, ATensorOfZerosGetsScaleOne) {
   for (const ActivationEstimator estimator :
        {ActivationEstimator::kMinMax, ActivationEstimator::kPercentile,
-        ActivationEstimator::kMse}) {
+        ActivationEstimator::kMse, ActivationEstimator::kAciq}) {
     ActivationRangeOptions options;
     options.estimator = estimator;
     const auto grids = Calibrated(

@@ -129,7 +129,7 @@ TEST(QuantizeActivations, EightBitsStayNearTheFloatNetwork) {
   const CalibrationSet samples = ConvNetSamples(graph);
   for (const ActivationEstimator estimator :
        {ActivationEstimator::kMinMax, ActivationEstimator::kPercentile,
-        ActivationEstimator::kMse}) {
+        ActivationEstimator::kMse, ActivationEstimator::kAciq}) {
     QuantizeOptions options = ActOptions(8);
     options.bits = 8;
     options.act_range_estimator = estimator;
@@ -309,7 +309,7 @@ TEST(QuantizeActivations, AnActivationThatIsAlwaysZeroPasses) {
   const CalibrationSet samples(GivenList(Given("x", RandomTensor({kSamples, 20}, 5))), graph);
   for (const ActivationEstimator estimator :
        {ActivationEstimator::kMinMax, ActivationEstimator::kPercentile,
-        ActivationEstimator::kMse}) {
+        ActivationEstimator::kMse, ActivationEstimator::kAciq}) {
     QuantizeOptions options = ActOptions(4);
     options.act_range_estimator = estimator;
     const QuantizeResult result = QuantizeModel(graph, samples, options);
@@ -328,7 +328,7 @@ std::string Written(const QuantizedModel& model) {
 TEST(QuantizeActivations, ThreadsMemoryAndDiskDoNotChangeTheBytes) {
   const auto check = [](const Graph& graph, const CalibrationSet& samples) {
     for (const ActivationEstimator estimator :
-         {ActivationEstimator::kMinMax, ActivationEstimator::kMse}) {
+         {ActivationEstimator::kMinMax, ActivationEstimator::kMse, ActivationEstimator::kAciq}) {
       QuantizeOptions options = ActOptions(3);
       options.act_range_estimator = estimator;
       const std::string wanted = Written(QuantizeModel(graph, samples, options).model);

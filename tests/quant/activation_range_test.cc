@@ -232,6 +232,34 @@ TEST(ActivationRange, MseIsNearTheBestPairOfEnds) {
   }
 }
 
+// On what it assumes, whole or cut off at zero, it is near the scan.
+TEST(ActivationRange, AciqIsNearMseOnItsDensities) {
+  std::mt19937 generator(2);
+  std::normal_distribution<float> normal;
+  std::exponential_distribution<float> exponential;
+  std::vector<std::vector<float>> cases(6);
+  for (int i = 0; i < 20'000; ++i) {
+    const float z = normal(generator);
+    const float e = (i % 2 == 0 ? 1.0F : -1.0F) * exponential(generator);
+    cases[0].push_back(z);
+    cases[1].push_back(std::max(0.0F, z));
+    cases[2].push_back(std::min(0.0F, 3.0F * z));
+    cases[3].push_back(e);
+    cases[4].push_back(std::max(0.0F, e));
+    cases[5].push_back(0.7F + z);
+  }
+  for (size_t i = 0; i < cases.size(); ++i) {
+    const ActivationHistogram histogram = HistogramOf(cases[i]);
+    for (const int bit_width : {3, 4, 6}) {
+      const double aciq =
+          SquaredError(Estimated(ActivationEstimator::kAciq, bit_width, cases[i]), histogram);
+      const double mse =
+          SquaredError(Estimated(ActivationEstimator::kMse, bit_width, cases[i]), histogram);
+      EXPECT_LE(aciq, 1.15 * mse) << "case " << i << ", bits " << bit_width;
+    }
+  }
+}
+
 TEST(ActivationRange, PercentileKeepsItsShare) {
   for (const Distribution& example : Distributions()) {
     const ActivationHistogram histogram = HistogramOf(example.values);
@@ -301,7 +329,7 @@ TEST(ActivationRange, PowersOfTwoAreNotWorseThanRoundingTheBestUp) {
     for (const int bit_width : {2, 4, 8}) {
       for (const ActivationEstimator estimator :
            {ActivationEstimator::kMinMax, ActivationEstimator::kPercentile,
-            ActivationEstimator::kMse}) {
+            ActivationEstimator::kMse, ActivationEstimator::kAciq}) {
         SCOPED_TRACE(std::string(example.name) + ", bits " + std::to_string(bit_width) + ", " +
                      std::string(ActivationEstimatorName(estimator)));
         const ActivationGrid free = Estimated(estimator, bit_width, example.values);
@@ -332,7 +360,7 @@ TEST(ActivationRange, PowersOfTwoStayAsTheyAre) {
 TEST(ActivationRange, AllZerosGiveScaleOne) {
   for (const ActivationEstimator estimator :
        {ActivationEstimator::kMinMax, ActivationEstimator::kPercentile,
-        ActivationEstimator::kMse}) {
+        ActivationEstimator::kMse, ActivationEstimator::kAciq}) {
     for (const bool power_of_two_scales : {false, true}) {
       const ActivationGrid grid =
           Estimated(estimator, 4, std::vector<float>(10, 0.0F), power_of_two_scales);
@@ -347,7 +375,7 @@ TEST(ActivationRange, ExtremesGiveSoundGridsAndFiniteValues) {
   constexpr float kHuge = std::numeric_limits<float>::max();
   for (const ActivationEstimator estimator :
        {ActivationEstimator::kMinMax, ActivationEstimator::kPercentile,
-        ActivationEstimator::kMse}) {
+        ActivationEstimator::kMse, ActivationEstimator::kAciq}) {
     for (const bool power_of_two_scales : {false, true}) {
       for (const int bit_width : {2, 8}) {
         for (const std::vector<float>& values :

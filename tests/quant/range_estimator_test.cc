@@ -13,6 +13,10 @@
 namespace adaround {
 namespace {
 
+// Those that look at the weights alone.
+constexpr RangeEstimator kByWeights[] = {RangeEstimator::kMinMax, RangeEstimator::kMse,
+                                         RangeEstimator::kPercentile, RangeEstimator::kAciq};
+
 // Rows of different sizes and tails; the last is positive throughout.
 std::vector<float> ExampleWeights(int64_t rows, int64_t row_length, uint32_t seed) {
   std::mt19937 generator(seed);
@@ -120,6 +124,52 @@ TEST(RangeEstimator, MseIsNotWorseThanMinMax) {
   });
 }
 
+// A grid clips at most what its estimator says, and is never wider than the weights.
+TEST(RangeEstimator, ClippingEstimatorsStayWithinMinMax) {
+  const std::vector<float> values = ExampleWeights(11, 100, 13);
+  const WeightMatrix weights{values.data(), 11, 100};
+  ForEveryGrid([&](const QuantGrid& empty) {
+    const QuantGrid widest = Estimated(RangeEstimator::kMinMax, weights, empty);
+    for (const RangeEstimator estimator : {RangeEstimator::kPercentile, RangeEstimator::kAciq}) {
+      const QuantGrid grid = Estimated(estimator, weights, empty);
+      for (size_t i = 0; i < grid.scale.size(); ++i) {
+        EXPECT_LE(grid.scale[i], widest.scale[i] * (1 + 1e-6F));
+      }
+    }
+  });
+}
+
+TEST(RangeEstimator, PercentileClipsItsShare) {
+  const std::vector<float> values = testing::RandomFloats(10'000, 14, -1.0F, 1.0F);
+  RangeOptions options;
+  options.estimator = RangeEstimator::kPercentile;
+  options.percentile = 90.0;
+  // The narrow range ends at the percentile on both sides.
+  QuantGrid grid = MakeGrid(4, true, Granularity::kPerTensor, 0, true);
+  EstimateRange(options, {values.data(), 100, 100}, {}, 1, grid);
+  const float end = grid.scale[0] * static_cast<float>(grid.q_max);
+  const auto clipped = std::count_if(values.begin(), values.end(),
+                                     [&](float w) { return std::abs(w) > end * 1.00001F; });
+  EXPECT_EQ(clipped, 1'000);
+}
+
+// On weights that are what it assumes, per grid, it is near the scan.
+TEST(RangeEstimator, AciqIsNearMseOnAGaussian) {
+  std::mt19937 generator(15);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(20'000);
+  for (float& value : values) value = normal(generator);
+  const WeightMatrix weights{values.data(), 100, 200};
+  for (const int bit_width : {3, 4, 6}) {
+    for (const bool symmetric : {true, false}) {
+      const QuantGrid empty = MakeGrid(bit_width, symmetric, Granularity::kPerTensor, 0);
+      const double aciq = UnitErrors(weights, Estimated(RangeEstimator::kAciq, weights, empty))[0];
+      const double mse = UnitErrors(weights, Estimated(RangeEstimator::kMse, weights, empty))[0];
+      EXPECT_LE(aciq, 1.1 * mse) << bit_width;
+    }
+  }
+}
+
 TEST(RangeEstimator, MseIsNearAFineScan) {
   const std::vector<float> values = ExampleWeights(11, 400, 4);
   const WeightMatrix weights{values.data(), 11, 400};
@@ -185,7 +235,7 @@ TEST(RangeEstimator, OutputMseIsNotWorseThanMinMaxOnItsObjective) {
 TEST(RangeEstimator, AllZeroChannelGetsUnitScale) {
   std::vector<float> values = ExampleWeights(3, 20, 7);
   std::fill_n(values.begin() + 20, 20, 0.0F);
-  for (const RangeEstimator estimator : {RangeEstimator::kMinMax, RangeEstimator::kMse}) {
+  for (const RangeEstimator estimator : kByWeights) {
     for (const bool symmetric : {true, false}) {
       const QuantGrid grid = Estimated(estimator, {values.data(), 3, 20},
                                        MakeGrid(4, symmetric, Granularity::kPerChannel, 0));
@@ -198,7 +248,7 @@ TEST(RangeEstimator, AllZeroChannelGetsUnitScale) {
 TEST(RangeEstimator, ExtremeWeightsGiveNormalScales) {
   constexpr float kTiny = std::numeric_limits<float>::denorm_min();
   constexpr float kHuge = std::numeric_limits<float>::max();
-  for (const RangeEstimator estimator : {RangeEstimator::kMinMax, RangeEstimator::kMse}) {
+  for (const RangeEstimator estimator : kByWeights) {
     for (const bool symmetric : {true, false}) {
       const QuantGrid grid = MakeGrid(4, symmetric, Granularity::kPerChannel, 0);
       for (const std::vector<float>& values :
@@ -212,7 +262,7 @@ TEST(RangeEstimator, ExtremeWeightsGiveNormalScales) {
 
 TEST(RangeEstimator, ZeroStaysZeroOnAsymmetricGrids) {
   // Ranges on one side of zero too: padding and dead weights must stay exact.
-  for (const RangeEstimator estimator : {RangeEstimator::kMinMax, RangeEstimator::kMse}) {
+  for (const RangeEstimator estimator : kByWeights) {
     for (const float shift : {-3.0F, 0.0F, 3.0F}) {
       std::vector<float> values = testing::RandomFloats(50, 8, shift - 1.0F, shift + 1.0F);
       values[7] = 0.0F;
@@ -226,7 +276,7 @@ TEST(RangeEstimator, ZeroStaysZeroOnAsymmetricGrids) {
 
 TEST(RangeEstimator, ThreadsDoNotMatter) {
   const std::vector<float> values = ExampleWeights(70, 30, 9);
-  for (const RangeEstimator estimator : {RangeEstimator::kMinMax, RangeEstimator::kMse}) {
+  for (const RangeEstimator estimator : kByWeights) {
     QuantGrid one = MakeGrid(4, false, Granularity::kPerGroup, 8);
     QuantGrid two = one;
     EstimateRange({estimator}, {values.data(), 70, 30}, {}, 1, one);
@@ -248,8 +298,8 @@ TEST(RangeEstimator, PowerOfTwoScalesArePowersOfTwo) {
     }
   };
   ForEveryGrid([&](const QuantGrid& empty) {
-    for (const RangeEstimator estimator :
-         {RangeEstimator::kMinMax, RangeEstimator::kMse, RangeEstimator::kOutputMse}) {
+    for (const std::string& name : RangeEstimatorNames()) {
+      const RangeEstimator estimator = ParseRangeEstimator(name);
       QuantGrid grid = empty;
       EstimateRange({estimator, true}, weights, output_error, 1, grid);
       const auto no_violations = std::vector<std::string>();
@@ -267,7 +317,7 @@ TEST(RangeEstimator, PowerOfTwoScalesAreNotWorseThanRoundingTheBestUp) {
   const WeightMatrix weights{values.data(), 11, 100};
   for (const int bit_width : {2, 4, 8}) {
     for (const bool narrow_range : {false, true}) {
-      for (const RangeEstimator estimator : {RangeEstimator::kMinMax, RangeEstimator::kMse}) {
+      for (const RangeEstimator estimator : kByWeights) {
         const QuantGrid empty =
             MakeGrid(bit_width, true, Granularity::kPerChannel, 0, narrow_range);
         QuantGrid rounded = Estimated(estimator, weights, empty);
@@ -290,7 +340,7 @@ TEST(RangeEstimator, PowerOfTwoScalesAreNotWorseThanRoundingTheBestUp) {
 TEST(RangeEstimator, PowerOfTwoScalesOfExtremeWeightsAreNormal) {
   constexpr float kTiny = std::numeric_limits<float>::denorm_min();
   constexpr float kHuge = std::numeric_limits<float>::max();
-  for (const RangeEstimator estimator : {RangeEstimator::kMinMax, RangeEstimator::kMse}) {
+  for (const RangeEstimator estimator : kByWeights) {
     for (const bool symmetric : {true, false}) {
       for (const std::vector<float>& values : {std::vector<float>{kTiny, -kTiny, 0.0F, 3 * kTiny},
                                                std::vector<float>{kHuge, -kHuge, 0.0F, kHuge / 2},
@@ -316,7 +366,7 @@ TEST(RangeEstimator, NarrowRangeNeverTakesTheLowestInteger) {
   }
   const WeightMatrix weights{values.data(), 6, 50};
   for (int bit_width = kMinBitWidth; bit_width <= kMaxBitWidth; ++bit_width) {
-    for (const RangeEstimator estimator : {RangeEstimator::kMinMax, RangeEstimator::kMse}) {
+    for (const RangeEstimator estimator : kByWeights) {
       for (const bool power_of_two_scales : {false, true}) {
         QuantGrid grid = MakeGrid(bit_width, true, Granularity::kPerChannel, 0, true);
         EstimateRange({estimator, power_of_two_scales}, weights, {}, 1, grid);

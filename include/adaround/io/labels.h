@@ -45,6 +45,10 @@ struct Labels {
   }
 };
 
+// Those of some of the samples, in the order of `samples`.
+// REQUIRES: each is from 0 to labels.num_samples() - 1.
+Labels SelectLabels(const Labels& labels, const std::vector<int64_t>& samples);
+
 // The labels at `path` of the samples that OpenCalibrationFiles(data, graph) opens:
 //   .npy        integers [samples] are classes; [samples, height, width] are maps
 //   .csv, .txt  a sample per line, its class after the last comma (or blank); the first line may be

@@ -22,6 +22,8 @@ class CalibrationSet {
                  int64_t max_samples = 0);
 
   int64_t num_samples() const { return static_cast<int64_t>(indices_.size()); }
+  // Where in the arrays each sample lies.
+  const std::vector<int64_t>& indices() const { return indices_; }
   // Names of the tensors that are given.
   const std::set<std::string>& names() const { return names_; }
   bool Has(const std::string& name) const { return names_.contains(name); }

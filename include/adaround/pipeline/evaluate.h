@@ -61,6 +61,10 @@ struct Evaluation {
   std::vector<std::string> notes;
 };
 
+// The measure that a network is known by, in percent: top-1 accuracy, or mIoU of a segmentation;
+// none without labels.
+std::optional<double> HeadlineAccuracy(const Evaluation& evaluation);
+
 // What a network computes on some data, kept so that many others can be measured against it.
 //
 // Outputs stay in memory once they have been asked for, where those of all samples fit into

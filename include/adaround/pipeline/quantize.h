@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "adaround/base/progress.h"
+#include "adaround/io/layer_plan.h"
 #include "adaround/model/quantized_model.h"
 #include "adaround/pipeline/calibration_set.h"
 #include "adaround/pipeline/transform_options.h"
+#include "adaround/quant/layer_grid.h"
 #include "adaround/quant/range_options.h"
 #include "adaround/report/layer_report.h"
 #include "adaround/rounding/rounding_options.h"
@@ -42,6 +44,7 @@ struct QuantizeOptions {
   Granularity granularity = Granularity::kPerChannel;
   int64_t group_size = 128;  // weights per scale where the granularity is per group; >= 1
   RangeEstimator range_estimator = RangeEstimator::kMse;
+  double percentile = RangeOptions{}.percentile;  // of kPercentile; 50 ... 100
   // For accelerators: integers from -2^(b-1)+1 (symmetric grids only); scales that are powers of
   // two, those of activations too.
   bool narrow_range = false;
@@ -79,6 +82,9 @@ struct QuantizeOptions {
   std::vector<std::string> exclude;
   // (expression, bits): other widths for some layers; the last match counts.
   std::vector<std::pair<std::string, int>> layer_bits;
+  // What single layers differ in, by exact name; never beside include, exclude and layer_bits. Of
+  // layers that share a weight all get the same grid.
+  std::vector<LayerPlan> plan;
   uint64_t seed = 42;
   int num_threads = 1;
   // Bytes of resident memory to stay below; nothing = half of the machine's. Decides where
@@ -89,9 +95,16 @@ struct QuantizeOptions {
   // Where activations go that do not fit into memory.
   std::filesystem::path spill_directory;
 
+  // The grid of layers that nothing else says anything about.
+  LayerGrid DefaultGrid() const;
   // Every violation; empty = sound.
   std::vector<std::string> Validate() const;
 };
+
+// `options` with the decisions that a run of them came to (QuantizeResult::plan) in place of what
+// led there: the grid that most layers have as the default one, and a plan of the others alone.
+// Gives the same result, and is the same for all options that come to the same decisions.
+QuantizeOptions WithDecisions(QuantizeOptions options, const std::vector<LayerPlan>& decisions);
 
 // Sets the optimizer's part of `options`: "fast", "default", "best" or "paper".
 // Throws Error(kInvalidArgument), listing the names, where there is no such preset.
@@ -101,8 +114,12 @@ std::vector<std::string> PresetNames();
 struct QuantizeResult {
   QuantizedModel model;    // provenance still empty
   QuantizedModel nearest;  // the same grids, every weight rounded to nearest
+  // What was quantized: folded and transformed, its weights in float.
+  Graph float_graph;
   std::vector<LayerReport> layers;
   std::vector<LeftLayer> left;
+  // What was decided for each layer that could be quantized, in the network's order.
+  std::vector<LayerPlan> plan;
   // Layers whose activations are quantized but whose bias stays in float: name and why.
   std::vector<LeftLayer> float_biases;
   int64_t num_folded_batch_norms = 0;

@@ -17,6 +17,11 @@ struct TransformOptions {
   // exceed moves into the next layers' biases. Changes outputs by rounding alone, too, as bounds
   // move with the values and layers behind zero padding are left alone. For quantized activations.
   bool absorb_bias = false;
+  // Outlier channel splitting (Zhao et al. 2019, arXiv:1901.09504): this part of a layer's input
+  // channels, rounded up, is duplicated with about half the weight each, those with the largest
+  // weights first; 0 ... 1, 0 = none. The paper has 0.01 to 0.05 for weights. Costs that part in
+  // weights and arithmetic.
+  double split_outliers = 0.0;
 
   // Every violation; empty = sound.
   std::vector<std::string> Validate() const;
