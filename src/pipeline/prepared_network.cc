@@ -338,7 +338,9 @@ PreparedNetwork PrepareNetwork(Graph graph, const CalibrationSet& samples,
   ChooseLayers(options, network);
   if (options.bias_correction != BiasCorrection::kNone) {
     std::vector<LinearLayer> chosen;
-    for (const ChosenLayer& layer : network.layers) chosen.push_back(layer.linear);
+    for (size_t i = 0; i < network.layers.size(); ++i) {
+      if (network.layers[i].first_with_weight == i) chosen.push_back(network.layers[i].linear);
+    }
     GiveOwnBiases(network.graph, chosen);
     network.layers.clear();
     network.left.clear();

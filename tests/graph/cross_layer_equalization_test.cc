@@ -208,7 +208,7 @@ TEST(CrossLayerEqualization, DeadOutputChannelsTakeTheMedianOfTheLive) {
   std::fill_n(weight.mutable_data<float>() + 2 * 3, 3, 0.0F);  // row 2
   graph.initializers["a.w"] = weight;
   Tensor reader = graph.initializers.at("y.w").Clone();
-  for (int64_t m = 0; m < 4; ++m) reader.mutable_data<float>()[m * 6 + 2] = 1000.0F + m;
+  for (int64_t m = 0; m < 4; ++m) reader.mutable_data<float>()[m * 6 + 2] = 1000.0F + static_cast<float>(m);
   graph.initializers["y.w"] = reader;
   Graph equalized = graph;
   const EqualizationResult result = EqualizeCrossLayer(equalized, {});
@@ -435,7 +435,7 @@ TEST(CrossLayerEqualization, WhatCannotBeRescaledIsNoPair) {
     ExpectEqualized(seen, 0, kImage);
   }
   // Functions that are not positively homogeneous.
-  for (const char* op : {"Sigmoid", "Tanh", "HardSwish", "Exp"}) {
+  for (const char* op : {"Sigmoid", "Tanh", "Softplus", "Exp"}) {
     ExpectEqualized(TwoConvs({Op(op, {"a"}, {"f"})}), 0, kImage);
   }
   // Given tensors keep their values.

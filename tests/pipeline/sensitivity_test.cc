@@ -77,7 +77,9 @@ TEST(Sensitivity, RanksAreAPermutationInOrderOfNoise) {
   }
   for (size_t i = 0; i < ranked.size(); ++i) {
     ASSERT_NE(ranked[i], nullptr);
-    if (i > 0) EXPECT_GE(ranked[i - 1]->noise, ranked[i]->noise);
+    if (i > 0) {
+      EXPECT_GE(ranked[i - 1]->noise, ranked[i]->noise);
+    }
   }
 }
 

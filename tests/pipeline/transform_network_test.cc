@@ -72,8 +72,8 @@ TEST(FoldBatchNormMoments, FollowWhatIsFoldedBehind) {
   ChannelMomentsMap moments;
   FoldBatchNorm(graph, &moments);
   EXPECT_FALSE(moments.contains("stem_bn"));
-  EXPECT_FLOAT_EQ(moments.at("scaled").mean[1], -2.0F * beta.data<float>()[1]);
-  EXPECT_FLOAT_EQ(moments.at("scaled").std[1], 2.0F * gamma.data<float>()[1]);
+  EXPECT_DOUBLE_EQ(moments.at("scaled").mean[1], -2.0 * beta.data<float>()[1]);
+  EXPECT_DOUBLE_EQ(moments.at("scaled").std[1], 2.0 * gamma.data<float>()[1]);
 }
 
 TEST(TransformNetwork, DoesNothingUnlessAsked) {
