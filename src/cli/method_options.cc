@@ -55,6 +55,23 @@ const std::vector<MethodOption>& MethodOptions() {
        [](const Options& o) { return TextOf(o.rounding.adaround.descent_sweeps); }},
       {"enumerate_row_length", nullptr,
        [](const Options& o) { return TextOf(o.rounding.adaround.enumerate_row_length); }},
+      {"cem_population", nullptr,
+       [](const Options& o) { return cli::TextOf(o.rounding.cross_entropy.population); }},
+      {"cem_elite", nullptr,
+       [](const Options& o) { return cli::TextOf(o.rounding.cross_entropy.elite_fraction); }},
+      {"cem_smoothing", nullptr,
+       [](const Options& o) { return cli::TextOf(o.rounding.cross_entropy.smoothing); }},
+      {"cem_rounds", nullptr,
+       [](const Options& o) { return TextOf(o.rounding.cross_entropy.max_rounds); }},
+      {"cem_budget", nullptr,
+       [](const Options& o) { return cli::TextOf(o.rounding.cross_entropy.max_operations); }},
+      {"tabu_flips", nullptr,
+       [](const Options& o) { return TextOf(o.rounding.tabu.flips_per_weight); }},
+      {"tabu_restarts", nullptr,
+       [](const Options& o) { return TextOf(o.rounding.tabu.restarts); }},
+      {"tabu_tenure", nullptr, [](const Options& o) { return TextOf(o.rounding.tabu.tenure); }},
+      {"hessian_draws", "--hessian-draws",
+       [](const Options& o) { return TextOf(o.task_hessian.num_drawn_classes); }},
   };
   return rows;
 }
