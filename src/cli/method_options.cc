@@ -77,6 +77,8 @@ const std::vector<MethodOption>& MethodOptions() {
        [](const Options& o) { return cli::TextOf(o.rounding.gptq.damping); }},
       {"gptq_activation_order", "--gptq-activation-order",
        [](const Options& o) { return TextOf(o.rounding.gptq.activation_order); }},
+      {"hessian_draws", "--hessian-draws",
+       [](const Options& o) { return TextOf(o.task_hessian.num_drawn_classes); }},
   };
   return rows;
 }

@@ -288,6 +288,10 @@ void QuantizeBinding::AddOptimizer() {
                kOptimizer, [](QuantizeOptions& o) -> double& { return o.rounding.adaround.ridge; });
   Bind<int64_t>("--batch-size", "columns per step (images, in preset paper)", kOptimizer,
                 [](QuantizeOptions& o) -> int64_t& { return o.rounding.adaround.batch_size; });
+  Bind<int64_t>("--hessian-draws",
+                "classes drawn per sample for the task loss's curvature, beyond 16 classes",
+                kOptimizer,
+                [](QuantizeOptions& o) -> int64_t& { return o.task_hessian.num_drawn_classes; });
 }
 
 void QuantizeBinding::AddDiscrete() {

@@ -19,6 +19,7 @@
 #include "pipeline/layer_capture.h"
 #include "pipeline/measure_moments.h"
 #include "pipeline/prepared_network.h"
+#include "pipeline/task_loss_hessian.h"
 #include "quant/range_estimator.h"
 #include "rounding/rounding_solver.h"
 
@@ -59,6 +60,10 @@ int64_t WorkingBytes(const PreparedNetwork& network, const QuantizeOptions& opti
     const int64_t columns =
         std::min(options.search_columns + options.held_out_columns, 2 * kMaxPoolBytes / column);
     largest_pool = std::max(largest_pool, columns * (2 * column + 2 * layer.linear.num_rows * 4));
+    if (!FindRoundingMethod(options.method).row_wise) {
+      const int64_t num_weights = layer.linear.num_rows * layer.linear.row_length;
+      largest_pool += num_weights * num_weights * 4;
+    }
   }
   return kProgramBytes + options.caller_bytes + 4 * parameter_bytes + 2 * options.num_threads * network.peak_sample_bytes +
          largest_pool;
@@ -141,6 +146,10 @@ class NetworkQuantizer {
   }
 
   QuantizeResult Run() {
+    if (!FindRoundingMethod(options_.method).row_wise) {
+      task_loss_ = std::make_unique<TaskLossHessian>(network_, float_executor_, samples_,
+                                                     options_.task_hessian, options_.seed);
+    }
     result_.left = network_.left;
     result_.plan = network_.plan;
     result_.float_graph = network_.graph;
@@ -426,6 +435,35 @@ class NetworkQuantizer {
     return tensor;
   }
 
+  TaskLossHessian::Progress TaskProgress(const char* stage) const {
+    TaskLossHessian::Progress progress;
+    progress.throw_if_stopped = [this] { ThrowIfStopped(); };
+    if (observer_ != nullptr) {
+      progress.on_progress = [this, stage](int64_t done, int64_t total) {
+        observer_->OnProgress(stage, done, total);
+      };
+    }
+    return progress;
+  }
+
+  // On the held-out samples, as errors are.
+  void JudgeByTaskLoss(const RoundingProblem& problem, const std::vector<int16_t>& nearest,
+                       const std::vector<int16_t>& solved, LayerReport& report) const {
+    const SampledColumns& samples = *problem.samples;
+    std::vector<std::vector<float>> changes;
+    for (const std::vector<int16_t>* integers : {&nearest, &solved}) {
+      changes.push_back(
+          DequantizeMatrix(*integers, samples.num_rows, samples.row_length, problem.grid));
+      for (size_t i = 0; i < problem.weights.size(); ++i) changes.back()[i] -= problem.weights[i];
+    }
+    const std::vector<double> rises = task_loss_->PredictedRises(
+        SamplesOf(split_, split_.num_held_out > 0), changes, options_.num_threads,
+        TaskProgress("held-out task loss"));
+    report.nearest_task_loss = rises[0];
+    report.search_task_loss = rises[1];
+    report.above_nearest = rises[1] > rises[0];
+  }
+
   void SolveLayer(size_t index) {
     const Clock::time_point start = Clock::now();
     const ChosenLayer& layer = network_.layers[index];
@@ -439,7 +477,8 @@ class NetworkQuantizer {
     report.num_search_columns = capture.search().num_samples;
     report.num_held_out_columns = capture.held_out().num_samples;
 
-    const RoundingProblem problem = MakeProblem(index, positions);
+    RoundingProblem problem = MakeProblem(index, positions);
+    std::vector<float> task_curvature;
     // Whatever the search is told, its result is judged by what the quantized network does.
     RoundingProblem judged = problem;
     judged.activation = layer.activation;
@@ -454,6 +493,18 @@ class NetworkQuantizer {
           observer_->OnProgress(layer.linear.name, done, total);
         };
         context.should_stop = [&] { return observer_->ShouldStop(); };
+      }
+      if (task_loss_) {
+        task_curvature = task_loss_->Matrix(SamplesOf(split_, false), options_.num_threads,
+                                            TaskProgress("task loss's curvature"));
+        problem.task_curvature = task_curvature.data();
+        const bool flat = std::all_of(task_curvature.begin(), task_curvature.end(),
+                                      [](float entry) { return entry == 0.0F; });
+        if (flat && observer_ != nullptr) {
+          observer_->OnWarning("layer '" + Printable(layer.linear.name) +
+                               "': the network is certain of its answers whatever the layer's "
+                               "weights do; rounding to nearest stays");
+        }
       }
       RoundingResult solved = solver_->Solve(problem, context);
       const RoundingResult nearest = nearest_solver_->Solve(problem, context);
@@ -471,6 +522,7 @@ class NetworkQuantizer {
       }
       report.above_nearest = FindRoundingMethod(options_.method).searches &&
                              report.search_error > report.nearest_error;
+      if (task_loss_) JudgeByTaskLoss(problem, nearest.integers, solved.integers, report);
       report.fell_back = options_.fall_back_to_nearest && report.above_nearest;
       if (report.fell_back) {
         solved.integers = nearest.integers;
@@ -599,6 +651,7 @@ class NetworkQuantizer {
   std::vector<std::unique_ptr<LayerCapture>> captures_;  // x_hat
   // x, where asymmetric reconstruction is turned off: for the search alone.
   std::vector<std::unique_ptr<LayerCapture>> float_captures_;
+  std::unique_ptr<TaskLossHessian> task_loss_;  // where the method minimizes it
   std::map<size_t, size_t> layer_at_node_;
   int64_t num_layers_ = 0;   // that are optimized
   int64_t num_weights_ = 0;  // in them
@@ -614,6 +667,9 @@ QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
                              const QuantizeOptions& options, QuantizeObserver* observer) {
   PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, observer);
   CheckRowLengths(network, options);
+  if (!FindRoundingMethod(options.method).row_wise) {
+    CheckTaskLayers(network, options.method);
+  }
   for (const std::string& warning : LimitWarnings(network, options)) {
     if (observer != nullptr) observer->OnWarning(warning);
   }
@@ -624,6 +680,12 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
                                        const QuantizeOptions& options) {
   const PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, nullptr);
   CheckRowLengths(network, options);
+  if (!FindRoundingMethod(options.method).row_wise) {
+    CheckTaskLayers(network, options.method);
+    const Executor executor(network.run_graph);
+    const TaskLossHessian refuses_what_cannot_be_done(network, executor, samples,
+                                                      options.task_hessian, options.seed);
+  }
   QuantizePrediction prediction;
   prediction.left = network.left;
   prediction.warnings = LimitWarnings(network, options);

@@ -97,6 +97,7 @@ std::vector<std::string> QuantizeOptions::Validate() const {
     if (!holds) violations.push_back(rule);
   };
   for (const std::string& violation : transform.Validate()) violations.push_back(violation);
+  for (const std::string& violation : task_hessian.Validate()) violations.push_back(violation);
   const auto in_range = [](int b) { return b >= kMinBitWidth && b <= kMaxBitWidth; };
   for (const std::string& violation : DefaultGrid().Validate()) violations.push_back(violation);
   for (const auto& [pattern, width] : layer_bits) {

@@ -25,6 +25,8 @@ Json ToJson(const LayerReport& layer) {
       {"nearest_error", layer.nearest_error},
       {"error", layer.error},
       {"search_error", layer.search_error},
+      {"nearest_task_loss", Number(layer.nearest_task_loss)},
+      {"search_task_loss", Number(layer.search_task_loss)},
       {"fell_back", layer.fell_back},
       {"shares_weight", layer.shares_weight},
       {"short_last_group", layer.short_last_group},

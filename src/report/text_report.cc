@@ -44,7 +44,11 @@ std::string LayerLine(const LayerReport& layer, int64_t done, int64_t total) {
                                  layer.row_length, layer.nearest_error, layer.error,
                                  Ratio(layer.nearest_error, layer.error),
                                  FormatSeconds(layer.seconds));
-  if (layer.fell_back) {
+  if (layer.search_task_loss && layer.nearest_task_loss) {
+    line += fmt::format("  task loss +{:.3g} -> +{:.3g}", *layer.nearest_task_loss,
+                        *layer.search_task_loss);
+    if (layer.fell_back) line += "  kept nearest: its loss is lower on samples not searched on";
+  } else if (layer.fell_back) {
     line += fmt::format("  kept nearest: the search reached {:.4g} on samples it had not seen",
                         layer.search_error);
   }

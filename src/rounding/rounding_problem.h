@@ -39,6 +39,9 @@ struct RoundingProblem {
   QuantGrid grid;              // with scales
   ChannelActivation activation;  // f, identity where none belongs to the layer
   const SampledColumns* samples = nullptr;
+  // H of eq. (13), [P, P] for P = M K weights in the order of `weights`: what methods minimize that
+  // look at the task loss; others ignore it. Borrowed.
+  const float* task_curvature = nullptr;
 
   // Every violation (sizes, grid, numbers that are not finite); empty = sound.
   std::vector<std::string> Validate() const;

@@ -9,6 +9,7 @@
 #include "rounding/local_quadratic_solver.h"
 #include "rounding/nearest_guard.h"
 #include "rounding/nearest_solver.h"
+#include "rounding/task_qubo_solver.h"
 #include "rounding/weightwise_solver.h"
 
 namespace adaround {
@@ -36,6 +37,7 @@ const std::vector<MethodRow>& Rows() {
       samples + Names{"iterations", "learning_rate", "batch_size", "exact_gradient", "ridge"};
   const Names regularizer = {"lambda", "beta", "warm_start", "normalize_rows"};
   const Names finish = {"descent_sweeps", "enumerate_row_length"};
+  const Names task = {"hessian_draws"};
   const Names cross_entropy = {"cem_population", "cem_elite", "cem_smoothing", "cem_rounds",
                                "cem_budget"};
   const Names tabu = {"tabu_flips", "tabu_restarts", "tabu_tenure"};
@@ -75,6 +77,14 @@ const std::vector<MethodRow>& Rows() {
        [](const RoundingOptions& options) {
          return MakeGptqSolver(options.gptq, options.adaround.ridge);
        }},
+      {{"task-cross-entropy", "one layer by the task loss's curvature, cross-entropy method", true,
+        task + cross_entropy, false},
+       [](const RoundingOptions& options) {
+         return MakeTaskCrossEntropySolver(options.cross_entropy);
+       }},
+      {{"task-tabu", "one layer by the task loss's curvature, tabu search from nearest", true,
+        task + tabu, false},
+       [](const RoundingOptions& options) { return MakeTaskTabuSolver(options.tabu); }},
   };
   return rows;
 }
@@ -117,7 +127,9 @@ std::unique_ptr<RoundingSolver> CreateRoundingSolver(const std::string& method,
                                                      const RoundingOptions& options) {
   const MethodRow& row = FindRow(method);
   std::unique_ptr<RoundingSolver> solver = row.create(options);
-  if (row.method.searches && options.keep_nearest_rows) {
+  // Rows by themselves say nothing about the task loss.
+  const bool guards = options.keep_nearest_rows && row.method.row_wise;
+  if (row.method.searches && guards) {
     return GuardByNearest(std::move(solver), row.method.Reads("activation_in_loss"));
   }
   return solver;

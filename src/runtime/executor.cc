@@ -177,13 +177,16 @@ void Executor::FindLastUses(ExecutionPlan& plan) const {
   }
 }
 
-TensorMap Executor::Run(const ExecutionPlan& plan, TensorMap values,
-                        const Observer& observer) const {
-  for (const std::string& name : plan.needed) {
-    Tensor& value = values.at(name);
-    if (const auto hook = hooks_.find(name); hook != hooks_.end()) value = hook->second(value);
+TensorMap Executor::Run(const ExecutionPlan& plan, TensorMap values, const Observer& observer,
+                        const Observer& before_hook) const {
+  const auto show = [&](const std::string& name, Tensor& value) {
+    if (const auto hook = hooks_.find(name); hook != hooks_.end()) {
+      if (before_hook) before_hook(name, value);
+      value = hook->second(value);
+    }
     if (observer) observer(name, value);
-  }
+  };
+  for (const std::string& name : plan.needed) show(name, values.at(name));
   for (size_t i = 0; i < plan.nodes.size(); ++i) {
     const Node& node = graph_.nodes[plan.nodes[i]];
     NodeState& state = *states_[plan.nodes[i]];
@@ -205,11 +208,7 @@ TensorMap Executor::Run(const ExecutionPlan& plan, TensorMap values,
       if (node.outputs[o].empty()) continue;
       // A tensor that was given stays as given, also where its node runs for another output.
       const auto [entry, inserted] = values.try_emplace(node.outputs[o], std::move(outputs[o]));
-      if (!inserted) continue;
-      if (const auto hook = hooks_.find(entry->first); hook != hooks_.end()) {
-        entry->second = hook->second(entry->second);
-      }
-      if (observer) observer(entry->first, entry->second);
+      if (inserted) show(entry->first, entry->second);
     }
     for (const std::string& name : plan.last_used[i]) values.erase(name);
   }

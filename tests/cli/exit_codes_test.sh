@@ -41,6 +41,7 @@ usage --method nearest --ridge 1
 usage --method nearest --symmetric-reconstruction
 usage --method nearest --no-activation-in-loss
 usage --granularity group --group-size -1
+usage --method nearest --hessian-draws 4
 usage --method flip-a-coin
 usage --range-estimator none
 usage --symmetric --asymmetric

@@ -12,6 +12,7 @@
 #include "adaround/io/layer_plan.h"
 #include "adaround/model/quantized_model.h"
 #include "adaround/pipeline/calibration_set.h"
+#include "adaround/pipeline/task_hessian_options.h"
 #include "adaround/pipeline/transform_options.h"
 #include "adaround/quant/layer_grid.h"
 #include "adaround/quant/range_options.h"
@@ -61,6 +62,8 @@ struct QuantizeOptions {
   // One of RoundingMethods().
   std::string method = "adaround";
   RoundingOptions rounding;
+  // What methods that minimize the task loss minimize.
+  TaskHessianOptions task_hessian;
   // Ablations of the paper's table 4. Without the first, layers are searched on inputs of the float
   // network in place of x_hat; without the second, f is the identity in every loss.
   bool asymmetric_reconstruction = true;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace adaround {
@@ -23,8 +24,12 @@ struct LayerReport {
   double error = 0.0;
   // The search's result before falling back to nearest.
   double search_error = 0.0;
+  // Of methods that minimize the task loss: its predicted rise 1/2 v^T H v in nats a sample, v =
+  // W_hat - W, on the held-out samples; nearest's, and the search's before falling back.
+  std::optional<double> nearest_task_loss;
+  std::optional<double> search_task_loss;
   // Whether a searching method's result is above nearest's there, and whether nearest was taken
-  // for it.
+  // for it. By the error, or by the task loss where the method minimizes that.
   bool above_nearest = false;
   bool fell_back = false;
   // Quantized together with an earlier layer that reads the same weight, on that layer's inputs.

@@ -17,6 +17,11 @@ struct RoundingMethod {
   // flags' with '_' for '-'. Flags of others are refused, and others are no part of a result's
   // provenance. A method that looks at samples lists "positions_per_draw" and the two ablations.
   std::vector<std::string> options = {};
+  // Whether it rounds each row of a layer by itself. Others minimize the task loss over all weights
+  // of one layer together, eq. (13) of arXiv:2004.10568: exactly one layer may be quantized, and
+  // what they find is judged by the same quadratic on held-out samples. The layer's own error may
+  // well rise where the task loss falls.
+  bool row_wise = true;
 
   bool Reads(std::string_view option) const;
 };

@@ -61,8 +61,10 @@ class Executor {
   using Observer = std::function<void(const std::string& name, const Tensor& value)>;
 
   // Runs the plan on one sample. `values` holds at least plan.needed. Returns plan.wanted.
+  // `before_hook` is called with each hooked tensor as it was before its hook.
   // Throws what kernels throw, with the node's name in front.
-  TensorMap Run(const ExecutionPlan& plan, TensorMap values, const Observer& observer = {}) const;
+  TensorMap Run(const ExecutionPlan& plan, TensorMap values, const Observer& observer = {},
+                const Observer& before_hook = {}) const;
 
   // Multiply-accumulates of all runs so far.
   int64_t num_macs() const { return num_macs_; }

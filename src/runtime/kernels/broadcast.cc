@@ -55,30 +55,36 @@ BroadcastPlan PlanBroadcast(const Shape& a, const Shape& b) {
   return plan;
 }
 
-KernelFunction WithLegacyBroadcast(const Node& node, KernelFunction kernel) {
+std::function<Shape(const Shape& a, const Shape& b)> LegacyAlignment(const Node& node) {
   const bool broadcasts = node.GetInt("broadcast", 0) != 0;
   std::optional<int64_t> stated_axis;
   if (node.HasAttribute("axis")) stated_axis = node.GetInt("axis", 0);
+  return [=](const Shape& a, const Shape& b) -> Shape {
+    if (a == b) return b;
+    if (!broadcasts) {
+      Malformed("shapes " + ShapeToString(a) + " and " + ShapeToString(b) +
+                " differ and attribute 'broadcast' is not 1");
+    }
+    if (NumElements(b) == 1) return {};
+    const auto a_rank = static_cast<int64_t>(a.size());
+    const auto b_rank = static_cast<int64_t>(b.size());
+    const int64_t axis = stated_axis ? NormalizeAxis(*stated_axis, a_rank) : a_rank - b_rank;
+    Shape shape = b;
+    for (int64_t d = axis + b_rank; d < a_rank; ++d) shape.push_back(1);
+    if (axis < 0 || axis + b_rank > a_rank || BroadcastShape(a, shape) != a) {
+      Malformed("shape " + ShapeToString(b) + " does not broadcast to " + ShapeToString(a) +
+                " from axis " + std::to_string(axis) + " on");
+    }
+    return shape;
+  };
+}
+
+KernelFunction WithLegacyBroadcast(const Node& node, KernelFunction kernel) {
+  const auto align = LegacyAlignment(node);
   return [=](const KernelInputs& inputs) -> std::vector<Tensor> {
     const Tensor& a = *inputs[0];
     const Tensor& b = *inputs[1];
-    if (a.shape() == b.shape()) return kernel(inputs);
-    if (!broadcasts) {
-      Malformed("shapes " + ShapeToString(a.shape()) + " and " + ShapeToString(b.shape()) +
-                " differ and attribute 'broadcast' is not 1");
-    }
-    Shape shape;
-    if (b.num_elements() != 1) {
-      const int64_t axis =
-          stated_axis ? NormalizeAxis(*stated_axis, a.rank()) : a.rank() - b.rank();
-      shape = b.shape();
-      for (int64_t d = axis + b.rank(); d < a.rank(); ++d) shape.push_back(1);
-      if (axis < 0 || axis + b.rank() > a.rank() || BroadcastShape(a.shape(), shape) != a.shape()) {
-        Malformed("shape " + ShapeToString(b.shape()) + " does not broadcast to " +
-                  ShapeToString(a.shape()) + " from axis " + std::to_string(axis) + " on");
-      }
-    }
-    const Tensor aligned = b.Reshaped(shape);
+    const Tensor aligned = b.Reshaped(align(a.shape(), b.shape()));
     return kernel({&a, &aligned});
   };
 }

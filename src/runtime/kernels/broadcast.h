@@ -1,6 +1,8 @@
 // NumPy-style broadcasting of two tensors.
 #pragma once
 
+#include <functional>
+
 #include "runtime/kernels/kernel_util.h"
 
 namespace adaround::kernels {
@@ -14,7 +16,10 @@ Shape BroadcastStrides(const Shape& shape, const Shape& target);
 
 // Operators of two tensors before opset 7: without the attribute `broadcast` their shapes must be
 // equal; with it, the second has one element, or its axes are those of the first from `axis` on
-// (without `axis`: the last ones). The result is the kernel's on shapes that broadcast alike.
+// (without `axis`: the last ones). The function gives the second's shape as it broadcasts by the
+// rules from opset 7 on, or throws Error(kMalformed).
+std::function<Shape(const Shape& a, const Shape& b)> LegacyAlignment(const Node& node);
+// The result is the kernel's on shapes that broadcast alike.
 KernelFunction WithLegacyBroadcast(const Node& node, KernelFunction kernel);
 
 // The loops that walk an output and two broadcast inputs, neighbouring axes merged where both

@@ -41,13 +41,23 @@ ConvolutionProblem MakeProblem(const WindowAttributes& attributes, int64_t group
   return problem;
 }
 
+int64_t ReadGroups(const Node& node) {
+  const int64_t groups = node.GetInt("group", 1);
+  if (groups < 1) Malformed("attribute 'group' is " + std::to_string(groups));
+  return groups;
+}
+
 }  // namespace
+
+ConvolutionProblem MakeConvProblem(const Node& node, const Tensor& x, const Tensor& weights,
+                                   const Tensor* bias) {
+  return MakeProblem(ReadWindowAttributes(node), ReadGroups(node), x, weights, bias);
+}
 
 KernelFunction CreateConv(const KernelSpec& spec) {
   CheckArity(spec.node, 2, 3);
   const WindowAttributes attributes = ReadWindowAttributes(spec.node);
-  const int64_t groups = spec.node.GetInt("group", 1);
-  if (groups < 1) Malformed("attribute 'group' is " + std::to_string(groups));
+  const int64_t groups = ReadGroups(spec.node);
   const auto runner =
       std::make_shared<ConvolutionRunner>(OptionalInput(spec.constants, 1) != nullptr);
   return [attributes, groups, runner](const KernelInputs& inputs) -> std::vector<Tensor> {

@@ -164,6 +164,11 @@ Window ResolveTransposedWindow(const Node& node, const Shape& input, const Shape
   return window;
 }
 
+ConvolutionProblem MakeConvTransposeProblem(const Node& node, const Tensor& x,
+                                            const Tensor& weights, const Tensor* bias) {
+  return MakeProblem(ReadTransposeAttributes(node), x, weights, bias);
+}
+
 KernelFunction CreateConvTranspose(const KernelSpec& spec) {
   CheckArity(spec.node, 2, 3);
   const TransposeAttributes attributes = ReadTransposeAttributes(spec.node);

@@ -26,6 +26,13 @@ struct ConvolutionProblem {
   int64_t groups = 1;
 };
 
+// The problem of a Conv or a ConvTranspose node; `bias` may be null. Of the tensors, shapes and
+// dtypes are looked at. Throws Error(kMalformed | kUnsupported) where they do not fit.
+ConvolutionProblem MakeConvProblem(const Node& node, const Tensor& x, const Tensor& weights,
+                                   const Tensor* bias);
+ConvolutionProblem MakeConvTransposeProblem(const Node& node, const Tensor& x,
+                                            const Tensor& weights, const Tensor* bias);
+
 // Runs one operator, and keeps per source shape the primitive and, where they are constant, the
 // weights in the layout it wants.
 class ConvolutionRunner {

@@ -20,26 +20,6 @@ struct SumOf {
   static float Combine(float a, float b) { return a + b; }
 };
 
-// The positions of one window along one axis that lie inside the input.
-struct Taps {
-  int64_t begin;  // index of the first tap inside
-  int64_t end;    // one past the last
-};
-
-Taps TapsInside(const WindowAxis& axis, int64_t output) {
-  const int64_t start = output * axis.stride - axis.pad_begin;
-  const int64_t first = start < 0 ? (-start + axis.dilation - 1) / axis.dilation : 0;
-  const int64_t last = axis.input > start ? (axis.input - 1 - start) / axis.dilation + 1 : 0;
-  return {std::min(first, axis.kernel), std::clamp<int64_t>(last, 0, axis.kernel)};
-}
-
-// Taps inside the input or its stated padding; rounding up may reach beyond both.
-int64_t TapsInsidePadding(const WindowAxis& axis, int64_t output) {
-  const int64_t start = output * axis.stride - axis.pad_begin;
-  const int64_t room = axis.input + axis.pad_end - 1 - start;
-  return room < 0 ? 0 : std::min(axis.kernel, room / axis.dilation + 1);
-}
-
 // Folds into `row` the input rows under the outer axes of one window; `outer` holds its position.
 template <typename Reducer>
 void FoldRows(const float* plane, const Window& window, const std::vector<int64_t>& outer,
@@ -116,11 +96,6 @@ Window ResolvePool(const WindowAttributes& attributes, const Tensor& x) {
   return ResolveWindow(attributes, x.shape(), attributes.kernel_shape);
 }
 
-WindowAttributes ReadPoolAttributes(const Node& node) {
-  if (!node.HasAttribute("kernel_shape")) Malformed("attribute 'kernel_shape' is missing");
-  return ReadWindowAttributes(node);
-}
-
 }  // namespace
 
 KernelFunction CreateMaxPool(const KernelSpec& spec) {
@@ -138,19 +113,15 @@ KernelFunction CreateAveragePool(const KernelSpec& spec) {
   const bool include_pad = spec.node.GetInt("count_include_pad", 0) != 0;
   return [attributes, include_pad](const KernelInputs& inputs) -> std::vector<Tensor> {
     const Window window = ResolvePool(attributes, *inputs[0]);
-    const auto count_taps = [include_pad](const WindowAxis& axis, int64_t output) {
-      if (include_pad) return TapsInsidePadding(axis, output);
-      const Taps taps = TapsInside(axis, output);
-      return std::max<int64_t>(0, taps.end - taps.begin);
-    };
     const auto divide = [&](float* out, const std::vector<int64_t>& outer) {
       // In double: with huge kernels the product leaves the integers.
       double outer_taps = 1.0;
       for (size_t d = 0; d < outer.size(); ++d) {
-        outer_taps *= static_cast<double>(count_taps(window[d], outer[d]));
+        outer_taps *= static_cast<double>(AveragedTaps(window[d], outer[d], include_pad));
       }
       for (int64_t x = 0; x < window.back().output; ++x) {
-        const double taps = outer_taps * static_cast<double>(count_taps(window.back(), x));
+        const double taps =
+            outer_taps * static_cast<double>(AveragedTaps(window.back(), x, include_pad));
         // A window wholly inside the padding averages nothing: zero rather than 0 / 0.
         out[x] /= static_cast<float>(std::max(1.0, taps));
       }

@@ -5,6 +5,7 @@
 
 #include "runtime/kernels/kernel_util.h"
 #include "runtime/kernels/kernels.h"
+#include "runtime/kernels/reduced_axes.h"
 #include "runtime/kernels/strided_copy.h"
 
 namespace adaround::kernels {
@@ -12,12 +13,6 @@ namespace {
 
 constexpr int64_t kAxesInputOfReduceSum = 13;
 constexpr int64_t kAxesInputOfOthers = 18;
-
-struct ReduceAttributes {
-  bool keep_dims;
-  bool empty_means_none;      // noop_with_empty_axes
-  std::vector<int64_t> axes;  // from the attribute
-};
 
 // Moves the reduced axes to the end, so that every result is made of one run of elements.
 struct Arrangement {
@@ -55,20 +50,15 @@ KernelFunction ReduceKernel(const KernelSpec& spec, int64_t first_with_input, bo
                             Reduce reduce) {
   const bool axes_are_input = spec.opset >= first_with_input;
   CheckArity(spec.node, 1, axes_are_input ? 2 : 1);
-  ReduceAttributes attributes;
-  attributes.keep_dims = spec.node.GetInt("keepdims", 1) != 0;
-  attributes.empty_means_none = axes_are_input && spec.node.GetInt("noop_with_empty_axes", 0) != 0;
-  if (!axes_are_input) attributes.axes = spec.node.GetInts("axes", {});
-  const auto kernel = [attributes, needs_elements,
+  const bool keep_dims = spec.node.GetInt("keepdims", 1) != 0;
+  const ReducedAxes reduced_axes(spec.node, axes_are_input);
+  const auto kernel = [keep_dims, reduced_axes, needs_elements,
                        reduce](const KernelInputs& inputs) -> std::vector<Tensor> {
     const Tensor& x = *inputs[0];
-    std::vector<int64_t> axes = attributes.axes;
-    if (const Tensor* given = OptionalInput(inputs, 1)) axes = ReadInts(*given, "axes");
-    if (axes.empty()) {
-      if (attributes.empty_means_none) return {x};
-      for (int64_t d = 0; d < x.rank(); ++d) axes.push_back(d);
-    }
-    const Arrangement arrangement = Arrange(x, NormalizeAxes(axes, x.rank()), attributes.keep_dims);
+    const std::optional<std::vector<int64_t>> axes =
+        reduced_axes.Of(OptionalInput(inputs, 1), x.rank());
+    if (!axes) return {x};
+    const Arrangement arrangement = Arrange(x, *axes, keep_dims);
     if (arrangement.run == 0 && needs_elements) {
       Malformed("shape " + ShapeToString(x.shape()) + " has nothing to reduce");
     }
@@ -124,6 +114,24 @@ auto Sum(const T* values, int64_t count) {
 }
 
 }  // namespace
+
+ReducedAxes::ReducedAxes(const Node& node, bool axes_are_input)
+    : empty_means_none_(axes_are_input && node.GetInt("noop_with_empty_axes", 0) != 0) {
+  if (!axes_are_input) stated_ = node.GetInts("axes", {});
+}
+
+std::optional<std::vector<int64_t>> ReducedAxes::Of(const Tensor* input, int64_t rank) const {
+  std::vector<int64_t> axes = input != nullptr ? ReadInts(*input, "axes") : stated_;
+  if (axes.empty()) {
+    if (empty_means_none_) return std::nullopt;
+    for (int64_t d = 0; d < rank; ++d) axes.push_back(d);
+  }
+  return NormalizeAxes(std::move(axes), rank);
+}
+
+bool AxesAreInput(const Node& node, int64_t opset) {
+  return opset >= (node.op == "ReduceSum" ? kAxesInputOfReduceSum : kAxesInputOfOthers);
+}
 
 KernelFunction CreateReduceSum(const KernelSpec& spec) {
   return ReduceKernel(spec, kAxesInputOfReduceSum, false, [](const auto* values, int64_t count) {

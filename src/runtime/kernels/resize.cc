@@ -9,6 +9,7 @@
 
 #include "runtime/kernels/kernels.h"
 #include "runtime/kernels/kernel_util.h"
+#include "runtime/kernels/resize_taps.h"
 
 namespace adaround::kernels {
 namespace {
@@ -31,14 +32,6 @@ struct AxisPlan {
   float scale;
   float roi_start;
   float roi_end;
-};
-
-// An output position is the weighted sum of these input positions: two or four, more where
-// antialiasing widens the filter, one for nearest.
-struct Taps {
-  std::vector<int64_t> index;
-  std::vector<float> weight;
-  bool extrapolated = false;
 };
 
 // Before opset 11 operators named no way to round: enlarging takes the element before, shrinking
@@ -114,11 +107,11 @@ std::vector<float> FilterWeights(const ResizeAttributes& attributes, float scale
   return weights;
 }
 
-Taps TapsAt(const ResizeAttributes& attributes, const AxisPlan& axis, int64_t position) {
+ResizeTaps TapsAt(const ResizeAttributes& attributes, const AxisPlan& axis, int64_t position) {
   const float last = static_cast<float>(axis.input - 1);
   const float x = InputCoordinate(attributes.coordinates, axis, position);
   if (!std::isfinite(x)) Malformed("the region of interest or the scale is not finite");
-  Taps taps;
+  ResizeTaps taps;
   taps.extrapolated =
       attributes.coordinates == "tf_crop_and_resize" && (x < 0.0F || x > last);
   // Beyond the neighbours of the input, positions are all alike.
@@ -147,9 +140,9 @@ Taps TapsAt(const ResizeAttributes& attributes, const AxisPlan& axis, int64_t po
   return taps;
 }
 
-// out[...] = sum of the taps' rows of `inner` elements. Taps without weight are not read: times an
+// out[...] = sum of the taps' rows of `inner` elements. ResizeTaps without weight are not read: times an
 // infinity they would be NaN.
-void BlendRows(const Taps& taps, const float* in, int64_t inner, float* out) {
+void BlendRows(const ResizeTaps& taps, const float* in, int64_t inner, float* out) {
   std::fill(out, out + inner, 0.0F);
   for (size_t t = 0; t < taps.index.size(); ++t) {
     const float weight = taps.weight[t];
@@ -160,12 +153,18 @@ void BlendRows(const Taps& taps, const float* in, int64_t inner, float* out) {
 }
 
 // As above for rows of one element.
-float BlendElements(const Taps& taps, const float* in) {
+float BlendElements(const ResizeTaps& taps, const float* in) {
   float sum = 0.0F;
   for (size_t t = 0; t < taps.index.size(); ++t) {
     if (taps.weight[t] != 0.0F) sum += taps.weight[t] * in[taps.index[t]];
   }
   return sum;
+}
+
+std::vector<ResizeTaps> TapsOfAxis(const ResizeAttributes& attributes, const AxisPlan& axis) {
+  std::vector<ResizeTaps> taps;
+  for (int64_t i = 0; i < axis.output; ++i) taps.push_back(TapsAt(attributes, axis, i));
+  return taps;
 }
 
 Tensor ResizeAxis(const ResizeAttributes& attributes, const Tensor& x, int64_t axis_index,
@@ -174,15 +173,14 @@ Tensor ResizeAxis(const ResizeAttributes& attributes, const Tensor& x, int64_t a
   shape[static_cast<size_t>(axis_index)] = axis.output;
   Tensor y = NewOutput(DType::kFloat32, shape);
   if (y.num_elements() == 0) return y;
-  std::vector<Taps> taps;
-  for (int64_t i = 0; i < axis.output; ++i) taps.push_back(TapsAt(attributes, axis, i));
+  const std::vector<ResizeTaps> taps = TapsOfAxis(attributes, axis);
   const int64_t inner = ProductOf(shape, axis_index + 1, x.rank());
   const int64_t outer = ProductOf(shape, 0, axis_index);
   const bool copies = attributes.mode == "nearest";
   float* out = y.mutable_data<float>();
   for (int64_t o = 0; o < outer; ++o) {
     const float* in = x.data<float>() + o * axis.input * inner;
-    for (const Taps& tap : taps) {
+    for (const ResizeTaps& tap : taps) {
       if (tap.extrapolated) {
         std::fill(out, out + inner, attributes.extrapolation_value);
       } else if (copies) {
@@ -323,11 +321,7 @@ ResizeAttributes AttributesBefore11(const Node& node) {
   return attributes;
 }
 
-}  // namespace
-
-KernelFunction CreateResize(const KernelSpec& spec) {
-  const Node& node = spec.node;
-  CheckArity(node, 1, 4);
+ResizeAttributes AttributesFrom11(const Node& node) {
   ResizeAttributes attributes{};
   attributes.mode = node.GetString("mode", "nearest");
   attributes.coordinates = node.GetString("coordinate_transformation_mode", "half_pixel");
@@ -347,6 +341,45 @@ KernelFunction CreateResize(const KernelSpec& spec) {
              "coordinate_transformation_mode");
   CheckOneOf(attributes.nearest_mode,
              {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}, "nearest_mode");
+  return attributes;
+}
+
+// Before opset 9 the scales are an attribute.
+Tensor StatedScales(const Node& node) {
+  const std::vector<double> scales = node.GetFloats("scales", {});
+  if (scales.empty()) Malformed("attribute 'scales' is missing");
+  return ConvertTo(Tensor::FromVector<double>({static_cast<int64_t>(scales.size())}, scales),
+                   DType::kFloat32);
+}
+
+}  // namespace
+
+std::vector<ResizedAxis> ResizedAxes(const Node& node, int64_t opset, const KernelInputs& inputs) {
+  constexpr int64_t kFirstWithCoordinates = 11;
+  constexpr int64_t kFirstWithScalesInput = 9;
+  const bool before_11 = node.op == "Upsample" || opset < kFirstWithCoordinates;
+  const ResizeAttributes attributes = before_11 ? AttributesBefore11(node) : AttributesFrom11(node);
+  KernelInputs arranged = inputs;
+  Tensor scales;
+  if (before_11 && opset < kFirstWithScalesInput) {
+    scales = StatedScales(node);
+    arranged = {inputs[0], nullptr, &scales};
+  } else if (before_11) {
+    arranged = {inputs[0], nullptr, inputs[1]};
+  }
+  const std::vector<AxisPlan> plans = PlanAxes(attributes, arranged);
+  std::vector<ResizedAxis> axes;
+  for (size_t d = plans.size(); d-- > 0;) {
+    if (IsIdentity(plans[d])) continue;
+    axes.push_back({static_cast<int64_t>(d), plans[d].input, plans[d].output,
+                    TapsOfAxis(attributes, plans[d])});
+  }
+  return axes;
+}
+
+KernelFunction CreateResize(const KernelSpec& spec) {
+  CheckArity(spec.node, 1, 4);
+  const ResizeAttributes attributes = AttributesFrom11(spec.node);
   return [attributes](const KernelInputs& inputs) { return Resize(attributes, inputs); };
 }
 
@@ -359,14 +392,10 @@ KernelFunction CreateResize10(const KernelSpec& spec) {
   };
 }
 
-// Before opset 9 the scales are an attribute.
 KernelFunction CreateUpsample7(const KernelSpec& spec) {
   CheckArity(spec.node, 1, 1);
   const ResizeAttributes attributes = AttributesBefore11(spec.node);
-  const std::vector<double> scales = spec.node.GetFloats("scales", {});
-  if (scales.empty()) Malformed("attribute 'scales' is missing");
-  const Tensor tensor = ConvertTo(
-      Tensor::FromVector<double>({static_cast<int64_t>(scales.size())}, scales), DType::kFloat32);
+  const Tensor tensor = StatedScales(spec.node);
   return [attributes, tensor](const KernelInputs& inputs) {
     return Resize(attributes, {inputs[0], nullptr, &tensor});
   };

@@ -105,6 +105,28 @@ Window ResolveWindow(const WindowAttributes& attributes, const Shape& input,
   return window;
 }
 
+Taps TapsInside(const WindowAxis& axis, int64_t output) {
+  const int64_t start = output * axis.stride - axis.pad_begin;
+  const int64_t first = start < 0 ? (-start + axis.dilation - 1) / axis.dilation : 0;
+  const int64_t last = axis.input > start ? (axis.input - 1 - start) / axis.dilation + 1 : 0;
+  return {std::min(first, axis.kernel), std::clamp<int64_t>(last, 0, axis.kernel)};
+}
+
+int64_t AveragedTaps(const WindowAxis& axis, int64_t output, bool include_pad) {
+  if (include_pad) {
+    const int64_t start = output * axis.stride - axis.pad_begin;
+    const int64_t room = axis.input + axis.pad_end - 1 - start;
+    return room < 0 ? 0 : std::min(axis.kernel, room / axis.dilation + 1);
+  }
+  const Taps taps = TapsInside(axis, output);
+  return std::max<int64_t>(0, taps.end - taps.begin);
+}
+
+WindowAttributes ReadPoolAttributes(const Node& node) {
+  if (!node.HasAttribute("kernel_shape")) Malformed("attribute 'kernel_shape' is missing");
+  return ReadWindowAttributes(node);
+}
+
 Shape WindowOutputShape(int64_t n, int64_t c, const Window& window) {
   Shape shape = {n, c};
   for (const WindowAxis& axis : window) shape.push_back(axis.output);

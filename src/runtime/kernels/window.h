@@ -44,6 +44,19 @@ Window ResolveWindow(const WindowAttributes& attributes, const Shape& input,
 // which slides over the node's output (WindowAxis::input) and has one step per pixel of its input.
 Window ResolveTransposedWindow(const Node& node, const Shape& input, const Shape& weight);
 
+// The taps of one window along one axis that lie inside the input.
+struct Taps {
+  int64_t begin;  // index of the first tap inside
+  int64_t end;    // one past the last
+};
+Taps TapsInside(const WindowAxis& axis, int64_t output);
+// How many taps an average divides by: those inside the input or, with `include_pad`, inside its
+// stated padding too; rounding up may reach beyond both.
+int64_t AveragedTaps(const WindowAxis& axis, int64_t output, bool include_pad);
+
+// Of a pooling node, whose kernel is an attribute.
+WindowAttributes ReadPoolAttributes(const Node& node);
+
 // [n, c, outputs of the window...]
 Shape WindowOutputShape(int64_t n, int64_t c, const Window& window);
 

@@ -1,0 +1,85 @@
+// The curvature of the task loss by the weights of one layer: H of eq. (13), arXiv:2004.10568.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adaround/pipeline/calibration_set.h"
+#include "adaround/pipeline/task_hessian_options.h"
+#include "adaround/runtime/executor.h"
+#include "pipeline/layer_capture.h"
+#include "pipeline/prepared_network.h"
+#include "runtime/differentiator.h"
+
+namespace adaround {
+
+// Throws Error(kInvalidArgument) unless exactly one layer is to be quantized, of at most
+// kMaxTaskWeights weights; the message names layers, counts, limit and remedy.
+void CheckTaskLayers(const PreparedNetwork& network, const std::string& method);
+
+// Gauss-Newton matrix of the cross-entropy, mean over samples, network in float:
+//   H = E[J^T (diag(p) - p p^T) J],   J = d logits / d W,  p = softmax(logits)
+//     = E[E_{c ~ p}[g_c g_c^T]],      g_c = d(-log p_c) / dW = J^T (p - e_c),
+// which is Fisher's information matrix. In weight space: [P, P] for the layer's P weights in
+// row-major order of its matrix [M, K], not one entry per pre-activation. The expectation over c is
+// exact up to kMaxExactClasses classes (a backward pass each), and estimated from
+// num_drawn_classes draws beyond. It needs no labels. A network that is certain of every answer has
+// none of it: H = 0.
+//
+// The logits are the network's first output or, where that is a Softmax of them, the Softmax's
+// input. Where they are a map, [1, C, positions...] (or channels last), the loss is the mean over
+// positions; each position's class is drawn by itself.
+//
+// Threads: const members may be called concurrently. Results do not depend on num_threads.
+class TaskLossHessian {
+ public:
+  // Of the first of network.layers. `executor` runs network.run_graph with float weights; it,
+  // `network` and `samples` must outlive the object.
+  // Throws Error: kUnsupported, listing the nodes that have no derivative, or where the output is
+  // no classes; kInvalidArgument where the output does not depend on the layer: a tensor between
+  // them is given.
+  TaskLossHessian(const PreparedNetwork& network, const Executor& executor,
+                  const CalibrationSet& samples, const TaskHessianOptions& options, uint64_t seed);
+
+  int64_t num_weights() const { return static_cast<int64_t>(positions_.size()); }
+
+  struct Progress {
+    std::function<void(int64_t done, int64_t total)> on_progress;  // may be empty
+    std::function<void()> throw_if_stopped;                        // may be empty
+  };
+
+  // H over these samples, symmetric, row-major.  Sums are float32 products of fixed chunks.
+  // Throws Error(kNumerical), naming the sample, where a logit or derivative is not finite.
+  std::vector<float> Matrix(const std::vector<int64_t>& samples, int num_threads,
+                            const Progress& progress) const;
+
+  // 1/2 v^T H v over these samples for each direction v [M, K], in double, without the matrix: the
+  // rise of the loss (nats) that a change v of the weights is predicted to cause.
+  std::vector<double> PredictedRises(const std::vector<int64_t>& samples,
+                                     const std::vector<std::vector<float>>& directions,
+                                     int num_threads, const Progress& progress) const;
+
+ private:
+  int64_t RowsPerSample() const;
+  // Rows r_i with sum of r_i^T r_i = the sample's part of H, each written to rows + i * P.
+  void SampleRows(int64_t sample, float* rows) const;
+
+  const CalibrationSet& samples_;
+  const TaskHessianOptions& options_;
+  uint64_t seed_;
+  std::string weight_;
+  std::vector<int64_t> positions_;  // in the weight tensor, of each entry of [M, K]
+  std::string logits_;
+  int64_t class_axis_ = 1;
+  int64_t num_classes_ = 0;
+  int64_t num_map_positions_ = 1;
+  std::unique_ptr<Differentiator> differentiator_;
+};
+
+// The samples that the search sees, or those that are held out.
+std::vector<int64_t> SamplesOf(const SampleSplit& split, bool held_out);
+
+}  // namespace adaround
