@@ -8,6 +8,7 @@
 
 #include "adaround/base/error.h"
 #include "adaround/rounding/rounding_method.h"
+#include "cli/method_options.h"
 
 namespace adaround::cli {
 namespace {
@@ -81,9 +82,31 @@ void QuantizeBinding::AddAll() {
   AddOptimizer();
   AddLayers();
   AddRun();
+  CheckMethodOptions();
   for (const CLI::Option* option : std::as_const(app_).get_options()) {
     if (std::find(before.begin(), before.end(), option) == before.end()) {
       names_.push_back(option->get_name());
+    }
+  }
+}
+
+void QuantizeBinding::CheckMethodOptions() const {
+  const auto& rows = MethodOptions();
+  const auto has_row = [&](const char* MethodOption::*member, const std::string& value) {
+    return std::any_of(rows.begin(), rows.end(), [&](const MethodOption& row) {
+      return row.*member != nullptr && row.*member == value;
+    });
+  };
+  for (const MethodOption& row : rows) {
+    ADAROUND_CHECK(row.flag == nullptr || app_.get_option_no_throw(row.flag) != nullptr);
+  }
+  for (const CLI::Option* option : std::as_const(app_).get_options()) {
+    ADAROUND_CHECK(option->get_group() != kOptimizer || option->get_name() == "--preset" ||
+                   has_row(&MethodOption::flag, option->get_name()));
+  }
+  for (const RoundingMethod& method : RoundingMethods()) {
+    for (const std::string& name : method.options) {
+      ADAROUND_CHECK(has_row(&MethodOption::name, name));
     }
   }
 }
@@ -291,13 +314,10 @@ std::map<std::string, std::vector<std::string>> QuantizeBinding::SetOptions() co
 }
 
 void QuantizeBinding::CheckMethodReadsOptions(const QuantizeOptions& options) const {
-  if (options.method != "nearest") return;
-  for (const CLI::Option* option : app_.get_options()) {
-    if (option->get_group() == kOptimizer && option->count() > 0 &&
-        option->get_name() != "--preset") {
-      throw Error(ErrorCode::kInvalidArgument,
-                  option->get_name() + " has no effect with --method nearest");
-    }
+  for (const MethodOption& option : MethodOptions()) {
+    if (option.flag == nullptr || app_.count(option.flag) == 0 || IsRead(option, options)) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                std::string(option.flag) + " has no effect with --method " + options.method);
   }
 }
 

@@ -48,6 +48,9 @@ class QuantizeBinding {
   void AddOptimizer();
   void AddLayers();
   void AddRun();
+  // Flags and methods agree with MethodOptions(): every optimizer flag has a row.
+  void CheckMethodOptions() const;
+  // Throws Error(kInvalidArgument) where a flag was given that options.method does not read.
   void CheckMethodReadsOptions(const QuantizeOptions& options) const;
 
   CLI::App& app_;

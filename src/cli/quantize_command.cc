@@ -18,9 +18,11 @@
 #include "adaround/io/quantized_model_io.h"
 #include "adaround/pipeline/evaluate.h"
 #include "adaround/pipeline/quantize.h"
+#include "adaround/rounding/rounding_method.h"
 #include "cli/commands.h"
 #include "cli/export_formats.h"
 #include "cli/image_options.h"
+#include "cli/method_options.h"
 #include "cli/option_binding.h"
 #include "cli/output_checks.h"
 #include "cli/progress_display.h"
@@ -50,12 +52,6 @@ struct QuantizeArguments {
   bool dry_run = false;
   CommonOptions common;
 };
-
-std::string TextOf(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.9g", value);
-  return text;
-}
 
 std::string TextOf(const std::vector<std::string>& values) {
   std::string text;
@@ -101,10 +97,6 @@ std::map<std::string, std::string> Provenance(const std::string& model_digest,
       {"search_columns", std::to_string(options.search_columns)},
       {"held_out_columns", std::to_string(options.held_out_columns)},
       {"held_out_fraction", TextOf(options.held_out_fraction)},
-      {"fall_back_to_nearest", options.fall_back_to_nearest ? "true" : "false"},
-      {"keep_nearest_rows", options.rounding.keep_nearest_rows ? "true" : "false"},
-      {"asymmetric_reconstruction", options.asymmetric_reconstruction ? "true" : "false"},
-      {"activation_in_loss", options.activation_in_loss ? "true" : "false"},
   };
   if (options.granularity == Granularity::kPerGroup) {
     provenance["group_size"] = std::to_string(options.group_size);
@@ -116,20 +108,12 @@ std::map<std::string, std::string> Provenance(const std::string& model_digest,
       provenance["act_percentile"] = TextOf(options.act_percentile);
     }
   }
-  if (options.method == "adaround") {
-    const AdaRoundOptions& adaround = options.rounding.adaround;
-    provenance["iterations"] = std::to_string(adaround.iterations);
-    provenance["learning_rate"] = TextOf(adaround.learning_rate);
-    provenance["lambda"] = TextOf(adaround.lambda);
-    provenance["beta"] = TextOf(adaround.beta_start) + ":" + TextOf(adaround.beta_end);
-    provenance["warm_start"] = TextOf(adaround.warm_start_fraction);
-    provenance["batch_size"] = std::to_string(adaround.batch_size);
-    provenance["positions_per_draw"] = std::to_string(options.positions_per_draw);
-    provenance["normalize_rows"] = adaround.normalize_rows ? "true" : "false";
-    provenance["exact_gradient"] = adaround.exact_gradient ? "true" : "false";
-    provenance["ridge"] = TextOf(adaround.ridge);
-    provenance["descent_sweeps"] = std::to_string(adaround.descent_sweeps);
-    provenance["enumerate_row_length"] = std::to_string(adaround.enumerate_row_length);
+  if (FindRoundingMethod(options.method).searches) {
+    provenance["fall_back_to_nearest"] = options.fall_back_to_nearest ? "true" : "false";
+    provenance["keep_nearest_rows"] = options.rounding.keep_nearest_rows ? "true" : "false";
+  }
+  for (const MethodOption& option : MethodOptions()) {
+    if (IsRead(option, options)) provenance[option.name] = option.text(options);
   }
   return provenance;
 }

@@ -562,8 +562,10 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
       tensor.grid.scale.resize(static_cast<size_t>(tensor.grid.NumScales(rows, length)));
       prediction.quantized_bytes += tensor.PackedBytes();
       prediction.float_bytes += rows * length * 4;
-      prediction.solve_weight_steps +=
-          static_cast<double>(rows * length) * static_cast<double>(options.rounding.adaround.iterations);
+      if (FindRoundingMethod(options.method).Reads("iterations")) {
+        prediction.solve_weight_steps += static_cast<double>(rows * length) *
+                                         static_cast<double>(options.rounding.adaround.iterations);
+      }
     }
     prediction.layers.push_back(report);
   }

@@ -18,11 +18,25 @@ struct MethodRow {
   Factory create;
 };
 
+using Names = std::vector<std::string>;
+
+Names operator+(Names names, const Names& more) {
+  names.insert(names.end(), more.begin(), more.end());
+  return names;
+}
+
 const std::vector<MethodRow>& Rows() {
+  // What methods have in common that look at samples, and that follow a gradient there.
+  const Names samples = {"positions_per_draw", "asymmetric_reconstruction", "activation_in_loss"};
+  const Names gradient =
+      samples + Names{"iterations", "learning_rate", "batch_size", "exact_gradient", "ridge"};
+  const Names regularizer = {"lambda", "beta", "warm_start", "normalize_rows"};
+  const Names finish = {"descent_sweeps", "enumerate_row_length"};
   static const std::vector<MethodRow> rows = {
       {{"nearest", "to the nearest grid point", false},
        [](const RoundingOptions&) { return MakeNearestSolver(); }},
-      {{"adaround", "rectified sigmoid with regularizer, then coordinate descent", true},
+      {{"adaround", "rectified sigmoid with regularizer, then coordinate descent", true,
+        gradient + regularizer + finish},
        [](const RoundingOptions& options) { return MakeAdaRoundSolver(options.adaround); }},
   };
   return rows;
@@ -40,6 +54,10 @@ const MethodRow& FindRow(const std::string& name) {
 }
 
 }  // namespace
+
+bool RoundingMethod::Reads(std::string_view option) const {
+  return std::find(options.begin(), options.end(), option) != options.end();
+}
 
 const std::vector<RoundingMethod>& RoundingMethods() {
   static const std::vector<RoundingMethod> methods = [] {

@@ -37,6 +37,9 @@ usage --granularity row
 usage --granularity group --group-size 0
 usage --group-size 16
 usage --method nearest --iterations 100
+usage --method nearest --ridge 1
+usage --method nearest --symmetric-reconstruction
+usage --method nearest --no-activation-in-loss
 usage --granularity group --group-size -1
 usage --method flip-a-coin
 usage --range-estimator none

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace adaround {
@@ -12,6 +13,12 @@ struct RoundingMethod {
   // Whether it looks for a rounding better than nearest: what it finds is dropped for nearest where
   // it is worse. Others (floor, stochastic, ...) are taken as they are.
   bool searches = false;
+  // The options that it reads, of those that not every method does: names in C++, which are the
+  // flags' with '_' for '-'. Flags of others are refused, and others are no part of a result's
+  // provenance. A method that looks at samples lists "positions_per_draw" and the two ablations.
+  std::vector<std::string> options = {};
+
+  bool Reads(std::string_view option) const;
 };
 
 // Every method, in the order they are listed in.

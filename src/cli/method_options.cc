@@ -1,0 +1,72 @@
+#include "cli/method_options.h"
+
+#include <cstdio>
+#include <string_view>
+
+#include "adaround/rounding/rounding_method.h"
+
+namespace adaround::cli {
+namespace {
+
+std::string TextOf(bool value) { return value ? "true" : "false"; }
+std::string TextOf(int64_t value) { return std::to_string(value); }
+std::string TextOf(double start, double end) {
+  return cli::TextOf(start) + ":" + cli::TextOf(end);
+}
+
+using Options = QuantizeOptions;
+
+}  // namespace
+
+std::string TextOf(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.9g", value);
+  return text;
+}
+
+const std::vector<MethodOption>& MethodOptions() {
+  static const std::vector<MethodOption> rows = {
+      {"asymmetric_reconstruction", "--symmetric-reconstruction",
+       [](const Options& o) { return TextOf(o.asymmetric_reconstruction); }},
+      {"activation_in_loss", "--no-activation-in-loss",
+       [](const Options& o) { return TextOf(o.activation_in_loss); }},
+      {"positions_per_draw", nullptr,
+       [](const Options& o) { return TextOf(o.positions_per_draw); }},
+      {"iterations", "--iterations",
+       [](const Options& o) { return TextOf(o.rounding.adaround.iterations); }},
+      {"learning_rate", "--learning-rate",
+       [](const Options& o) { return cli::TextOf(o.rounding.adaround.learning_rate); }},
+      {"lambda", "--lambda",
+       [](const Options& o) { return cli::TextOf(o.rounding.adaround.lambda); }},
+      {"beta", "--beta",
+       [](const Options& o) {
+         return TextOf(o.rounding.adaround.beta_start, o.rounding.adaround.beta_end);
+       }},
+      {"warm_start", "--warm-start",
+       [](const Options& o) { return cli::TextOf(o.rounding.adaround.warm_start_fraction); }},
+      {"batch_size", "--batch-size",
+       [](const Options& o) { return TextOf(o.rounding.adaround.batch_size); }},
+      {"normalize_rows", nullptr,
+       [](const Options& o) { return TextOf(o.rounding.adaround.normalize_rows); }},
+      {"exact_gradient", nullptr,
+       [](const Options& o) { return TextOf(o.rounding.adaround.exact_gradient); }},
+      {"ridge", "--ridge", [](const Options& o) { return cli::TextOf(o.rounding.adaround.ridge); }},
+      {"descent_sweeps", nullptr,
+       [](const Options& o) { return TextOf(o.rounding.adaround.descent_sweeps); }},
+      {"enumerate_row_length", nullptr,
+       [](const Options& o) { return TextOf(o.rounding.adaround.enumerate_row_length); }},
+  };
+  return rows;
+}
+
+bool IsRead(const MethodOption& option, const QuantizeOptions& options) {
+  // This estimator chooses by the output's error on the columns that a search would get.
+  const std::string_view name = option.name;
+  if (options.range_estimator == RangeEstimator::kOutputMse &&
+      (name == "asymmetric_reconstruction" || name == "positions_per_draw")) {
+    return true;
+  }
+  return FindRoundingMethod(options.method).Reads(name);
+}
+
+}  // namespace adaround::cli

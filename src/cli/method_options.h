@@ -1,0 +1,26 @@
+// Options that not every rounding method reads: their flags, and their values in a provenance.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "adaround/pipeline/quantize.h"
+
+namespace adaround::cli {
+
+struct MethodOption {
+  const char* name;  // in RoundingMethod::options, and the provenance's key
+  const char* flag;  // nullptr where only presets set it
+  std::string (*text)(const QuantizeOptions& options);
+};
+
+// A row for every name in some method's options.
+const std::vector<MethodOption>& MethodOptions();
+
+// Whether the option changes the result, options.method being what it is.
+bool IsRead(const MethodOption& option, const QuantizeOptions& options);
+
+// Nine significant digits at most.
+std::string TextOf(double value);
+
+}  // namespace adaround::cli
