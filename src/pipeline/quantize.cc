@@ -392,6 +392,26 @@ class NetworkQuantizer {
     return tensor;
   }
 
+  // What the guard by nearest has counted, or would have.
+  int64_t CountRowsAboveNearest(const RoundingProblem& problem,
+                                const std::vector<int16_t>& searched,
+                                const std::vector<int16_t>& nearest,
+                                const RoundingSummary& summary) const {
+    if (options_.rounding.keep_nearest_rows) return summary.num_nearest_rows;
+    if (!FindRoundingMethod(options_.method).searches) return 0;
+    const auto errors_of = [&](const std::vector<int16_t>& integers) {
+      return RowErrors(problem, *problem.samples,
+                       DequantizeMatrix(integers, problem.samples->num_rows,
+                                        problem.samples->row_length, problem.grid),
+                       options_.num_threads);
+    };
+    const std::vector<double> errors = errors_of(searched);
+    const std::vector<double> nearest_errors = errors_of(nearest);
+    int64_t count = 0;
+    for (size_t row = 0; row < errors.size(); ++row) count += errors[row] > nearest_errors[row];
+    return count;
+  }
+
   void SolveLayer(size_t index) {
     const Clock::time_point start = Clock::now();
     const ChosenLayer& layer = network_.layers[index];
@@ -412,7 +432,7 @@ class NetworkQuantizer {
     try {
       ThrowIfAny(ErrorCode::kNumerical, problem.Validate());
       SolveContext context;
-      context.seed = options_.seed;
+      context.seed = options_.rounding_seed.value_or(options_.seed);
       context.layer = index;
       context.num_threads = options_.num_threads;
       if (observer_ != nullptr) {
@@ -438,6 +458,7 @@ class NetworkQuantizer {
       report.above_nearest = FindRoundingMethod(options_.method).searches &&
                              report.search_error > report.nearest_error;
       report.fell_back = options_.fall_back_to_nearest && report.above_nearest;
+      const std::vector<int16_t> searched = solved.integers;
       if (report.fell_back) {
         solved.integers = nearest.integers;
         report.error = report.nearest_error;
@@ -447,6 +468,8 @@ class NetworkQuantizer {
       report.num_undecided = solved.summary.num_undecided;
       report.num_descent_flips = solved.summary.num_descent_flips;
       report.num_nearest_rows = solved.summary.num_nearest_rows;
+      report.num_rows_above_nearest =
+          CountRowsAboveNearest(problem, searched, nearest.integers, solved.summary);
       for (size_t i = 0; i < solved.integers.size(); ++i) {
         if (solved.integers[i] != nearest.integers[i]) ++report.num_changed;
       }

@@ -62,6 +62,9 @@ struct QuantizeOptions {
   // (expression, bits): other widths for some layers; the last match counts.
   std::vector<std::pair<std::string, int>> layer_bits;
   uint64_t seed = 42;
+  // Of the rounding alone; nothing = `seed`. Draws of one method that differ in this alone share the
+  // columns that they are searched on and judged by.
+  std::optional<uint64_t> rounding_seed;
   int num_threads = 1;
   // Bytes of resident memory to stay below; nothing = half of the machine's. Decides where
   // activations are kept, never what comes out.
