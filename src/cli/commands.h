@@ -17,8 +17,12 @@ struct CommonOptions {
 };
 void AddCommonOptions(CLI::App& app, CommonOptions& options);
 
+// --list-methods, which prints the rounding methods and does nothing else.
+void AddListMethods(CLI::App& app);
+
 void AddQuantizeCommand(CLI::App& app);
 void AddEvaluateCommand(CLI::App& app);
+void AddCompareCommand(CLI::App& app);
 void AddInspectCommand(CLI::App& app);
 void AddConvertCommand(CLI::App& app);
 void AddAnalyzeCommand(CLI::App& app);

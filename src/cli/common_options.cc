@@ -1,4 +1,10 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iostream>
+
 #include "adaround/base/threads.h"
+#include "adaround/rounding/rounding_method.h"
 #include "cli/commands.h"
 
 namespace adaround::cli {
@@ -24,6 +30,23 @@ void AddCommonOptions(CLI::App& app, CommonOptions& options) {
   app.add_flag("--no-color", options.log.no_color, "no colours (NO_COLOR is honoured too)")
       ->group("Run");
   app.add_flag("--json", options.json, "print the result as JSON on stdout")->group("Run");
+}
+
+void AddListMethods(CLI::App& app) {
+  app.add_flag_callback(
+         "--list-methods",
+         [] {
+           size_t width = 0;
+           for (const RoundingMethod& method : RoundingMethods()) {
+             width = std::max(width, method.name.size());
+           }
+           for (const RoundingMethod& method : RoundingMethods()) {
+             std::cout << fmt::format("{:<{}}  {}\n", method.name, width, method.summary);
+           }
+           throw CLI::Success();
+         },
+         "print the names that --method takes, and stop")
+      ->group("Scheme");
 }
 
 }  // namespace adaround::cli

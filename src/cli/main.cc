@@ -75,6 +75,7 @@ int Run(int argc, char** argv) {
   app.footer(kFooter);
   AddQuantizeCommand(app);
   AddEvaluateCommand(app);
+  AddCompareCommand(app);
   AddInspectCommand(app);
   AddConvertCommand(app);
   AddAnalyzeCommand(app);
@@ -85,6 +86,8 @@ int Run(int argc, char** argv) {
     return FlushOutput(app.exit(help));
   } catch (const CLI::CallForVersion& version) {
     return FlushOutput(app.exit(version));
+  } catch (const CLI::Success&) {  // --list-methods
+    return FlushOutput(kExitOk);
   } catch (const CLI::ParseError& error) {
     const std::string suggestion = Suggestion(app, argc, argv);
     LogError(Printable(error.what(), 1000) + (suggestion.empty() ? "" : "; " + suggestion) +

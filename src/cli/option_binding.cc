@@ -57,6 +57,13 @@ std::pair<std::string, int> ParseLayerBits(const std::string& text) {
   return {text.substr(0, equals), static_cast<int>(bits)};
 }
 
+std::string CheckSeed(const std::string& text) {
+  uint64_t value = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = failure == std::errc() && end == text.data() + text.size();
+  return whole ? std::string() : "'" + text + "' is not a whole number below 2^64";
+}
+
 }  // namespace
 
 int64_t ParseBytes(const std::string& text) {
@@ -357,11 +364,15 @@ void QuantizeBinding::AddOutlierSplit() {
 void QuantizeBinding::AddRun() {
   Bind<uint64_t>("--seed", "names the random streams", kRun, [](QuantizeOptions& o) -> uint64_t& {
     return o.seed;
-  })->check([](const std::string& text) {
-    uint64_t value = 0;
-    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-    const bool whole = failure == std::errc() && end == text.data() + text.size();
-    return whole ? std::string() : "'" + text + "' is not a whole number below 2^64";
+  })->check(CheckSeed);
+  auto rounding_seed = std::make_shared<uint64_t>(0);
+  CLI::Option* rounding_seed_option =
+      app_.add_option("--rounding-seed", *rounding_seed,
+                      "those of the rounding alone (default: --seed): one of the draws of `compare`")
+          ->check(CheckSeed)
+          ->group(kRun);
+  overlays_.push_back([rounding_seed, rounding_seed_option](QuantizeOptions& options) {
+    if (rounding_seed_option->count() > 0) options.rounding_seed = *rounding_seed;
   });
   auto limit = std::make_shared<std::string>();
   CLI::Option* limit_option =
@@ -402,6 +413,13 @@ void QuantizeBinding::CheckMethodReadsOptions(const QuantizeOptions& options) co
     if (option.flag == nullptr || app_.count(option.flag) == 0 || IsRead(option, options)) continue;
     throw Error(ErrorCode::kInvalidArgument,
                 std::string(option.flag) + " has no effect with --method " + options.method);
+  }
+  // What neither searches nor draws has no random streams.
+  const bool is_random =
+      FindRoundingMethod(options.method).searches || options.method == kStochasticMethod;
+  if (app_.count("--rounding-seed") > 0 && !is_random) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "--rounding-seed has no effect with --method " + options.method);
   }
 }
 

@@ -85,7 +85,7 @@ void CheckOutputFile(const std::string& option, const fs::path& output,
 }
 
 void CheckOutputFolder(const fs::path& output, const std::vector<std::string>& inputs,
-                       bool is_float_model) {
+                       bool is_float_model, const std::string& finished_file) {
   const fs::path resolved = Resolved(output);
   std::error_code error;
   for (const std::string& input : inputs) {
@@ -99,7 +99,7 @@ void CheckOutputFolder(const fs::path& output, const std::vector<std::string>& i
   }
   if (!fs::is_directory(output, error) || fs::is_empty(output, error)) return;
   const bool is_earlier_result = is_float_model ? HoldsFloatModelAlone(output)
-                                                : fs::exists(output / "report.json", error);
+                                                : fs::exists(output / finished_file, error);
   if (!is_earlier_result) {
     throw Error(ErrorCode::kInvalidArgument,
                 "output " + Printable(output.string()) +

@@ -16,10 +16,11 @@ void CheckOutputFile(const std::string& option, const std::filesystem::path& out
                      const std::vector<std::string>& inputs, bool replace);
 
 // An output folder must neither be nor hold an input, and is replaced only where it is empty or the
-// result of an earlier run: it has a report.json or, where a float model is written
+// result of an earlier run: it has a `finished_file` or, where a float model is written
 // (`is_float_model`), holds such a model and nothing else.
 // Throws Error(kMalformed), Error(kInvalidArgument).
 void CheckOutputFolder(const std::filesystem::path& output, const std::vector<std::string>& inputs,
-                       bool is_float_model = false);
+                       bool is_float_model = false,
+                       const std::string& finished_file = "report.json");
 
 }  // namespace adaround::cli

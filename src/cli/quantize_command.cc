@@ -111,6 +111,9 @@ std::map<std::string, std::string> Provenance(const std::string& model_digest,
   if (options.transform.split_outliers > 0.0) {
     provenance["split_outliers"] = TextOf(options.transform.split_outliers);
   }
+  if (options.rounding_seed) {
+    provenance["rounding_seed"] = std::to_string(*options.rounding_seed);
+  }
   if (options.act_bits) {
     provenance["act_bits"] = std::to_string(*options.act_bits);
     provenance["act_range_estimator"] = ActivationEstimatorName(options.act_range_estimator);
@@ -497,6 +500,7 @@ void AddQuantizeCommand(CLI::App& app) {
   command->add_flag("--dry-run", arguments->dry_run, "say what would be done, and stop")
       ->group("Output");
   binding->AddAll();
+  AddListMethods(*command);
   AddCommonOptions(*command, arguments->common);
   command->footer(
       "Example:\n  adaround quantize model.json --bits 4 --calib calib/ --baseline nearest \\\n"

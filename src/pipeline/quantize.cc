@@ -464,6 +464,29 @@ class NetworkQuantizer {
     report.above_nearest = rises[1] > rises[0];
   }
 
+  // What the guard by nearest has counted, or would have.
+  int64_t CountRowsAboveNearest(const RoundingProblem& problem,
+                                const std::vector<int16_t>& searched,
+                                const std::vector<int16_t>& nearest,
+                                const RoundingSummary& summary) const {
+    if (options_.rounding.keep_nearest_rows) return summary.num_nearest_rows;
+    const RoundingMethod& method = FindRoundingMethod(options_.method);
+    if (!method.searches || !method.row_wise) return 0;
+    RoundingProblem guarded = problem;
+    if (!method.Reads("activation_in_loss")) guarded.activation = ChannelActivation{};
+    const auto errors_of = [&](const std::vector<int16_t>& integers) {
+      return RowErrors(guarded, *problem.samples,
+                       DequantizeMatrix(integers, problem.samples->num_rows,
+                                        problem.samples->row_length, problem.grid),
+                       options_.num_threads);
+    };
+    const std::vector<double> errors = errors_of(searched);
+    const std::vector<double> nearest_errors = errors_of(nearest);
+    int64_t count = 0;
+    for (size_t row = 0; row < errors.size(); ++row) count += errors[row] > nearest_errors[row];
+    return count;
+  }
+
   void SolveLayer(size_t index) {
     const Clock::time_point start = Clock::now();
     const ChosenLayer& layer = network_.layers[index];
@@ -485,7 +508,7 @@ class NetworkQuantizer {
     try {
       ThrowIfAny(ErrorCode::kNumerical, problem.Validate());
       SolveContext context;
-      context.seed = options_.seed;
+      context.seed = options_.rounding_seed.value_or(options_.seed);
       context.layer = index;
       context.num_threads = options_.num_threads;
       if (observer_ != nullptr) {
@@ -524,6 +547,7 @@ class NetworkQuantizer {
                              report.search_error > report.nearest_error;
       if (task_loss_) JudgeByTaskLoss(problem, nearest.integers, solved.integers, report);
       report.fell_back = options_.fall_back_to_nearest && report.above_nearest;
+      const std::vector<int16_t> searched = solved.integers;
       if (report.fell_back) {
         solved.integers = nearest.integers;
         report.error = report.nearest_error;
@@ -533,6 +557,8 @@ class NetworkQuantizer {
       report.num_undecided = solved.summary.num_undecided;
       report.num_descent_flips = solved.summary.num_descent_flips;
       report.num_nearest_rows = solved.summary.num_nearest_rows;
+      report.num_rows_above_nearest =
+          CountRowsAboveNearest(problem, searched, nearest.integers, solved.summary);
       for (size_t i = 0; i < solved.integers.size(); ++i) {
         if (solved.integers[i] != nearest.integers[i]) ++report.num_changed;
       }

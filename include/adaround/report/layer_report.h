@@ -39,6 +39,9 @@ struct LayerReport {
   int64_t num_undecided = 0;
   int64_t num_descent_flips = 0;
   int64_t num_nearest_rows = 0;
+  // Rows of a searching method above nearest on the search's own columns: where
+  // RoundingOptions::keep_nearest_rows is off, it would have put nearest in their place.
+  int64_t num_rows_above_nearest = 0;
   int64_t num_changed = 0;  // weights that are not rounded to nearest
   bool short_last_group = false;
   // "empirical" or "analytic" where the bias was corrected after rounding; else why it was not,

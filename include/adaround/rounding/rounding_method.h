@@ -26,6 +26,9 @@ struct RoundingMethod {
   bool Reads(std::string_view option) const;
 };
 
+// The method whose result is one draw of many: `compare` takes several.
+inline constexpr const char* kStochasticMethod = "stochastic";
+
 // Every method, in the order they are listed in.
 const std::vector<RoundingMethod>& RoundingMethods();
 std::vector<std::string> RoundingMethodNames();

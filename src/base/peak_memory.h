@@ -1,0 +1,22 @@
+// How much memory a part of the program's life took.
+#pragma once
+
+#include <cstdint>
+
+namespace adaround {
+
+// The peak of the process's resident memory since construction, where the system lets it be started
+// anew (Linux: 5 written to /proc/self/clear_refs); else since the process began.
+// One at a time: a second one starts the first anew.
+class PeakMemory {
+ public:
+  PeakMemory();
+
+  bool is_own() const { return is_own_; }
+  int64_t Bytes() const;
+
+ private:
+  bool is_own_ = false;
+};
+
+}  // namespace adaround

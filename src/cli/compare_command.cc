@@ -1,0 +1,368 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "adaround/base/build_info.h"
+#include "adaround/base/error.h"
+#include "adaround/io/atomic_output.h"
+#include "adaround/io/calibration_files.h"
+#include "adaround/io/labels.h"
+#include "adaround/io/model_file.h"
+#include "adaround/io/sha256.h"
+#include "adaround/pipeline/comparison.h"
+#include "adaround/report/comparison_report.h"
+#include "adaround/report/run_report.h"
+#include "cli/commands.h"
+#include "cli/comparison_journal.h"
+#include "cli/comparison_rows.h"
+#include "cli/comparison_runner.h"
+#include "cli/image_options.h"
+#include "cli/log_sink.h"
+#include "cli/option_binding.h"
+#include "cli/output_checks.h"
+#include "cli/paper_tables.h"
+#include "cli/progress_display.h"
+
+namespace adaround::cli {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+namespace fs = std::filesystem;
+
+constexpr const char* kFinishedFile = "compare.json";
+constexpr const char* kJournalFile = "journal";
+constexpr const char* kOwnCalibration = "calib";  // the name of --calib among the others
+
+struct CompareArguments {
+  std::string model;
+  std::string calib;
+  std::vector<std::string> other_calibs;
+  std::vector<int64_t> calib_samples;
+  std::string data;
+  std::string labels;
+  ImageOptions image;
+  RowRequest rows;
+  int64_t num_repeats = 1;
+  std::string output;
+  bool force = false;
+  bool resume = false;
+  bool dry_run = false;
+  CommonOptions common;
+};
+
+fs::path DefaultOutput(const fs::path& model) {
+  // Of a folder the whole name: "net-1.0" and "net-1.1" are two models.
+  const fs::path path = fs::weakly_canonical(fs::absolute(model));
+  const fs::path stem = fs::is_directory(path) ? path.filename() : path.stem();
+  return stem.string() + "-compare";
+}
+
+std::vector<CalibrationChoice> Calibrations(const CompareArguments& arguments) {
+  std::vector<CalibrationChoice> choices = {{kOwnCalibration, arguments.calib, ""}};
+  for (const std::string& other : arguments.other_calibs) {
+    const size_t equals = other.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == other.size()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "--other-calib: '" + Printable(other) + "' is not NAME=PATH");
+    }
+    const std::string name = other.substr(0, equals);
+    for (const CalibrationChoice& choice : choices) {
+      if (choice.name != name) continue;
+      throw Error(ErrorCode::kInvalidArgument,
+                  "--other-calib: the name '" + Printable(name) + "' is taken");
+    }
+    choices.push_back({name, other.substr(equals + 1), ""});
+  }
+  return choices;
+}
+
+std::string DigestOf(const std::string& path) {
+  return fs::is_directory(path) ? CalibrationDigest(path) : Sha256OfFile(path);
+}
+
+// Everything but the rows that the results come from. What a row says itself is in its runs' keys.
+std::map<std::string, std::string> InputsOf(const CLI::App& command,
+                                            const QuantizeBinding& binding,
+                                            const CompareArguments& arguments,
+                                            const ComparisonSetup& setup) {
+  std::map<std::string, std::string> inputs = {
+      {"adaround_version", Version()},
+      {"instruction_set", InstructionSet()},
+      {"model_sha256", setup.model_digest},
+      {"seed", std::to_string(setup.base.seed)},
+  };
+  for (const CalibrationChoice& choice : setup.calibrations) {
+    inputs["calibration_sha256 of " + choice.name] = choice.digest;
+  }
+  if (!arguments.data.empty()) inputs["data_sha256"] = DigestOf(arguments.data);
+  if (!arguments.labels.empty()) inputs["labels_sha256"] = DigestOf(arguments.labels);
+  std::map<std::string, std::vector<std::string>> set = binding.SetOptions();
+  for (const char* flag : {"--scale", "--mean", "--std", "--resize", "--crop", "--channel-order",
+                           "--interpolation"}) {
+    const CLI::Option* option = command.get_option(flag);
+    if (option->count() > 0) set[flag] = option->results();
+  }
+  for (const auto& [flag, values] : set) {
+    std::string text;
+    for (const std::string& value : values) text += (text.empty() ? "" : " ") + value;
+    inputs["option " + flag] = text;
+  }
+  return inputs;
+}
+
+void PrintPlan(const ComparisonRunner& runner) {
+  for (const ComparisonRow& row : runner.report().rows) {
+    std::cout << (row.table.empty() ? "" : row.table.substr(0, row.table.find(':')) + ": ")
+              << Printable(row.label) << "  (" << row.scope << ", " << row.num_calib_samples
+              << " samples of " << Printable(row.calibration) << ")  " << Printable(row.options)
+              << (row.note.empty() ? "" : "  - " + row.note) << "\n";
+  }
+  std::cout << "rows: " << runner.report().rows.size() << ", runs: " << runner.num_runs() << "\n";
+}
+
+void WriteResults(const fs::path& folder, const ComparisonReport& report) {
+  WriteFileAtomically(folder / "compare.csv", RunsToCsv(report));
+  WriteFileAtomically(folder / "summary.csv", SummariesToCsv(report));
+  WriteFileAtomically(folder / "compare.md", ToMarkdown(report));
+  const std::vector<Scatter> scatters = FindScatters(report);
+  for (size_t i = 0; i < scatters.size(); ++i) {
+    const std::string name = i == 0 ? "scatter.svg" : fmt::format("scatter-{}.svg", i + 1);
+    WriteFileAtomically(folder / name, ScatterToSvg(report, scatters[i]));
+  }
+  if (!scatters.empty()) {
+    WriteFileAtomically(folder / "scatter.csv", ScatterToCsv(report, scatters));
+  }
+  WriteFileAtomically(folder / kFinishedFile, ToJson(report));
+}
+
+// Runs everything and fills the folder; a stop says what is kept.
+ComparisonReport Compare(ComparisonRunner& runner, ComparisonBench& bench,
+                         const std::map<std::string, std::string>& inputs,
+                         const OutputDirectory& directory, int64_t data_bytes) {
+  ProgressDisplay display;
+  ComparisonJournal journal(directory.journal(), inputs);
+  if (journal.num_found() > 0) {
+    LogInfo(fmt::format("{} finished runs are in {}", journal.num_found(),
+                        Printable(directory.journal().string(), 4096)));
+  }
+  try {
+    const NetworkMeasures float_network = bench.MeasureFloat(&display);
+    ComparisonReport report = runner.Run(bench, journal, directory.partial(), data_bytes, display);
+    report.float_network = float_network;
+    return report;
+  } catch (const Error& error) {
+    SetLiveLine("");
+    if (error.code() != ErrorCode::kCancelled || !fs::exists(directory.journal())) throw;
+    throw Error(ErrorCode::kCancelled,
+                std::string(error.what()) + "; what is finished is kept in " +
+                    Printable(directory.partial().string(), 4096) +
+                    ": the same command with --resume goes on from there");
+  }
+}
+
+void RunCompare(const CLI::App& command, const CompareArguments& arguments,
+                const QuantizeBinding& binding) {
+  std::vector<CalibrationChoice> calibrations = Calibrations(arguments);
+  std::vector<std::string> inputs = {arguments.model, arguments.data, arguments.labels};
+  for (const CalibrationChoice& choice : calibrations) inputs.push_back(choice.path);
+  CheckOutputFile("--log-file", arguments.common.log.file, inputs, true);
+  SetUpLog(arguments.common.log);
+  const SteadyClock::time_point start = SteadyClock::now();
+  if (!arguments.labels.empty() && arguments.data.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "--labels needs --data");
+  }
+  ComparisonSetup setup;
+  setup.rows = DefineRows(command, binding, arguments.rows);
+  setup.base = binding.Options();
+  setup.num_repeats = arguments.num_repeats;
+  setup.amounts = arguments.calib_samples;
+  const std::set<int64_t> amounts(setup.amounts.begin(), setup.amounts.end());
+  if (amounts.size() != setup.amounts.size()) {
+    throw Error(ErrorCode::kInvalidArgument, "--calib-samples names an amount twice");
+  }
+  const int num_threads = arguments.common.NumThreads();
+  setup.base.num_threads = num_threads;
+  for (RowDefinition& row : setup.rows) row.options.num_threads = num_threads;
+  const fs::path output =
+      arguments.output.empty() ? DefaultOutput(arguments.model) : fs::path(arguments.output);
+  CheckOutputFolder(output, inputs, false, kFinishedFile);
+
+  Graph graph = ReadFloatModel(arguments.model);
+  ApplyImageOptions(arguments.image, graph);
+  setup.model_digest = ModelDigest(arguments.model);
+  for (CalibrationChoice& choice : calibrations) choice.digest = CalibrationDigest(choice.path);
+  setup.calibrations = calibrations;
+  std::map<std::string, std::string> made_from =
+      InputsOf(command, binding, arguments, setup);
+  ComparisonRunner runner(graph, std::move(setup));
+  if (arguments.dry_run) {
+    PrintPlan(runner);
+    return;
+  }
+
+  std::optional<Labels> labels;
+  std::unique_ptr<CalibrationSet> data;
+  if (!arguments.data.empty()) {
+    data = std::make_unique<CalibrationSet>(OpenCalibrationFiles(arguments.data, graph), graph);
+    labels = ReadLabels(arguments.labels, arguments.data, graph);
+    if (labels) CheckLabels(graph, *data, *labels);
+  } else {
+    data = std::make_unique<CalibrationSet>(OpenCalibrationFiles(arguments.calib, graph), graph,
+                                            runner.largest_amount());
+    if (ReachesOutput(graph, *data)) {
+      made_from["evaluated_on"] = fmt::format("{} calibration samples", data->num_samples());
+    } else {
+      data.reset();
+    }
+  }
+  OutputDirectory directory(output, arguments.force, {kFinishedFile, kJournalFile, arguments.resume});
+  ComparisonBench bench(graph, data.get(), labels ? &*labels : nullptr, num_threads);
+  ComparisonReport report =
+      Compare(runner, bench, made_from, directory, data ? data->cache_bytes() : 0);
+  // Absolute, so that it means the same from any folder.
+  report.model = fs::absolute(arguments.model).lexically_normal().string();
+  report.inputs = made_from;
+  report.num_threads = num_threads;
+  report.notes = bench.notes();
+  if (data) {
+    report.evaluated_on = arguments.data.empty() ? "calibration samples" : "test samples";
+    report.num_evaluated = data->num_samples();
+  }
+  report.total_seconds = std::chrono::duration<double>(SteadyClock::now() - start).count();
+  WriteResults(directory.partial(), report);
+  directory.Commit();
+  std::cout << (arguments.common.json ? ToJson(report) : ToText(report));
+  LogInfo("wrote " + Printable(output.string()) + " in " + FormatSeconds(report.total_seconds));
+
+  int64_t num_failed = 0;
+  for (size_t row = 0; row < report.rows.size(); ++row) {
+    num_failed += Summarize(report, row).num_failed;
+  }
+  if (num_failed > 0) {
+    throw Error(ErrorCode::kNumerical,
+                fmt::format("{} of {} runs failed: the tables say why", num_failed,
+                            runner.num_runs()));
+  }
+}
+
+void AddDataOptions(CLI::App& command, CompareArguments& arguments) {
+  command
+      .add_option("model", arguments.model, "model.json, the folder that holds it, or an .onnx file")
+      ->required()
+      ->type_name("MODEL");
+  command
+      .add_option("--calib", arguments.calib,
+                  "calibration samples: a folder of JPEG/PNG images or of .npy files, or one .npz "
+                  "or .safetensors")
+      ->required()
+      ->type_name("PATH")
+      ->group("Data");
+  command
+      .add_option("--other-calib", arguments.other_calibs,
+                  "the same rows with other calibration samples, beside (repeatable)")
+      ->type_name("NAME=PATH")
+      ->allow_extra_args(false)
+      ->group("Data");
+  command
+      .add_option("--calib-samples", arguments.calib_samples,
+                  "use this many of them, spread evenly; several: each row with each; 0 = all")
+      ->delimiter(',')
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N[,N...]")
+      ->allow_extra_args(false)
+      ->group("Data");
+  command
+      .add_option("--data", arguments.data,
+                  "samples to measure on (default: those of --calib)")
+      ->type_name("PATH")
+      ->group("Data");
+  command
+      .add_option("--labels", arguments.labels,
+                  "their classes: .npy, .csv, .txt, or a folder of label images")
+      ->type_name("FILE")
+      ->group("Data");
+  AddImageOptions(command, arguments.image);
+}
+
+void AddRowOptions(CLI::App& command, CompareArguments& arguments) {
+  RowRequest& rows = arguments.rows;
+  command.add_option("--methods", rows.methods, "a row for each (see --list-methods)")
+      ->delimiter(',')
+      ->type_name("NAME[,NAME...]")
+      ->allow_extra_args(false)
+      ->group("Rows");
+  command
+      .add_option("--variant", rows.variants,
+                  "a row with further options of `quantize`, quoted as in a shell (repeatable)")
+      ->type_name("LABEL=OPTIONS")
+      ->allow_extra_args(false)
+      ->group("Rows");
+  command.add_option("--table", rows.tables, "the rows of a table or figure of the paper")
+      ->delimiter(',')
+      ->check(CLI::IsMember(PaperTableNames()))
+      ->allow_extra_args(false)
+      ->group("Rows");
+  command
+      .add_option("--scope", rows.scopes,
+                  "layers to quantize, or only the first; both: each row with each (default: what a "
+                  "table has, else all)")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"all", "first"}))
+      ->allow_extra_args(false)
+      ->group("Rows");
+  command
+      .add_option("--repeats", arguments.num_repeats,
+                  "runs of each row, with seeds from --seed upwards: means and standard deviations")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str()
+      ->group("Rows");
+  command
+      .add_option("--stochastic-samples", rows.num_draws,
+                  "draws of stochastic rounding per seed (default: 1, in table 1 and fig1 100)")
+      ->check(CLI::Range(1, 1'000'000))
+      ->type_name("N")
+      ->group("Rows");
+}
+
+}  // namespace
+
+void AddCompareCommand(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "compare", "Measure many ways to round one model, on the same data, side by side");
+  auto arguments = std::make_shared<CompareArguments>();
+  auto binding = std::make_shared<QuantizeBinding>(*command);
+  AddDataOptions(*command, *arguments);
+  AddRowOptions(*command, *arguments);
+  command
+      ->add_option("-o,--output", arguments->output, "folder to write (default: STEM-compare)")
+      ->type_name("OUT")
+      ->group("Output");
+  command->add_flag("--force", arguments->force, "replace OUT, or what an interrupted run had done")
+      ->group("Output");
+  command->add_flag("--resume", arguments->resume, "go on from where an interrupted run stopped")
+      ->group("Output");
+  command->add_flag("--dry-run", arguments->dry_run, "list the rows, and stop")->group("Output");
+  binding->AddAll();
+  AddListMethods(*command);
+  AddCommonOptions(*command, arguments->common);
+  command->footer(
+      "Options of `quantize` hold for all rows but where a row says otherwise. No layer falls back\n"
+      "to nearest: the tables count where `quantize` would have. A row that fails is shown as\n"
+      "failed, the others go on, and the exit code is 1.\n\n"
+      "Examples:\n"
+      "  adaround compare model.json --calib calib/ --data test/ --labels test_labels.npy \\\n"
+      "      --granularity tensor --methods nearest,adaround \\\n"
+      "      --variant \"min-max=--method adaround --range-estimator min-max\" --repeats 3\n"
+      "  adaround compare model.json --calib calib/ --data test/ --labels test_labels.npy \\\n"
+      "      --table 4,6");
+  command->callback([command, arguments, binding] { RunCompare(*command, *arguments, *binding); });
+}
+
+}  // namespace adaround::cli

@@ -1,0 +1,40 @@
+#include "cli/shell_words.h"
+
+#include "adaround/base/error.h"
+
+namespace adaround::cli {
+
+std::vector<std::string> SplitShellWords(const std::string& text) {
+  std::vector<std::string> words;
+  bool in_word = false;
+  char quote = '\0';
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool is_blank = c == ' ' || c == '\t' || c == '\n' || c == '\r';
+    if (quote == '\0' && is_blank) {
+      in_word = false;
+      continue;
+    }
+    if (!in_word) words.emplace_back();
+    in_word = true;
+    if (c == '\\' && quote != '\'') {
+      if (++i == text.size()) {
+        throw Error(ErrorCode::kInvalidArgument, "'" + Printable(text) + "' ends in a backslash");
+      }
+      words.back() += text[i];
+    } else if (quote == '\0' && (c == '\'' || c == '"')) {
+      quote = c;
+    } else if (c == quote) {
+      quote = '\0';
+    } else {
+      words.back() += c;
+    }
+  }
+  if (quote != '\0') {
+    throw Error(ErrorCode::kInvalidArgument,
+                "'" + Printable(text) + "' has a quote " + quote + " without its end");
+  }
+  return words;
+}
+
+}  // namespace adaround::cli

@@ -1,0 +1,14 @@
+// Text in words, as a shell would have them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace adaround::cli {
+
+// Blanks part words; within '...' everything stands for itself, within "..." all but the backslash,
+// which takes the next character as it is there and outside of quotes. Nothing else is special.
+// Throws Error(kInvalidArgument) where a quote or a last backslash has no end.
+std::vector<std::string> SplitShellWords(const std::string& text);
+
+}  // namespace adaround::cli
