@@ -20,6 +20,8 @@ constexpr double kDecidedBelow = 0.01;
 constexpr double kDecidedAbove = 0.99;
 // Rounds over all P variables that a search costs, the shrinking of the problem counted in.
 constexpr double kPredictedFullRounds = 20.0;
+// For few weights fewer draws would save nothing.
+constexpr double kLeastDraws = 200.0;
 // Below this many times sqrt(P) draws the elite's mean is mostly luck.
 constexpr double kLeastPopulation = 8.0;
 
@@ -33,7 +35,7 @@ struct Draws {
 Draws DrawsFor(const CrossEntropyOptions& options, int64_t num_free) {
   const auto size = static_cast<double>(std::max<int64_t>(1, num_free));
   Draws draws;
-  draws.wanted = std::ceil(options.population * std::sqrt(size));
+  draws.wanted = std::max(kLeastDraws, std::ceil(options.population * std::sqrt(size)));
   draws.affordable = options.max_operations / (kPredictedFullRounds * size * size);
   draws.least = std::min(draws.wanted, std::ceil(kLeastPopulation * std::sqrt(size)));
   return draws;

@@ -17,8 +17,8 @@ struct CrossEntropyResult {
   int64_t num_rounds = 0;
 };
 
-// The draws per round for P variables with a choice: population * sqrt(P), less where the predicted
-// multiply-adds would pass options.max_operations.
+// The draws per round for P variables with a choice: population * sqrt(P) but at least 200, less
+// where the predicted multiply-adds would pass options.max_operations.
 // Throws Error(kInvalidArgument) where that leaves too few to tell good draws from luck; the
 // message names P, the limit and the methods to take instead.
 int64_t CrossEntropyPopulation(const CrossEntropyOptions& options, int64_t num_free);

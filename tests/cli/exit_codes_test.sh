@@ -40,6 +40,24 @@ usage --method nearest --iterations 100
 usage --method nearest --ridge 1
 usage --method nearest --symmetric-reconstruction
 usage --method nearest --no-activation-in-loss
+# unread METHOD OPTION VALUE...: the method does not read it.
+unread() {
+  usage --method "$@"
+  expect_stderr_contains "$2 has no effect with --method $1"
+}
+unread adaround --tabu-flips 10
+unread floor --gptq-damping 0.1
+unread stochastic --ridge 0.1
+unread qubo-cross-entropy --iterations 100
+unread qubo-tabu --no-activation-in-loss
+unread qubo-tabu-warm --cem-population 10
+unread gptq --cem-rounds 10
+usage --method gptq --gptq-damping 0
+usage --method descent --sweeps 0
+# Rows that are too long are refused before any layer is searched.
+usage --method qubo-cross-entropy --cem-budget 1
+expect_stderr_contains "takes at most 0 weights per output channel, not layer"
+expect_stderr_contains "raise --cem-budget"
 usage --granularity group --group-size -1
 usage --method nearest --hessian-draws 4
 usage --method flip-a-coin

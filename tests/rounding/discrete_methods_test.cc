@@ -360,7 +360,8 @@ TEST(LocalQuadratic, RidgeKeepsWeightsWithoutDataNearTheirValues) {
   const auto example = MakeExample({.row_length = 12, .num_samples = 1, .bit_width = 3});
   RoundingOptions options = AsFound();
   const std::vector<int16_t> nearest = Solve("nearest", example->problem);
-  for (const char* method : {"qubo-cross-entropy", "qubo-tabu", "qubo-tabu-warm", "descent", "gptq"}) {
+  for (const char* method :
+       {"qubo-cross-entropy", "qubo-tabu", "qubo-tabu-warm", "descent", "gptq"}) {
     options.adaround.ridge = 0.0;
     EXPECT_NE(Solve(method, example->problem, options), nearest) << method;
     options.adaround.ridge = 1e4;

@@ -158,7 +158,8 @@ TEST(CrossEntropySearch, ComesNearTabuOnALargeProblem) {
   const CrossEntropyResult result = SearchByCrossEntropy(example.problem, {}, 1);
   const TabuResult tabu = SearchByTabu(example.problem, {}, TabuStart::kReference, 1);
   EXPECT_LT(result.energy, 0.9 * tabu.energy);
-  EXPECT_EQ(result.population, static_cast<int64_t>(std::ceil(50.0 * std::sqrt(175.0))));
+  const double wanted = CrossEntropyOptions{}.population * std::sqrt(175.0);
+  EXPECT_EQ(result.population, static_cast<int64_t>(std::ceil(wanted)));
 }
 
 TEST(CrossEntropySearch, DoesNotDependOnThreads) {
@@ -187,7 +188,7 @@ TEST(CrossEntropySearch, PopulationFitsTheBudgetOrIsRefused) {
   options.population = 100;
   options.max_operations = 1e18;
   EXPECT_EQ(CrossEntropyPopulation(options, 400), 2000);
-  EXPECT_EQ(CrossEntropyPopulation(options, 0), 100);
+  EXPECT_EQ(CrossEntropyPopulation(options, 0), 200);
   // 20 rounds x 400^2 = 3.2e6 multiply-adds for each draw of a round.
   options.max_operations = 3.2e9;
   EXPECT_EQ(CrossEntropyPopulation(options, 400), 1000);

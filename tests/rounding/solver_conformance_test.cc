@@ -49,11 +49,11 @@ double BruteForceGap(const std::string& method) {
   // Visits every decision of so small a row; losses compare in float32.
   if (method == "qubo-tabu" || method == "qubo-tabu-warm") return 1.0 + kFloatLossTolerance;
   // Coins are independent: two good roundings that differ in several weights can mislead them.
-  if (method == "qubo-cross-entropy") return 1.1;
+  if (method == "qubo-cross-entropy") return 1.05;
   // Ends where no single flip helps.
-  if (method == "descent") return 1.6;
+  if (method == "descent") return 1.3;
   // Never takes a decision back.
-  if (method == "gptq") return 1.6;
+  if (method == "gptq") return 1.2;
   return 1.15;
 }
 
