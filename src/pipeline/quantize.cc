@@ -567,7 +567,12 @@ class NetworkQuantizer {
       result_.nearest.weights[weight] = Store(layer, positions, problem.grid, nearest.integers);
       quantized_executor_.SetInitializer(weight, result_.model.weights[weight].Dequantize());
       if (options_.bias_correction != BiasCorrection::kNone) {
-        CorrectBias(index, problem, solved.integers, report);
+        CorrectBias(index, problem, solved.integers, result_.model, report);
+        CorrectBias(index, problem, nearest.integers, result_.nearest, report);
+        if (!report.bias_correction.empty()) {
+          const std::string& bias = layer.linear.bias;
+          quantized_executor_.SetInitializer(bias, result_.model.graph.initializers.at(bias));
+        }
       }
       if (options_.act_bits) QuantizeBiases(index);
     } catch (const Error& error) {
@@ -586,9 +591,10 @@ class NetworkQuantizer {
     }
   }
 
-  // Of the model alone; the baseline keeps its biases.
+  // `model` holds the layer's `integers`. Both models' are corrected on the result's x_hat.
   void CorrectBias(size_t index, const RoundingProblem& problem,
-                   const std::vector<int16_t>& integers, LayerReport& report) {
+                   const std::vector<int16_t>& integers, QuantizedModel& model,
+                   LayerReport& report) {
     const LinearLayer& layer = network_.layers[index].linear;
     std::vector<double> correction;
     if (options_.bias_correction == BiasCorrection::kEmpirical) {
@@ -601,7 +607,7 @@ class NetworkQuantizer {
       if (input.mean.empty()) return;
       correction =
           AnalyticCorrection(layer, network_.graph.initializers.at(layer.weight),
-                             result_.model.weights.at(layer.weight).Dequantize(), input);
+                             model.weights.at(layer.weight).Dequantize(), input);
     }
     Tensor bias = network_.graph.initializers.at(layer.bias).Clone();
     float* values = bias.mutable_data<float>();
@@ -611,8 +617,7 @@ class NetworkQuantizer {
         throw Error(ErrorCode::kNumerical, "the corrected bias is not finite");
       }
     }
-    quantized_executor_.SetInitializer(layer.bias, bias);
-    result_.model.graph.initializers[layer.bias] = std::move(bias);
+    model.graph.initializers[layer.bias] = std::move(bias);
     report.bias_correction = BiasCorrectionName(options_.bias_correction);
   }
 
@@ -622,7 +627,7 @@ class NetworkQuantizer {
     for (const ChosenLayer& layer : network_.layers) {
       if (layer.first_with_weight != first || layer.linear.bias.empty()) continue;
       const std::string& name = layer.linear.bias;
-      // The model's may be corrected.
+      // They differ where they are corrected.
       for (QuantizedModel* model : {&result_.model, &result_.nearest}) {
         const BiasQuantization quantized =
             QuantizeBias(model->graph, edges_, layer.linear, grid, activations_);

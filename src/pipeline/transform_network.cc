@@ -19,12 +19,14 @@ std::string Counted(int64_t count, const std::string& one, const std::string& ma
 TransformStep Equalize(const CalibrationSet& samples, Graph& graph, ChannelMomentsMap& moments) {
   const EqualizationResult result = EqualizeCrossLayer(graph, samples.names());
   for (const EqualizedPair& pair : result.pairs) {
-    const auto known = moments.find(pair.output);
-    if (known == moments.end()) continue;
+    auto known = moments.extract(pair.original_output);
+    if (known.empty()) continue;
     for (size_t c = 0; c < pair.scale.size(); ++c) {
-      known->second.mean[c] /= pair.scale[c];
-      known->second.std[c] /= pair.scale[c];
+      known.mapped().mean[c] /= pair.scale[c];
+      known.mapped().std[c] /= pair.scale[c];
     }
+    known.key() = pair.output;
+    moments.insert(std::move(known));
   }
   TransformStep step;
   step.name = "equalize";
@@ -34,6 +36,10 @@ TransformStep Equalize(const CalibrationSet& samples, Graph& graph, ChannelMomen
   if (!result.has_converged) step.detail += " (scales have not come to rest)";
   step.detail += ", " + Counted(result.num_dead_channels, "dead channel", "dead channels");
   step.detail += ", " + Counted(result.num_split_clips, "clip", "clips") + " made per channel";
+  if (result.num_fixed_pairs > 0) {
+    step.detail += ", " + Counted(result.num_fixed_pairs, "pair", "pairs") +
+                   " left alone for calibration arrays between the layers";
+  }
   return step;
 }
 

@@ -66,9 +66,9 @@ TEST(AbsorbHighBias, OutputsStayAndMeansFall) {
     const AbsorptionResult result = AbsorbHighBias(absorbed, {}, moments);
     EXPECT_EQ(result.num_layers, 1);
     EXPECT_EQ(result.num_channels, 2);
-    EXPECT_NEAR(moments.at("a").mean[0], 1.5, 1e-6);
-    EXPECT_NEAR(moments.at("a").mean[1], 0.5, 1e-6);
-    EXPECT_NEAR(moments.at("a").mean[2], 1.8, 1e-6);
+    EXPECT_NEAR(moments.at("a/lowered").mean[0], 1.5, 1e-6);
+    EXPECT_NEAR(moments.at("a/lowered").mean[1], 0.5, 1e-6);
+    EXPECT_NEAR(moments.at("a/lowered").mean[2], 1.8, 1e-6);
     EXPECT_NEAR(absorbed.initializers.at("a.b").data<float>()[0], 1.5F, 1e-6F);
     ExpectSameOutputs(graph, absorbed);
   }
@@ -79,7 +79,7 @@ TEST(AbsorbHighBias, NoMoreThanTheUpperBoundIsAbsorbed) {
   Graph absorbed = graph;
   ChannelMomentsMap moments = Moments();
   EXPECT_EQ(AbsorbHighBias(absorbed, {}, moments).num_layers, 1);
-  EXPECT_NEAR(moments.at("a").mean[0], 3.0, 1e-6);  // 9 - 6
+  EXPECT_NEAR(moments.at("a/lowered").mean[0], 3.0, 1e-6);  // 9 - 6
   ExpectSameOutputs(graph, absorbed);
 }
 
@@ -102,7 +102,8 @@ TEST(AbsorbHighBias, LayersBehindZeroPaddingAreLeftAlone) {
 
 TEST(AbsorbHighBias, ThroughPoolsIntoAGemmWithoutBias) {
   Graph graph = TwoConvs(
-      {Op("Relu", {"a"}, {"r"}), Op("GlobalAveragePool", {"r"}, {"p"}), Op("Flatten", {"p"}, {"f"})},
+      {Op("Relu", {"a"}, {"r"}), Op("GlobalAveragePool", {"r"}, {"p"}),
+       Op("Flatten", {"p"}, {"f"})},
       Op("Gemm", {"f", "g.w"}, {"y"}, {{"alpha", 0.5}, {"transB", int64_t{1}}}));
   graph.initializers["g.w"] = RandomTensor({5, 4}, 7);
   Graph absorbed = graph;

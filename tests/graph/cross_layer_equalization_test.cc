@@ -162,7 +162,8 @@ TEST(CrossLayerEqualization, ReLU6GetsABoundPerChannel) {
     EXPECT_FALSE(equalized.initializers.contains("high"));
     // The layer's activation is the two of them, with the bounds that keep 0.7 / s.
     const LinearLayers layers = FindLinearLayers(equalized);
-    const LayerActivation found = FindActivation(equalized, equalized.Consumers(), "a",
+    const LayerActivation found = FindActivation(equalized, equalized.Consumers(),
+                                                 layers.layers[0].output,
                                                  OutputChannels(layers.layers[0]));
     EXPECT_EQ(found.node, equalized.nodes[2].name);
     EXPECT_EQ(found.activation.function.lower, 0.0F);
@@ -208,7 +209,7 @@ TEST(CrossLayerEqualization, DeadOutputChannelsTakeTheMedianOfTheLive) {
   std::fill_n(weight.mutable_data<float>() + 2 * 3, 3, 0.0F);  // row 2
   graph.initializers["a.w"] = weight;
   Tensor reader = graph.initializers.at("y.w").Clone();
-  for (int64_t m = 0; m < 4; ++m) reader.mutable_data<float>()[m * 6 + 2] = 1000.0F + static_cast<float>(m);
+  for (int64_t m = 0; m < 4; ++m) reader.mutable_data<float>()[m * 6 + 2] = 1000.0F;
   graph.initializers["y.w"] = reader;
   Graph equalized = graph;
   const EqualizationResult result = EqualizeCrossLayer(equalized, {});
@@ -441,14 +442,31 @@ TEST(CrossLayerEqualization, WhatCannotBeRescaledIsNoPair) {
   // Given tensors keep their values.
   Graph given = relu();
   EXPECT_TRUE(EqualizeCrossLayer(given, {"f"}).pairs.empty());
+  EXPECT_EQ(EqualizeCrossLayer(given, {"f"}).num_fixed_pairs, 1);
   EXPECT_TRUE(EqualizeCrossLayer(given, {"a"}).pairs.empty());
   // Channels that are padded.
-  ExpectEqualized(TwoConvs({Op("Pad", {"a", "pads"}, {"p"}), Op("Slice", {"p", "s", "e", "ax"}, {"f"})},
+  ExpectEqualized(TwoConvs({Op("Pad", {"a", "pads"}, {"p"}),
+                            Op("Slice", {"p", "s", "e", "ax"}, {"f"})},
                            {{"pads", Ints({0, 1, 0, 0, 0, 0, 0, 0})},
                             {"s", Ints({1})},
                             {"e", Ints({7})},
                             {"ax", Ints({1})}}),
                   0, kImage);
+}
+
+TEST(CrossLayerEqualization, RescaledTensorsGetOtherNames) {
+  Graph graph = TwoConvs({Op("Clip", {"a", "low", "high"}, {"f"})},
+                         {{"low", Tensor::Scalar(0.0F)}, {"high", Tensor::Scalar(0.7F)}});
+  const EqualizationResult result = EqualizeCrossLayer(graph, {});
+  ASSERT_EQ(result.pairs.size(), 1U);
+  const auto producers = graph.Producers();
+  EXPECT_FALSE(producers.contains("a"));
+  EXPECT_FALSE(producers.contains("f"));
+  EXPECT_TRUE(producers.contains(result.pairs[0].output));
+  EXPECT_EQ(result.pairs[0].original_output, "a");
+  EXPECT_TRUE(producers.contains("y"));
+  // Nodes keep theirs: options name layers by them.
+  EXPECT_EQ(graph.nodes.front().name, "a");
 }
 
 TEST(CrossLayerEqualization, SharedWeightsAndBiasesAreNoPair) {

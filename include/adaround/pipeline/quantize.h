@@ -22,8 +22,9 @@
 namespace adaround {
 
 // How biases are corrected for the shift that rounding gives the mean of a layer's outputs (Nagel
-// et al. 2019, arXiv:1906.04721, section 4.2). Corrected is `model`, layer by layer, so that later
-// layers see it; `nearest`, the baseline, keeps its biases.
+// et al. 2019, arXiv:1906.04721, section 4.2), layer by layer, so that later layers see it. Both
+// QuantizeResult::model and the baseline `nearest` are corrected, each by its own integers, on the
+// inputs x_hat that the former's layers make.
 enum class BiasCorrection {
   kNone,
   // By the mean error on the search samples: E[W x] - E[W_hat x_hat].

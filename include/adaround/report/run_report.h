@@ -86,7 +86,8 @@ std::string NetworkTable(const std::vector<NetworkRow>& networks, int64_t num_ev
 // "[ 7/21] layer2.0.conv1  64x576  nearest 0.0538 -> 0.0094  (5.7x)  3.1 s"
 std::string LayerLine(const LayerReport& layer, int64_t done, int64_t total);
 
-// "equalize: 37 pairs of layers, ...; float network: top-1 79.20 %, agreement 100.00 %, SQNR 91.2 dB"
+// "equalize: 37 pairs of layers, ...; float network: top-1 79.20 %, agreement 100.00 %, SQNR 91.20
+// dB"
 std::string TransformLine(const TransformRow& row);
 
 // "1.5 MiB"

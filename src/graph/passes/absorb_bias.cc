@@ -11,6 +11,7 @@
 #include "graph/passes/channel_bounds.h"
 #include "graph/passes/channel_reach.h"
 #include "graph/passes/own_bias.h"
+#include "graph/passes/rename_tensors.h"
 
 namespace adaround {
 namespace {
@@ -151,8 +152,14 @@ AbsorptionResult AbsorbHighBias(Graph& graph, const std::set<std::string>& fixed
   layers = FindLinearLayers(graph).layers;
   AbsorptionResult result;
   ChannelBoundsEditor editor(graph);
+  std::set<std::string> lowered_tensors;
   for (Candidate& candidate : FindCandidates(graph, layers, fixed, moments, result)) {
     ++result.num_layers;
+    lowered_tensors.insert(layers[candidate.layer].output);
+    lowered_tensors.insert(graph.nodes[layers[candidate.layer].node].outputs[0]);
+    for (const auto& [index, place] : candidate.reach.places) {
+      lowered_tensors.insert(graph.nodes[index].outputs[0]);
+    }
     std::vector<double>& shift = candidate.shift;
     for (const ChannelPath& path : candidate.reach.paths) {
       const LinearLayer& reader = layers[path.reader];
@@ -181,6 +188,12 @@ AbsorptionResult AbsorbHighBias(Graph& graph, const std::set<std::string>& fixed
     AddToBias(graph, layers[candidate.layer], shift);
   }
   editor.Apply();
+  for (const auto& [old_name, new_name] : RenameTensors(graph, lowered_tensors, "/lowered")) {
+    auto known = moments.extract(old_name);
+    if (known.empty()) continue;
+    known.key() = new_name;
+    moments.insert(std::move(known));
+  }
   return result;
 }
 

@@ -30,7 +30,8 @@ struct AbsorptionResult {
 // then GlobalAveragePool, ReduceMean, MaxPool, GlobalMaxPool and what only changes shapes. Layers
 // without moments, and graph outputs and tensors in `fixed`, stay as they are.
 //
-// `moments` are those of the layers' outputs; lowered with them.
+// Tensors that are lowered get other names. `moments` are those of the layers' outputs; lowered and
+// renamed with them.
 // REQUIRES: a sorted, valid graph with constants folded; it stays one.
 AbsorptionResult AbsorbHighBias(Graph& graph, const std::set<std::string>& fixed,
                                 ChannelMomentsMap& moments);

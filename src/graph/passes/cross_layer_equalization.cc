@@ -10,6 +10,7 @@
 #include "graph/linear_layer.h"
 #include "graph/passes/channel_bounds.h"
 #include "graph/passes/channel_reach.h"
+#include "graph/passes/rename_tensors.h"
 
 namespace adaround {
 namespace {
@@ -66,12 +67,15 @@ class Equalizer {
       Sweep();
       ScaleWeights();
       ScaleBiases();
+      const std::set<std::string> rescaled = RescaledTensors();
       ScaleBounds();
+      renamed_ = RenameTensors(graph_, rescaled, "/equalized");
     }
     for (const Pair& pair : pairs_) {
       EqualizedPair equalized;
       equalized.layer = layers_[pair.layer].name;
-      equalized.output = layers_[pair.layer].output;
+      equalized.original_output = layers_[pair.layer].output;
+      equalized.output = renamed_.at(equalized.original_output);
       for (const ChannelPath& path : pair.reach.paths) {
         equalized.readers.push_back(layers_[path.reader].name);
       }
@@ -82,6 +86,19 @@ class Equalizer {
   }
 
  private:
+  // Between the layers of all pairs.
+  std::set<std::string> RescaledTensors() const {
+    std::set<std::string> tensors;
+    for (const Pair& pair : pairs_) {
+      tensors.insert(layers_[pair.layer].output);
+      tensors.insert(graph_.nodes[layers_[pair.layer].node].outputs[0]);
+      for (const auto& [node, place] : pair.reach.places) {
+        tensors.insert(graph_.nodes[node].outputs[0]);
+      }
+    }
+    return tensors;
+  }
+
   bool IsOwn(const std::string& initializer) const {
     const auto readers = consumers_.find(initializer);
     return readers != consumers_.end() && readers->second.size() == 1 &&
@@ -107,7 +124,11 @@ class Equalizer {
       scaled_.push_back(std::move(scaled));
     }
     for (size_t i = 0; i < layers_.size(); ++i) {
-      if (std::optional<Pair> pair = PairOf(i, fixed)) pairs_.push_back(std::move(*pair));
+      if (std::optional<Pair> pair = PairOf(i, fixed)) {
+        pairs_.push_back(std::move(*pair));
+      } else if (!fixed.empty() && PairOf(i, {})) {
+        ++result_.num_fixed_pairs;
+      }
     }
   }
 
@@ -315,6 +336,7 @@ class Equalizer {
   std::vector<LinearLayer> layers_;
   std::vector<ScaledLayer> scaled_;
   std::vector<Pair> pairs_;
+  std::map<std::string, std::string> renamed_;
   EqualizationResult result_;
 };
 

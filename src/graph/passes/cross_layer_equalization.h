@@ -22,7 +22,9 @@ inline constexpr double kMaxEqualizationScale = 0x1p20;
 // A layer and those that read its output.
 struct EqualizedPair {
   std::string layer;
-  std::string output;  // tensor W x + b, whose channels are divided by `scale`
+  // Tensor W x + b, whose channels are divided by `scale`: what it was called, and is called.
+  std::string original_output;
+  std::string output;
   std::vector<std::string> readers;
   std::vector<double> scale;
 };
@@ -31,6 +33,8 @@ struct EqualizationResult {
   std::vector<EqualizedPair> pairs;
   int64_t num_sweeps = 0;
   bool has_converged = true;
+  // Pairs left alone for a tensor in `fixed`.
+  int64_t num_fixed_pairs = 0;
   // Channels whose weights are all zero on one side at least.
   int64_t num_dead_channels = 0;
   // Clip nodes that became Relu or Max, and Min with one bound per channel.
@@ -48,8 +52,9 @@ struct EqualizationResult {
 //
 // A pair is a layer and all that reads its output: one layer in most networks, several where their
 // shares add up to all readers (r2 is then the largest of theirs). What may lie in between is
-// FollowChannels()' matter. No pair: outputs of the graph and tensors in `fixed`, which keep their
-// values; weights and biases that other nodes read too; residual sums; single channels; bounds that
+// FollowChannels()' matter. Tensors that are rescaled get other names, so that arrays of their old
+// values are not taken for them. No pair: outputs of the graph and tensors in `fixed`, which keep
+// their values; weights and biases that other nodes read too; residual sums; single channels; bounds that
 // differ per channel before opset 8, whose Min and Max do not broadcast.
 //
 // A channel whose weights are zeros on one side may have any scale: it takes the one that puts its

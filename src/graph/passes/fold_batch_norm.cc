@@ -158,7 +158,10 @@ bool KeepsRank(std::string_view op) {
 class Folder {
  public:
   Folder(Graph& graph, ChannelMomentsMap* moments)
-      : graph_(graph), moments_(moments), consumers_(graph.Consumers()), producers_(graph.Producers()) {
+      : graph_(graph),
+        moments_(moments),
+        consumers_(graph.Consumers()),
+        producers_(graph.Producers()) {
     for (const GraphInput& input : graph.inputs) input_ranks_[input.name] = input.shape.size();
   }
 
