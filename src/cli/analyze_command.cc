@@ -114,14 +114,15 @@ SensitivityReport MakeReport(const SensitivityResult& result) {
 
 // No two outputs at one place, and none over an input.
 void CheckOutputs(const AnalyzeArguments& arguments) {
-  std::vector<std::string> taken = {arguments.model, arguments.calib, arguments.data,
-                                    arguments.labels, arguments.plan};
-  CheckOutputFile("--log-file", arguments.common.log.file, taken, true);
+  const std::vector<std::string> inputs = {arguments.model, arguments.calib, arguments.data,
+                                           arguments.labels};
+  std::vector<std::string> files = {arguments.plan};
+  CheckOutputFile("--log-file", arguments.common.log.file, inputs, true, files);
   const std::pair<const char*, const std::string&> outputs[] = {
       {"--report", arguments.report}, {"--csv", arguments.csv}, {"--save-plan", arguments.save_plan}};
   for (const auto& [option, path] : outputs) {
-    CheckOutputFile(option, path, taken, arguments.force);
-    if (!path.empty()) taken.push_back(path);
+    CheckOutputFile(option, path, inputs, arguments.force, files);
+    files.push_back(path);
   }
 }
 

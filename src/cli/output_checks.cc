@@ -56,7 +56,8 @@ bool HoldsFloatModelAlone(const fs::path& folder) {
 }  // namespace
 
 void CheckOutputFile(const std::string& option, const fs::path& output,
-                     const std::vector<std::string>& inputs, bool replace) {
+                     const std::vector<std::string>& inputs, bool replace,
+                     const std::vector<std::string>& files) {
   if (output.empty()) return;
   std::error_code error;
   // Devices and pipes are written straight to and hold nothing to lose.
@@ -72,6 +73,13 @@ void CheckOutputFile(const std::string& option, const fs::path& output,
     if (IsInside(resolved, guarded) || fs::equivalent(output, input, error) ||
         IsExternalData(output, input_path)) {
       ThrowIsInput(option, output, input);
+    }
+  }
+  for (const std::string& file : files) {
+    if (!file.empty() && (resolved == Resolved(file) || fs::equivalent(output, file, error))) {
+      throw Error(ErrorCode::kMalformed, option + " " + Printable(output.string()) +
+                                             " is the same file as " + Printable(file) +
+                                             "; choose another place");
     }
   }
   if (!replace && fs::exists(output, error)) {

@@ -300,8 +300,8 @@ std::optional<Error> WriteExports(const QuantizeArguments& arguments, const Quan
 
 void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& binding) {
   const std::vector<std::string> inputs = {arguments.model, arguments.calib, arguments.data,
-                                           arguments.labels, arguments.plan};
-  CheckOutputFile("--log-file", arguments.common.log.file, inputs, true);
+                                           arguments.labels};
+  CheckOutputFile("--log-file", arguments.common.log.file, inputs, true, {arguments.plan});
   SetUpLog(arguments.common.log);
   const Clock::time_point start = Clock::now();
   QuantizeOptions options = binding.Options();
@@ -326,9 +326,9 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   CheckOutputFolder(output, inputs);
   std::vector<std::string> read_or_made = inputs;
   read_or_made.push_back(output.string());
-  CheckOutputFile("--report", arguments.report, read_or_made, arguments.force);
-  if (!arguments.report.empty()) read_or_made.push_back(arguments.report);
-  CheckOutputFile("--save-plan", arguments.save_plan, read_or_made, arguments.force);
+  CheckOutputFile("--report", arguments.report, read_or_made, arguments.force, {arguments.plan});
+  CheckOutputFile("--save-plan", arguments.save_plan, read_or_made, arguments.force,
+                  {arguments.plan, arguments.report});
 
   Graph graph = ReadFloatModel(arguments.model);
   for (const Node& node : graph.nodes) {

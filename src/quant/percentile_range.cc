@@ -26,8 +26,9 @@ Interval PercentileInterval(const ScaledWeights& weights, const QuantGrid& grid,
   Interval range;
   if (grid.q_min < 0) {
     for (float& value : values) value = std::abs(value);
-    range.high = PercentileOf(values, percentile);
-    range.low = -range.high;
+    const double end = PercentileOf(values, percentile);
+    const Interval all = RangeOf(weights.weights, weights.count);
+    range = {std::max(-end, all.low), std::min(end, all.high)};
   } else {
     const double clipped = (100.0 - percentile) / 2;
     range.high = std::max(0.0, PercentileOf(values, 100.0 - clipped));

@@ -6,7 +6,7 @@
 namespace adaround {
 
 // The interval that keeps `percentile` percent of the weights that share a scale:
-//   symmetric grids   [-a, a], a the percentile of |w|
+//   symmetric grids   [-a, a], a the percentile of |w|, as far as there are weights on either side
 //   asymmetric grids  from the (100 - percentile) / 2 to the 100 - (100 - percentile) / 2
 //                     percentile of w, and zero
 // A percentile p of n sorted values lies at place p / 100 * (n - 1), counted from 0, interpolated

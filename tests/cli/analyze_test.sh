@@ -100,7 +100,7 @@ expect_refused 3 out quantize --plan edited.json -o out
 expect_stderr_contains "has an entry already"
 echo '{"format": "adaround-plan"' >edited.json
 expect_refused 3 out quantize --plan edited.json -o out
-expect_refused 5 out quantize --plan missing.json -o out
+expect_refused 3 out quantize --plan missing.json -o out
 expect_refused 2 out quantize --plan plan.json --exclude stem -o out
 expect_stderr_contains "edit the plan instead"
 expect_refused 2 out quantize --plan plan.json --layer-bits linear=8 -o out
@@ -111,6 +111,7 @@ expect_exit 2 quantize --save-plan saved.json -o out
 expect_exit 2 analyze --report sensitivity.json
 expect_stderr_contains "--report: sensitivity.json exists; --force replaces it"
 expect_exit 3 analyze --report both.json --csv both.json
+expect_stderr_contains "--csv both.json is the same file as both.json"
 expect_absent out out.partial both.json
 
 # Usage.
@@ -126,7 +127,7 @@ expect_refused 2 out quantize --percentile 99 -o out
 expect_stderr_contains "--percentile needs --range-estimator percentile"
 expect_refused 2 out quantize --range-estimator percentile --percentile 40 -o out
 expect_refused 2 out quantize --split-outliers 1.5 -o out
-expect_refused 5 out "$PROGRAM" analyze missing.onnx --calib "$IMAGES"
+expect_refused 3 out "$PROGRAM" analyze missing.onnx --calib "$IMAGES"
 
 # Outliers split: the result runs, in both formats, and says what was done to it.
 expect_exit 0 quantize --granularity tensor --split-outliers 0.05 --format onnx --verify 4 -o split \
