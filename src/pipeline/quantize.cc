@@ -392,15 +392,18 @@ class NetworkQuantizer {
     return tensor;
   }
 
-  // What the guard by nearest has counted, or would have.
+  // What the guard by nearest has counted, or would have, by the loss that the method minimizes.
   int64_t CountRowsAboveNearest(const RoundingProblem& problem,
                                 const std::vector<int16_t>& searched,
                                 const std::vector<int16_t>& nearest,
                                 const RoundingSummary& summary) const {
     if (options_.rounding.keep_nearest_rows) return summary.num_nearest_rows;
-    if (!FindRoundingMethod(options_.method).searches) return 0;
+    const RoundingMethod& method = FindRoundingMethod(options_.method);
+    if (!method.searches) return 0;
+    RoundingProblem minimized = problem;
+    if (!method.Reads("activation_in_loss")) minimized.activation = ChannelActivation{};
     const auto errors_of = [&](const std::vector<int16_t>& integers) {
-      return RowErrors(problem, *problem.samples,
+      return RowErrors(minimized, *problem.samples,
                        DequantizeMatrix(integers, problem.samples->num_rows,
                                         problem.samples->row_length, problem.grid),
                        options_.num_threads);

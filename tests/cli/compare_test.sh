@@ -212,7 +212,17 @@ report = json.load(open(sys.argv[1]))
 assert report["num_resumed"] >= 1 and len(report["rows"]) == 4
 ' stopped/compare.json
 
-# --- The same run in two tables is run once; results do not depend on threads.
+# --- A run that two tables ask for is made once: even its times are the same.
+expect_exit 0 compare --methods nearest --table 6 --calib-samples 8 --scope first -o twice
+expect_python '
+rows = json.load(open(sys.argv[1]))["rows"]
+same = [row for row in rows if row["method"] == "nearest" and
+        row["provenance"]["range_estimator"] == "mse"]
+assert [row["label"] for row in same] == ["nearest", "weight MSE, nearest"], same
+assert same[0]["runs"] == same[1]["runs"]
+' twice/compare.json
+
+# --- Results do not depend on threads.
 expect_exit 0 compare "${LONG[@]}" -o threads -j 1
 diff <(without_times whole/compare.csv) <(without_times threads/compare.csv) ||
   fail "threads change the result"
