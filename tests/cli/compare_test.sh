@@ -265,6 +265,8 @@ expect_refused 2 none nearest_only --methods nearest --rounding-seed 3 -o none
 expect_refused 2 none nearest_only --methods nearest --stochastic-samples 3 -o none
 expect_stderr_contains "--stochastic-samples has no effect"
 expect_refused 2 none nearest_only --methods nearest --calib-samples 8,8 -o none
+expect_refused 2 none nearest_only --methods nearest --calib-samples 0,512 -o none
+expect_stderr_contains "512 is an amount that is there already"
 expect_refused 2 none nearest_only --methods nearest --labels "$TEST_LABELS" -o none
 expect_stderr_contains "--labels needs --data"
 expect_refused 2 none nearest_only --methods nearest --other-calib "calib=$IMAGES" -o none
