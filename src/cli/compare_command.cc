@@ -1,13 +1,11 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 
 #include "adaround/base/build_info.h"
 #include "adaround/base/error.h"
@@ -183,10 +181,6 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
   setup.base = binding.Options();
   setup.num_repeats = arguments.num_repeats;
   setup.amounts = arguments.calib_samples;
-  const std::set<int64_t> amounts(setup.amounts.begin(), setup.amounts.end());
-  if (amounts.size() != setup.amounts.size()) {
-    throw Error(ErrorCode::kInvalidArgument, "--calib-samples names an amount twice");
-  }
   const int num_threads = arguments.common.NumThreads();
   setup.base.num_threads = num_threads;
   for (RowDefinition& row : setup.rows) row.options.num_threads = num_threads;

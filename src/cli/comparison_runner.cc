@@ -92,11 +92,18 @@ ComparisonRunner::ComparisonRunner(const Graph& graph, ComparisonSetup setup)
     : graph_(graph), setup_(std::move(setup)) {
   for (size_t i = 0; i < setup_.calibrations.size(); ++i) {
     num_available_.push_back(Open(i, 0)->num_samples());
+    std::set<int64_t> amounts;
     for (const int64_t amount : setup_.amounts) {
-      if (amount <= num_available_.back()) continue;
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("--calib-samples: {} are wanted, {} holds {}", amount,
-                              Printable(setup_.calibrations[i].path, 4096), num_available_.back()));
+      if (amount > num_available_.back()) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    fmt::format("--calib-samples: {} are wanted, {} holds {}", amount,
+                                Printable(setup_.calibrations[i].path, 4096),
+                                num_available_.back()));
+      }
+      if (!amounts.insert(amount == 0 ? num_available_.back() : amount).second) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    fmt::format("--calib-samples: {} is an amount that is there already", amount));
+      }
     }
   }
   const std::unique_ptr<CalibrationSet> samples = Open(0, 0);

@@ -464,7 +464,7 @@ class NetworkQuantizer {
     report.above_nearest = rises[1] > rises[0];
   }
 
-  // What the guard by nearest has counted, or would have.
+  // What the guard by nearest has counted, or would have, by the loss that the method minimizes.
   int64_t CountRowsAboveNearest(const RoundingProblem& problem,
                                 const std::vector<int16_t>& searched,
                                 const std::vector<int16_t>& nearest,
@@ -472,10 +472,10 @@ class NetworkQuantizer {
     if (options_.rounding.keep_nearest_rows) return summary.num_nearest_rows;
     const RoundingMethod& method = FindRoundingMethod(options_.method);
     if (!method.searches || !method.row_wise) return 0;
-    RoundingProblem guarded = problem;
-    if (!method.Reads("activation_in_loss")) guarded.activation = ChannelActivation{};
+    RoundingProblem minimized = problem;
+    if (!method.Reads("activation_in_loss")) minimized.activation = ChannelActivation{};
     const auto errors_of = [&](const std::vector<int16_t>& integers) {
-      return RowErrors(guarded, *problem.samples,
+      return RowErrors(minimized, *problem.samples,
                        DequantizeMatrix(integers, problem.samples->num_rows,
                                         problem.samples->row_length, problem.grid),
                        options_.num_threads);

@@ -212,7 +212,17 @@ report = json.load(open(sys.argv[1]))
 assert report["num_resumed"] >= 1 and len(report["rows"]) == 4
 ' stopped/compare.json
 
-# --- The same run in two tables is run once; results do not depend on threads.
+# --- A run that two tables ask for is made once: even its times are the same.
+expect_exit 0 compare --methods nearest --table 6 --calib-samples 8 --scope first -o twice
+expect_python '
+rows = json.load(open(sys.argv[1]))["rows"]
+same = [row for row in rows if row["method"] == "nearest" and
+        row["provenance"]["range_estimator"] == "mse"]
+assert [row["label"] for row in same] == ["nearest", "weight MSE, nearest"], same
+assert same[0]["runs"] == same[1]["runs"]
+' twice/compare.json
+
+# --- Results do not depend on threads.
 expect_exit 0 compare "${LONG[@]}" -o threads -j 1
 diff <(without_times whole/compare.csv) <(without_times threads/compare.csv) ||
   fail "threads change the result"
@@ -255,6 +265,8 @@ expect_refused 2 none nearest_only --methods nearest --rounding-seed 3 -o none
 expect_refused 2 none nearest_only --methods nearest --stochastic-samples 3 -o none
 expect_stderr_contains "--stochastic-samples has no effect"
 expect_refused 2 none nearest_only --methods nearest --calib-samples 8,8 -o none
+expect_refused 2 none nearest_only --methods nearest --calib-samples 0,512 -o none
+expect_stderr_contains "512 is an amount that is there already"
 expect_refused 2 none nearest_only --methods nearest --labels "$TEST_LABELS" -o none
 expect_stderr_contains "--labels needs --data"
 expect_refused 2 none nearest_only --methods nearest --other-calib "calib=$IMAGES" -o none
