@@ -55,6 +55,13 @@ const std::vector<MethodOption>& MethodOptions() {
        [](const Options& o) { return TextOf(o.rounding.adaround.descent_sweeps); }},
       {"enumerate_row_length", nullptr,
        [](const Options& o) { return TextOf(o.rounding.adaround.enumerate_row_length); }},
+      {"temperature", "--temperature",
+       [](const Options& o) {
+         return TextOf(o.rounding.annealing.temperature_start,
+                       o.rounding.annealing.temperature_end);
+       }},
+      {"ste_learning_rate", "--ste-learning-rate",
+       [](const Options& o) { return cli::TextOf(o.rounding.straight_through.learning_rate); }},
   };
   return rows;
 }
