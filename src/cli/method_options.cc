@@ -79,6 +79,13 @@ const std::vector<MethodOption>& MethodOptions() {
        [](const Options& o) { return TextOf(o.rounding.gptq.activation_order); }},
       {"hessian_draws", "--hessian-draws",
        [](const Options& o) { return TextOf(o.task_hessian.num_drawn_classes); }},
+      {"temperature", "--temperature",
+       [](const Options& o) {
+         return TextOf(o.rounding.annealing.temperature_start,
+                       o.rounding.annealing.temperature_end);
+       }},
+      {"ste_learning_rate", "--ste-learning-rate",
+       [](const Options& o) { return cli::TextOf(o.rounding.straight_through.learning_rate); }},
   };
   return rows;
 }

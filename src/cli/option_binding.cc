@@ -33,14 +33,14 @@ double ParseNumber(const std::string& text, const std::string& option) {
 }
 
 // "20:2"
-std::pair<double, double> ParseBeta(const std::string& text) {
+std::pair<double, double> ParseStartAndEnd(const std::string& text, const std::string& option) {
   const size_t colon = text.find(':');
   if (colon == std::string::npos) {
     throw Error(ErrorCode::kInvalidArgument,
-                "--beta: '" + Printable(text) + "' is not START:END, such as 20:2");
+                option + ": '" + Printable(text) + "' is not START:END, two numbers");
   }
-  return {ParseNumber(text.substr(0, colon), "--beta"),
-          ParseNumber(text.substr(colon + 1), "--beta")};
+  return {ParseNumber(text.substr(0, colon), option),
+          ParseNumber(text.substr(colon + 1), option)};
 }
 
 // "RE=8"; the expression may hold '=' itself.
@@ -277,18 +277,9 @@ void QuantizeBinding::AddOptimizer() {
                [](QuantizeOptions& o) -> double& { return o.rounding.adaround.learning_rate; });
   Bind<double>("--lambda", "weight of the rounding regularizer", kOptimizer,
                [](QuantizeOptions& o) -> double& { return o.rounding.adaround.lambda; });
-  const AdaRoundOptions defaults;
-  auto beta = std::make_shared<std::string>();
-  CLI::Option* beta_option =
-      app_.add_option("--beta", *beta, "regularizer's exponent, start and end")
-          ->type_name("START:END")
-          ->default_str(std::to_string(static_cast<int>(defaults.beta_start)) + ":" +
-                        std::to_string(static_cast<int>(defaults.beta_end)))
-          ->group(kOptimizer);
-  overlays_.push_back([beta, beta_option](QuantizeOptions& options) {
-    if (beta_option->count() == 0) return;
-    std::tie(options.rounding.adaround.beta_start, options.rounding.adaround.beta_end) = ParseBeta(*beta);
-  });
+  BindStartAndEnd("--beta", "regularizer's exponent, start and end",
+                  [](QuantizeOptions& o) -> double& { return o.rounding.adaround.beta_start; },
+                  [](QuantizeOptions& o) -> double& { return o.rounding.adaround.beta_end; });
   Bind<double>("--warm-start", "part of the iterations without regularizer", kOptimizer,
                [](QuantizeOptions& o) -> double& { return o.rounding.adaround.warm_start_fraction; });
   Bind<double>("--ridge", "guard against fitting few samples; 0 = none, as in the paper",
@@ -299,6 +290,14 @@ void QuantizeBinding::AddOptimizer() {
                 "classes drawn per sample for the task loss's curvature, beyond 16 classes",
                 kOptimizer,
                 [](QuantizeOptions& o) -> int64_t& { return o.task_hessian.num_drawn_classes; });
+  BindStartAndEnd(
+      "--temperature", "of the sigmoid, with --method sigmoid-annealing",
+      [](QuantizeOptions& o) -> double& { return o.rounding.annealing.temperature_start; },
+      [](QuantizeOptions& o) -> double& { return o.rounding.annealing.temperature_end; });
+  Bind<double>(
+      "--ste-learning-rate", "Adam's step size in units of the scale, with --method ste",
+      kOptimizer,
+      [](QuantizeOptions& o) -> double& { return o.rounding.straight_through.learning_rate; });
 }
 
 void QuantizeBinding::AddDiscrete() {
@@ -330,6 +329,22 @@ void QuantizeBinding::AddDiscrete() {
   Bind<bool>("--gptq-activation-order", "round the weights with the strongest inputs first",
              kDiscrete,
              [](QuantizeOptions& o) -> bool& { return o.rounding.gptq.activation_order; });
+}
+
+void QuantizeBinding::BindStartAndEnd(const std::string& flag, const std::string& help,
+                                      double& (*start)(QuantizeOptions&),
+                                      double& (*end)(QuantizeOptions&)) {
+  QuantizeOptions defaults;
+  auto value = std::make_shared<std::string>();
+  CLI::Option* option =
+      app_.add_option(flag, *value, help)
+          ->type_name("START:END")
+          ->default_str(TextOf(start(defaults)) + ":" + TextOf(end(defaults)))
+          ->group(kOptimizer);
+  overlays_.push_back([flag, value, option, start, end](QuantizeOptions& options) {
+    if (option->count() == 0) return;
+    std::tie(start(options), end(options)) = ParseStartAndEnd(*value, flag);
+  });
 }
 
 void QuantizeBinding::AddLayers() {

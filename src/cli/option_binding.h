@@ -43,6 +43,9 @@ class QuantizeBinding {
     return option;
   }
 
+  // "20:2", in the optimizer's group.
+  void BindStartAndEnd(const std::string& flag, const std::string& help,
+                       double& (*start)(QuantizeOptions&), double& (*end)(QuantizeOptions&));
   void AddScheme();
   void AddAblations();
   void AddActivations();

@@ -1,22 +1,30 @@
-// AdaRound's continuous relaxation of one block of rows.
+// The continuous relaxations of one block of rows that the paper compares.
 #pragma once
 
-#include <functional>
-
 #include "adaround/rounding/rounding_options.h"
-#include "rounding/rounding_problem.h"
+#include "rounding/reconstruction_gradient.h"
 #include "rounding/rounding_solver.h"
 #include "rounding/row_block.h"
+#include "rounding/soft_rounding.h"
 
 namespace adaround {
 
-// Minimizes eq. (25) over V by Adam on minibatches of sampled columns and sets block.up to
-// h(V) >= 0.5. `row_weight[r]` multiplies row r's data term. `gram`, where given, is
-// 2 / N * X_hat^T X_hat [K, K] with `gram_target` = 2 / N * (target - b) X_hat [R, K]: the gradient
-// is then exact and its cost independent of N. Only for the identity activation.
+// What distinguishes one relaxation from another.
+struct RelaxationForm {
+  SoftRounding soft_rounding = kRectifiedSigmoid;  // at the first step
+  // h's temperature falls to this geometrically, an equal part at every step: h depends on V / T,
+  // so all factors sharpen it alike.
+  double temperature_end = 1.0;
+  bool regularize = true;  // whether lambda * f_reg, eq. (24), drives h to 0 and 1
+};
+
+// Minimizes eq. (25) over V by Adam and sets block.up to h(V) >= 0.5. Of the options, it reads
+// iterations, learning_rate and batch_size, and those of f_reg where the form has it. Without
+// iterations the block stays as it is.
 // Returns the number of weights with h(V) strictly between 0.01 and 0.99.
-int64_t RelaxAndRound(const RoundingProblem& problem, const AdaRoundOptions& options,
-                      const SolveContext& context, const std::vector<float>& row_weight,
-                      const Matrix* gram, const Matrix* gram_target, RowBlock& block);
+// Throws Error(kCancelled).
+int64_t RelaxAndRound(const RoundingProblem& problem, const RelaxationForm& form,
+                      const AdaRoundOptions& options, const SolveContext& context,
+                      const DataTerm& term, RowBlock& block);
 
 }  // namespace adaround

@@ -24,6 +24,18 @@ std::vector<std::string> AdaRoundOptions::Validate() const {
   return violations;
 }
 
+std::vector<std::string> AnnealingOptions::Validate() const {
+  if (temperature_start <= 1e6 && temperature_end >= 1e-6 && temperature_start >= temperature_end) {
+    return {};
+  }
+  return {"temperature must fall from at most 1e6 to at least 1e-6, such as 1:0.001"};
+}
+
+std::vector<std::string> StraightThroughOptions::Validate() const {
+  if (std::isfinite(learning_rate) && learning_rate > 0) return {};
+  return {"ste-learning-rate must be above 0"};
+}
+
 std::vector<std::string> CrossEntropyOptions::Validate() const {
   std::vector<std::string> violations;
   const auto require = [&](bool holds, const char* rule) {
@@ -62,7 +74,7 @@ std::vector<std::string> GptqOptions::Validate() const {
 std::vector<std::string> RoundingOptions::Validate() const {
   std::vector<std::string> violations = adaround.Validate();
   for (const auto& more : {cross_entropy.Validate(), tabu.Validate(), descent.Validate(),
-                           gptq.Validate()}) {
+                           gptq.Validate(), annealing.Validate(), straight_through.Validate()}) {
     violations.insert(violations.end(), more.begin(), more.end());
   }
   return violations;

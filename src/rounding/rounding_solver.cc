@@ -9,6 +9,8 @@
 #include "rounding/local_quadratic_solver.h"
 #include "rounding/nearest_guard.h"
 #include "rounding/nearest_solver.h"
+#include "rounding/relaxation_solver.h"
+#include "rounding/straight_through_solver.h"
 #include "rounding/task_qubo_solver.h"
 #include "rounding/weightwise_solver.h"
 
@@ -33,8 +35,8 @@ const std::vector<MethodRow>& Rows() {
   // What methods have in common that look at samples, and that follow a gradient there.
   const Names before_activation = {"positions_per_draw", "asymmetric_reconstruction"};
   const Names samples = before_activation + Names{"activation_in_loss"};
-  const Names gradient =
-      samples + Names{"iterations", "learning_rate", "batch_size", "exact_gradient", "ridge"};
+  const Names gradient = samples + Names{"iterations", "batch_size", "exact_gradient", "ridge"};
+  const Names relaxation = gradient + Names{"learning_rate"};
   const Names regularizer = {"lambda", "beta", "warm_start", "normalize_rows"};
   const Names finish = {"descent_sweeps", "enumerate_row_length"};
   const Names task = {"hessian_draws"};
@@ -45,8 +47,23 @@ const std::vector<MethodRow>& Rows() {
       {{"nearest", "to the nearest grid point", false},
        [](const RoundingOptions&) { return MakeNearestSolver(); }},
       {{"adaround", "rectified sigmoid with regularizer, then coordinate descent", true,
-        gradient + regularizer + finish},
+        relaxation + regularizer + finish},
        [](const RoundingOptions& options) { return MakeAdaRoundSolver(options.adaround); }},
+      {{"rectified-sigmoid", "the paper's relaxation with regularizer, without AdaRound's finish",
+        true, relaxation + regularizer},
+       [](const RoundingOptions& options) { return MakeRectifiedSigmoidSolver(options.adaround); }},
+      {{"sigmoid", "plain sigmoid with regularizer", true, relaxation + regularizer},
+       [](const RoundingOptions& options) { return MakeSigmoidSolver(options.adaround); }},
+      {{"sigmoid-annealing", "sigmoid whose temperature falls, without regularizer (Hopfield)",
+        true, relaxation + Names{"temperature"}},
+       [](const RoundingOptions& options) {
+         return MakeSigmoidAnnealingSolver(options.adaround, options.annealing);
+       }},
+      {{"ste", "straight-through estimator: may leave floor and ceiling", true,
+        gradient + Names{"ste_learning_rate"}},
+       [](const RoundingOptions& options) {
+         return MakeStraightThroughSolver(options.adaround, options.straight_through);
+       }},
       {{"floor", "every weight down", false},
        [](const RoundingOptions&) { return MakeFloorSolver(); }},
       {{"ceil", "every weight up", false}, [](const RoundingOptions&) { return MakeCeilSolver(); }},

@@ -71,6 +71,15 @@ usage --lambda inf
 usage --warm-start 2
 usage --beta 20
 usage --beta 20:x
+usage --method sigmoid-annealing --temperature 1
+usage --method sigmoid-annealing --temperature 0.1:1
+usage --method ste --ste-learning-rate 0
+# What the method does not read.
+usage --temperature 1:0.1
+usage --ste-learning-rate 0.001
+usage --method ste --learning-rate 0.001
+usage --method sigmoid-annealing --lambda 0.1
+usage --method sigmoid --temperature 1:0.1
 usage --batch-size 0
 usage --calib-samples -1
 usage --calib-samples 513  # there are 512

@@ -3,7 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "rounding/beta_schedule.h"
-#include "rounding/rectified_sigmoid.h"
+#include "rounding/soft_rounding.h"
+#include "rounding/soft_weights.h"
 #include "support/rounding_testing.h"
 
 namespace adaround {
@@ -12,25 +13,62 @@ namespace {
 using testing::MakeExample;
 using testing::NaiveRowError;
 
-TEST(RectifiedSigmoid, InverseFindsTheFraction) {
-  for (int i = 0; i <= 1000; ++i) {
-    const float fraction = static_cast<float>(i) / 1000.0F;
-    // Both ends of the sigmoid lose bits: a few float32 roundings of numbers near 1.
-    EXPECT_NEAR(RectifiedSigmoid(InverseRectifiedSigmoid(fraction)), fraction, 1e-6F);
+// Every member of the family that a method uses, and a stretched one at another temperature.
+std::vector<SoftRounding> SoftRoundings() {
+  return {kRectifiedSigmoid, kPlainSigmoid, {.temperature = 0.05F}, {.temperature = 20.0F},
+          {.zeta = 1.2F, .gamma = -0.05F, .temperature = 3.0F}};
+}
+
+TEST(SoftRounding, InverseFindsTheFraction) {
+  for (const SoftRounding& h : SoftRoundings()) {
+    for (int i = 0; i <= 1000; ++i) {
+      const float fraction = static_cast<float>(i) / 1000.0F;
+      // Of a plain sigmoid, 0 and 1 start kLeastSigmoid away; else both ends of the sigmoid lose
+      // bits: a few float32 roundings of numbers near 1.
+      const bool is_end = i == 0 || i == 1000;
+      const float tolerance = h.gamma == 0.0F && is_end ? 1.01F * kLeastSigmoid : 1e-6F;
+      EXPECT_TRUE(std::isfinite(h.Inverse(fraction)));
+      EXPECT_NEAR(h.Value(h.Inverse(fraction)), fraction, tolerance);
+    }
   }
 }
 
-TEST(RectifiedSigmoid, StaysWithinZeroAndOneAndRises) {
-  float last = 0.0F;
-  for (float v = -20.0F; v <= 20.0F; v += 0.125F) {
-    const float h = RectifiedSigmoid(v);
-    EXPECT_GE(h, last);
-    EXPECT_LE(h, 1.0F);
-    last = h;
+TEST(SoftRounding, StaysWithinZeroAndOneAndRises) {
+  for (const SoftRounding& h : SoftRoundings()) {
+    float last = 0.0F;
+    for (float v = -20.0F; v <= 20.0F; v += 0.125F) {
+      const float value = h.Value(h.temperature * v);
+      EXPECT_GE(value, last);
+      EXPECT_LE(value, 1.0F);
+      last = value;
+    }
   }
-  EXPECT_EQ(RectifiedSigmoid(-20.0F), 0.0F);
-  EXPECT_EQ(RectifiedSigmoid(20.0F), 1.0F);
-  EXPECT_FLOAT_EQ(RectifiedSigmoid(0.0F), 0.5F);
+  EXPECT_EQ(kRectifiedSigmoid.Value(-20.0F), 0.0F);
+  EXPECT_EQ(kRectifiedSigmoid.Value(20.0F), 1.0F);
+  EXPECT_FLOAT_EQ(kRectifiedSigmoid.Value(0.0F), 0.5F);
+  EXPECT_FLOAT_EQ(kPlainSigmoid.Value(0.0F), 0.5F);
+}
+
+TEST(SoftRounding, MatchesTheFormula) {
+  for (const SoftRounding& h : SoftRoundings()) {
+    for (double v = -6.0; v <= 6.0; v += 0.37) {
+      const double at = v * static_cast<double>(h.temperature);
+      EXPECT_NEAR(h.Value(static_cast<float>(at)), testing::NaiveSoftRounding(h, at), 1e-6);
+    }
+  }
+}
+
+TEST(SoftRounding, DerivativeMatchesCentralDifferences) {
+  for (const SoftRounding& h : SoftRoundings()) {
+    const double temperature = static_cast<double>(h.temperature);
+    for (double v = -6.0; v <= 6.0; v += 0.37) {
+      const double at = v * temperature;
+      const double step = 1e-5 * temperature;
+      const double wanted = (testing::NaiveSoftRounding(h, at + step) -
+                             testing::NaiveSoftRounding(h, at - step)) / (2 * step);
+      EXPECT_NEAR(h.Derivative(static_cast<float>(at)), wanted, 1e-5 / temperature) << v;
+    }
+  }
 }
 
 TEST(RoundingRegularizer, PenalizesIndecisionOnly) {
@@ -83,6 +121,105 @@ TEST(BetaSchedule, WarmStartMayTakeNothingOrAll) {
   for (int64_t step = 0; step < 10; ++step) EXPECT_FALSE(BetaAt(options, step).has_value());
 }
 
+// The forms that methods search with.
+std::vector<RelaxationForm> Forms() {
+  RelaxationForm annealing;
+  annealing.soft_rounding = kPlainSigmoid;
+  annealing.temperature_end = 0.001;
+  annealing.regularize = false;
+  return {RelaxationForm{}, RelaxationForm{.soft_rounding = kPlainSigmoid}, annealing};
+}
+
+DataTerm OnMinibatches(std::vector<float> row_weight) {
+  DataTerm term;
+  term.row_weight = std::move(row_weight);
+  return term;
+}
+
+TEST(SoftWeights, StartAtTheFloatWeights) {
+  for (SoftRounding h : SoftRoundings()) {
+    const auto example = MakeExample({.num_rows = 7, .row_length = 30});
+    const RowBlock block = MakeRowBlock(example->problem, 0, 0, 7);
+    const SoftWeights soft(h, block);
+    for (int64_t i = 0; i < block.base.size(); ++i) {
+      const float wanted =
+          block.base.data()[i] + block.step.data()[i] * block.fraction.data()[i];
+      EXPECT_NEAR(soft.weights().data()[i], wanted, 1.01F * kLeastSigmoid * block.step.data()[i]);
+    }
+  }
+}
+
+TEST(SoftWeights, StepsAreThoseOfAdamOnTheNaiveGradient) {
+  // Several steps with changing temperature and beta, in double, one weight at a time; the data
+  // term is linear, so that its gradient stays what it is.
+  const auto example = MakeExample({.num_rows = 7, .row_length = 30});
+  const RowBlock block = MakeRowBlock(example->problem, 0, 0, 7);
+  Matrix slopes(7, 30);
+  for (int64_t i = 0; i < slopes.size(); ++i) {
+    slopes.data()[i] = std::sin(static_cast<float>(3 * i + 1));
+  }
+  constexpr double kRate = 0.05;
+  constexpr float kLambda = 0.02F;
+  const float betas[] = {9.0F, 6.0F, 3.0F, 2.0F};
+  for (const SoftRounding& start : SoftRoundings()) {
+    SoftWeights soft(start, block);
+    AdamSchedule schedule(kRate);
+    SoftRounding h = start;
+    std::vector<double> v(slopes.size());
+    std::vector<double> momentum(slopes.size());
+    std::vector<double> square(slopes.size());
+    for (int64_t i = 0; i < slopes.size(); ++i) v[i] = soft.v().data()[i];
+    int64_t num_clear = 0;
+    for (int step = 0; step < 4; ++step) {
+      soft.weight_gradient() = slopes;
+      SoftStep settings;
+      settings.adam = schedule.Next();
+      settings.regularize = step > 0;
+      settings.beta = betas[step];
+      settings.lambda = kLambda;
+      settings.next_temperature = 0.8F * h.temperature;
+      soft.Advance(settings);
+      for (int64_t i = 0; i < slopes.size(); ++i) {
+        const double size = block.step.data()[i];
+        const double temperature = h.temperature;
+        const auto loss = [&](double at) {
+          const double value = testing::NaiveSoftRounding(h, at);
+          const double penalty = 1.0 - std::pow(std::abs(2 * value - 1), betas[step]);
+          return static_cast<double>(slopes.data()[i]) * size * value +
+                 (settings.regularize ? static_cast<double>(kLambda) * penalty : 0.0);
+        };
+        const double v_before = v[i];
+        const double difference = 1e-5 * temperature;
+        const double gradient =
+            size == 0.0 ? 0.0
+                        : (loss(v[i] + difference) - loss(v[i] - difference)) / (2 * difference);
+        momentum[i] = 0.9 * momentum[i] + 0.1 * gradient;
+        square[i] = 0.999 * square[i] + 0.001 * gradient * gradient;
+        v[i] -= kRate * (momentum[i] / (1 - std::pow(0.9, step + 1))) /
+                (std::sqrt(square[i] / (1 - std::pow(0.999, step + 1))) + 1e-8);
+        // Adam divides by the gradient's size: where the sigmoid is all but flat, or at the edge of
+        // its clipping, float32's rounding decides.
+        const double h_now = testing::NaiveSoftRounding(h, v_before);
+        const bool is_clear =
+            std::abs(gradient) * temperature > 1e-5 && std::min(h_now, 1 - h_now) > 1e-5;
+        const double tolerance = is_clear ? 2e-3 : 2 * kRate;
+        num_clear += is_clear ? 1 : 0;
+        EXPECT_NEAR(soft.v().data()[i], v[i], tolerance) << "weight " << i << " step " << step;
+        v[i] = soft.v().data()[i];
+      }
+      h.temperature = settings.next_temperature;
+      for (int64_t i = 0; i < slopes.size(); ++i) {
+        EXPECT_NEAR(soft.weights().data()[i],
+                    static_cast<double>(block.base.data()[i]) +
+                        static_cast<double>(block.step.data()[i]) *
+                            testing::NaiveSoftRounding(h, soft.v().data()[i]),
+                    1e-5);
+      }
+    }
+    EXPECT_GT(num_clear, 2 * slopes.size());  // of four steps
+  }
+}
+
 double TotalError(const RoundingProblem& problem, const RowBlock& block) {
   std::vector<int16_t> integers(problem.weights.size());
   StoreIntegers(problem, block, integers);
@@ -102,11 +239,14 @@ TEST(RelaxAndRound, LowersTheTrueLoss) {
   for (const Activation& activation : {Activation{}, MakeRelu(), MakeClip(0.0F, 6.0F), silu}) {
     const auto example = MakeExample({.num_rows = 16, .row_length = 48, .num_samples = 256,
                                       .bit_width = 3, .activation = activation});
-    RowBlock block = MakeRowBlock(example->problem, 0, 0, 16);
-    const double nearest = TotalError(example->problem, block);
-    RelaxAndRound(example->problem, options, {}, std::vector<float>(16, 1.0F), nullptr, nullptr,
-                  block);
-    EXPECT_LT(TotalError(example->problem, block), 0.9 * nearest) << activation.Name();
+    const double nearest =
+        TotalError(example->problem, MakeRowBlock(example->problem, 0, 0, 16));
+    for (const RelaxationForm& form : Forms()) {
+      RowBlock block = MakeRowBlock(example->problem, 0, 0, 16);
+      RelaxAndRound(example->problem, form, options, {},
+                    OnMinibatches(std::vector<float>(16, 1.0F)), block);
+      EXPECT_LT(TotalError(example->problem, block), 0.9 * nearest) << activation.Name();
+    }
   }
 }
 
@@ -125,8 +265,8 @@ TEST(RelaxAndRound, GramAndWholeMinibatchTakeTheSameSteps) {
     RowBlock by_columns = MakeRowBlock(example->problem, 0, 0, 8);
     std::fill(by_columns.ridge.begin(), by_columns.ridge.end(), ridge);
     RowBlock by_gram = by_columns;
-    const int64_t undecided = RelaxAndRound(example->problem, options, {}, row_weight, nullptr,
-                                            nullptr, by_columns);
+    const int64_t undecided = RelaxAndRound(example->problem, RelaxationForm{}, options, {},
+                                            OnMinibatches(row_weight), by_columns);
 
     const ConstMatrixView columns(samples.x_hat.data(), samples.num_samples, samples.row_length);
     const float factor = 2.0F / static_cast<float>(samples.num_samples);
@@ -140,8 +280,11 @@ TEST(RelaxAndRound, GramAndWholeMinibatchTakeTheSameSteps) {
     Matrix gram_target = factor * (target * columns);
     // On a min-max grid no weight is clipped: the ridge pulls towards the weights themselves.
     gram_target += 2.0F * ridge * weights;
-    const int64_t gram_undecided = RelaxAndRound(example->problem, options, {}, row_weight, &gram,
-                                                 &gram_target, by_gram);
+    DataTerm exact = OnMinibatches(row_weight);
+    exact.gram = &gram;
+    exact.gram_target = &gram_target;
+    const int64_t gram_undecided =
+        RelaxAndRound(example->problem, RelaxationForm{}, options, {}, exact, by_gram);
     // Adam divides by the gradient's size: rounding noise may turn a weight that sits at h = 1/2.
     int64_t differing = 0;
     for (size_t i = 0; i < by_gram.up.size(); ++i) {
@@ -172,7 +315,8 @@ TEST(RelaxAndRound, FirstStepFollowsTheGradient) {
     example->samples.columns_per_draw = 40;  // one draw is all columns
     const RoundingProblem& problem = example->problem;
     RowBlock block = MakeRowBlock(problem, 0, 0, 6);
-    RelaxAndRound(problem, options, {}, std::vector<float>(6, 1.0F), nullptr, nullptr, block);
+    RelaxAndRound(problem, RelaxationForm{}, options, {},
+                  OnMinibatches(std::vector<float>(6, 1.0F)), block);
     int num_checked = 0;
     for (int64_t row = 0; row < 6; ++row) {
       std::vector<double> z(40, static_cast<double>(problem.bias[static_cast<size_t>(row)]));
@@ -206,9 +350,38 @@ TEST(RelaxAndRound, StrongRegularizerDecidesEveryWeight) {
   options.learning_rate = 2e-2;
   options.lambda = 10.0;
   RowBlock block = MakeRowBlock(example->problem, 0, 0, 8);
-  EXPECT_EQ(RelaxAndRound(example->problem, options, {}, std::vector<float>(8, 1.0F), nullptr,
-                          nullptr, block),
+  EXPECT_EQ(RelaxAndRound(example->problem, RelaxationForm{}, options, {},
+                          OnMinibatches(std::vector<float>(8, 1.0F)), block),
             0);
+}
+
+TEST(RelaxAndRound, LowTemperatureDecidesEveryWeight) {
+  const auto example = MakeExample({.num_rows = 8, .row_length = 24});
+  AdaRoundOptions options;
+  options.iterations = 1000;
+  RelaxationForm form = Forms().back();
+  const auto undecided_at = [&](double temperature) {
+    form.temperature_end = temperature;
+    RowBlock block = MakeRowBlock(example->problem, 0, 0, 8);
+    return RelaxAndRound(example->problem, form, options, {},
+                         OnMinibatches(std::vector<float>(8, 1.0F)), block);
+  };
+  EXPECT_GT(undecided_at(1.0), 100);  // of 192: nothing drives h to an end
+  EXPECT_LE(undecided_at(1e-4), 1);
+}
+
+TEST(RelaxAndRound, NoIterationsLeaveTheBlockAlone) {
+  const auto example = MakeExample({.num_rows = 4, .row_length = 12});
+  AdaRoundOptions options;
+  options.iterations = 0;
+  for (const RelaxationForm& form : Forms()) {
+    RowBlock block = MakeRowBlock(example->problem, 0, 0, 4);
+    for (uint8_t& up : block.up) up = up != 0 ? 0 : 1;
+    const std::vector<uint8_t> before = block.up;
+    RelaxAndRound(example->problem, form, options, {}, OnMinibatches(std::vector<float>(4, 1.0F)),
+                  block);
+    EXPECT_EQ(block.up, before);
+  }
 }
 
 }  // namespace

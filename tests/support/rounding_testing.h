@@ -11,6 +11,7 @@
 
 #include "quant/range_estimator.h"
 #include "rounding/rounding_problem.h"
+#include "rounding/soft_rounding.h"
 
 namespace adaround::testing {
 
@@ -34,6 +35,14 @@ inline double NaiveActivation(const Activation& f, double z) {
     case Activation::Kind::kMish: return z * std::tanh(std::log1p(std::exp(z)));
   }
   return std::numeric_limits<double>::quiet_NaN();
+}
+
+// h(V) by its textbook formula, in double.
+inline double NaiveSoftRounding(const SoftRounding& h, double v) {
+  const double sigmoid = 1.0 / (1.0 + std::exp(-v / static_cast<double>(h.temperature)));
+  const double zeta = h.zeta;
+  const double gamma = h.gamma;
+  return std::clamp(sigmoid * (zeta - gamma) + gamma, 0.0, 1.0);
 }
 
 struct ProblemShape {

@@ -1,0 +1,42 @@
+// What the methods that follow a gradient need for each block of rows: the block at nearest, its
+// data term, and what the blocks of one group of channels have in common.
+#pragma once
+
+#include <functional>
+
+#include "rounding/reconstruction_gradient.h"
+#include "rounding/rounding_solver.h"
+#include "rounding/row_block.h"
+
+namespace adaround {
+
+// What a block's solver wants to be given.
+struct BlockNeeds {
+  bool gram = false;  // the Gram matrix and its targets; only for the identity activation
+  bool features = false;
+  double ridge = 0.0;           // see AdaRoundOptions
+  bool normalize_rows = false;  // see AdaRoundOptions; otherwise every row_weight is 1
+};
+
+struct BlockInputs {
+  const Matrix& features;  // X_hat^T [K, N], where asked for
+  const Matrix& gram;      // of DataTerm, where asked for
+  Matrix gram_target;
+  std::vector<float> row_weight;  // [R]
+
+  // With the Gram form where `exact`.  REQUIRES: exact implies BlockNeeds::gram.
+  DataTerm MakeDataTerm(bool exact) const;
+};
+
+// Decides one block, whose rows start at nearest with block.ridge filled in, and writes its
+// integers into [M, K]. Called from several threads, each with a block of its own.
+using BlockSolver = std::function<void(const BlockInputs& inputs, RowBlock& block,
+                                       RoundingSummary& summary, std::vector<int16_t>& integers)>;
+
+// Blocks are a function of the problem's shape alone: the result does not depend on threads. Each
+// runs from start to end on one thread. Of the summary, the counts are summed over the blocks.
+// REQUIRES: problem.Validate() is empty.  Throws Error(kCancelled).
+RoundingResult SolveRowBlocks(const RoundingProblem& problem, const SolveContext& context,
+                              const BlockNeeds& needs, const BlockSolver& solve_block);
+
+}  // namespace adaround

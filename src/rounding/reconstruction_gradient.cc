@@ -1,0 +1,103 @@
+#include "rounding/reconstruction_gradient.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "adaround/base/error.h"
+#include "base/rng.h"
+#include "rounding/layer_gram.h"
+#include "rounding/stretch.h"
+
+namespace adaround {
+
+bool HasExactGradient(const RoundingProblem& problem, const AdaRoundOptions& options) {
+  const int64_t length = problem.samples->row_length;
+  return options.exact_gradient && problem.activation.IsIdentity() && length <= kMaxGramLength &&
+         length <= 2 * options.batch_size;
+}
+
+ReconstructionGradient::ReconstructionGradient(const RoundingProblem& problem, int64_t batch_size,
+                                               const SolveContext& context, const DataTerm& term,
+                                               const RowBlock& block)
+    : problem_(problem),
+      samples_(*problem.samples),
+      context_(context),
+      term_(term),
+      block_(block) {
+  if (term.gram != nullptr) return;
+  const int64_t per_draw = samples_.columns_per_draw;
+  num_draws_ = std::min(batch_size, samples_.num_samples / per_draw);
+  columns_.resize(num_draws_ * per_draw, samples_.row_length);
+  target_.resize(block.num_rows(), columns_.rows());
+  z_.resize(block.num_rows(), columns_.rows());
+  derivative_.resize(static_cast<size_t>(columns_.rows()));
+}
+
+void ReconstructionGradient::At(const Matrix& weights, int64_t step, Matrix& gradient) {
+  if (context_.should_stop && context_.should_stop()) {
+    throw Error(ErrorCode::kCancelled, "stopped on request");
+  }
+  if (term_.gram == nullptr) {
+    OnMinibatch(weights, step, gradient);
+    return;
+  }
+  gradient.noalias() = weights * *term_.gram;
+  gradient -= *term_.gram_target;
+  for (int64_t r = 0; r < gradient.rows(); ++r) {
+    gradient.row(r) *= term_.row_weight[static_cast<size_t>(r)];
+  }
+}
+
+void ReconstructionGradient::OnMinibatch(const Matrix& weights, int64_t step, Matrix& gradient) {
+  Gather(step);
+  z_.noalias() = weights * columns_.transpose();
+  const int64_t count = columns_.rows();
+  const bool identity = problem_.activation.IsIdentity();
+  for (int64_t r = 0; r < block_.num_rows(); ++r) {
+    StretchView z(z_.row(r).data(), count);
+    const ConstStretchView target(target_.row(r).data(), count);
+    z += problem_.bias[static_cast<size_t>(block_.first_row + r)];
+    const float factor =
+        2.0F * term_.row_weight[static_cast<size_t>(r)] / static_cast<float>(count);
+    if (identity) {
+      z = factor * (z - target);
+    } else {
+      const Activation activation = problem_.activation.Of(block_.first_row + r);
+      activation.Derivative(z.data(), derivative_.data(), count);
+      activation.Apply(z.data(), z.data(), count);
+      z = factor * (z - target) * ConstStretchView(derivative_.data(), count);
+    }
+  }
+  gradient.noalias() = z_ * columns_;
+  AddRidge(weights, gradient);
+}
+
+void ReconstructionGradient::Gather(int64_t step) {
+  Rng rng(context_.seed, context_.layer, static_cast<uint64_t>(step));
+  const int64_t per_draw = samples_.columns_per_draw;
+  const int64_t length = samples_.row_length;
+  const float* columns = samples_.GroupColumns(block_.group);
+  int64_t at = 0;
+  for (int64_t draw = 0; draw < num_draws_; ++draw) {
+    const int64_t first = rng.Below(samples_.num_samples / per_draw) * per_draw;
+    for (int64_t i = first; i < first + per_draw; ++i, ++at) {
+      std::memcpy(columns_.row(at).data(), columns + i * length,
+                  static_cast<size_t>(length) * sizeof(float));
+      for (int64_t r = 0; r < block_.num_rows(); ++r) target_(r, at) = block_.target(r, i);
+    }
+  }
+}
+
+// d/dw of row_weight * ridge_k (w - w_float)^2; w_float = base + step * fraction, on the grid.
+void ReconstructionGradient::AddRidge(const Matrix& weights, Matrix& gradient) const {
+  const ConstStretchView ridge(block_.ridge.data(), gradient.cols());
+  for (int64_t r = 0; r < gradient.rows(); ++r) {
+    gradient.row(r).array() += (2.0F * term_.row_weight[static_cast<size_t>(r)]) *
+                               ridge.transpose() *
+                               (weights.row(r) - block_.base.row(r) -
+                                block_.step.row(r).cwiseProduct(block_.fraction.row(r)))
+                                   .array();
+  }
+}
+
+}  // namespace adaround

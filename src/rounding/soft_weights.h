@@ -1,0 +1,52 @@
+// The parameters V of a relaxation of one block of rows, and the soft weights they stand for.
+#pragma once
+
+#include "rounding/adam.h"
+#include "rounding/row_block.h"
+#include "rounding/soft_rounding.h"
+
+namespace adaround {
+
+// What one step does beside following the data term's gradient.
+struct SoftStep {
+  AdamStep adam;
+  bool regularize = false;  // whether lambda * f_reg is part of the loss
+  float beta = 0.0F;
+  float lambda = 0.0F;
+  float next_temperature = 1.0F;  // of h once the step is taken
+};
+
+// W_soft = base + step * h(V), eq. (22). V starts where h(V) is the weight's fraction: the soft
+// weights are the float weights then. Weights without a choice do not move.
+class SoftWeights {
+ public:
+  // `block` must outlive this.
+  SoftWeights(const SoftRounding& soft_rounding, const RowBlock& block);
+
+  const Matrix& weights() const { return soft_; }
+  const Matrix& v() const { return v_; }
+  // dL_data / dW_soft, to be filled before Advance().
+  Matrix& weight_gradient() { return gradient_; }
+  // One Adam step on V: sigmoid, stretch, regularizer, both gradients and the moments in one pass.
+  void Advance(const SoftStep& settings);
+  // Sets up = (h(V) >= 0.5) where there is a choice.  Returns the number of weights with h(V)
+  // strictly between 0.01 and 0.99.
+  int64_t Decide(RowBlock& block) const;
+
+ private:
+  Stretch SoftRoundingOf(int64_t begin) const;
+  void AdvanceStretch(int64_t begin, const SoftStep& settings);
+  // The sigmoid and the soft weights of one stretch from V.
+  void Refresh(int64_t begin);
+
+  const RowBlock& block_;
+  SoftRounding soft_rounding_;
+  Matrix v_;
+  Matrix sigmoid_;
+  Matrix momentum_;
+  Matrix square_;
+  Matrix gradient_;
+  Matrix soft_;
+};
+
+}  // namespace adaround
