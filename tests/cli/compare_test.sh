@@ -139,6 +139,7 @@ ROWS=(--methods nearest,adaround --variant "ridge=--ridge 0" --repeats 4 --calib
 LONG=("${ROWS[@]}" --data "$IMAGES")
 expect_exit 0 compare "${LONG[@]}" -o whole
 for moment in 1 4 7; do
+  : >stopped.log
   "$PROGRAM" compare "$RESNET" "${COMMON[@]}" "${LONG[@]}" -o stopped >/dev/null 2>stopped.log &
   pid=$!
   for ((i = 0; i < 3000; ++i)); do
@@ -162,6 +163,7 @@ for moment in 1 4 7; do
 done
 
 # SIGINT ends it, keeps the journal and says how to go on.
+: >stopped.log
 "$PROGRAM" compare "$RESNET" "${COMMON[@]}" "${LONG[@]}" -o stopped >/dev/null 2>stopped.log &
 pid=$!
 for ((i = 0; i < 3000; ++i)); do
