@@ -21,10 +21,13 @@ namespace {
 constexpr int64_t kRowsPerChunk = 512;
 constexpr int64_t kMatrixRowsPerTask = 64;
 
-// Where the cross-entropy looks: behind a Softmax, probabilities would be taken for logits. Logarithms
-// of probabilities are logits of the same distribution.
+// Where the cross-entropy looks: behind a Softmax, probabilities would be taken for logits.
+// Logarithms of probabilities are logits of the same distribution.
 std::string FindLogits(const Graph& graph) {
-  std::string logits = graph.outputs.at(0);
+  if (graph.outputs.empty()) {
+    throw Error(ErrorCode::kUnsupported, "the network names no output: there is no task loss");
+  }
+  std::string logits = graph.outputs.front();
   const auto producers = graph.Producers();
   const auto producer = producers.find(logits);
   if (producer == producers.end()) return logits;
@@ -114,9 +117,10 @@ void CheckTaskLayers(const PreparedNetwork& network, const std::string& method) 
   if (num_weights > kMaxTaskWeights) {
     throw Error(ErrorCode::kInvalidArgument,
                 "layer '" + Printable(linear.name) + "' has " + std::to_string(num_weights) +
-                    " weights; --method " + method + " holds a matrix of all pairs and takes at "
-                    "most " + std::to_string(kMaxTaskWeights) +
-                    ": choose a smaller layer by --include");
+                    " weights; --method " + method +
+                    " holds a matrix of all pairs and takes at "
+                    "most " +
+                    std::to_string(kMaxTaskWeights) + ": choose a smaller layer by --include");
   }
 }
 
@@ -132,19 +136,19 @@ TaskLossHessian::TaskLossHessian(const PreparedNetwork& network, const Executor&
   logits_ = FindLogits(graph);
   // Shapes come from a run, and the prepared network knows them up to the layer only.
   const ExecutionPlan plan = executor.Plan(samples.names(), {logits_});
-  const Tensor first =
-      executor.Run(plan, GivenTensors(samples, plan.needed, 0, false)).at(logits_);
+  const Tensor first = executor.Run(plan, GivenTensors(samples, plan.needed, 0, false)).at(logits_);
   const Shape& shape = first.shape();
-  const bool channels_last = first.rank() == 4 && !graph.inputs.empty() &&
-                             ChannelAxis(graph.inputs.front().shape) == 3;
+  const bool channels_last =
+      first.rank() == 4 && !graph.inputs.empty() && ChannelAxis(graph.inputs.front().shape) == 3;
   class_axis_ = channels_last ? 3 : 1;
   const bool fits = first.dtype() == DType::kFloat32 && first.rank() >= 2 && shape[0] == 1 &&
                     first.dim(class_axis_) >= 2;
   if (!fits) {
     throw Error(ErrorCode::kUnsupported,
                 "the cross-entropy needs scores of at least two classes, [1, C] or a map [1, C, "
-                "...]; output '" + Printable(logits_) + "' is " +
-                    std::string(DTypeName(first.dtype())) + " " + ShapeToString(shape));
+                "...]; output '" +
+                    Printable(logits_) + "' is " + std::string(DTypeName(first.dtype())) + " " +
+                    ShapeToString(shape));
   }
   num_classes_ = first.dim(class_axis_);
   num_map_positions_ = first.num_elements() / num_classes_;
@@ -158,8 +162,8 @@ int64_t TaskLossHessian::RowsPerSample() const {
 }
 
 void TaskLossHessian::SampleRows(int64_t sample, float* rows) const {
-  const Differentiator::Tape tape = differentiator_->Forward(
-      GivenTensors(samples_, differentiator_->needed(), sample, false));
+  const Differentiator::Tape tape =
+      differentiator_->Forward(GivenTensors(samples_, differentiator_->needed(), sample, false));
   const Tensor& logits = tape.output(logits_);
   const float* scores = logits.data<float>();
   const auto not_finite = [&](const char* what) {
@@ -241,8 +245,7 @@ std::vector<float> TaskLossHessian::Matrix(const std::vector<int64_t>& samples, 
     const int64_t count = std::min(samples_per_chunk, num_samples - begin);
     ParallelFor(count, num_threads, [&](int64_t i) {
       Call(progress.throw_if_stopped);
-      SampleRows(samples[static_cast<size_t>(begin + i)],
-                 rows.data() + i * rows_per_sample * size);
+      SampleRows(samples[static_cast<size_t>(begin + i)], rows.data() + i * rows_per_sample * size);
       const int64_t now_done = ++done;
       if (progress.on_progress) progress.on_progress(now_done, num_samples);
     });

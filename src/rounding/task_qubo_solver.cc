@@ -23,8 +23,7 @@ struct LayerQuadratic {
   std::vector<int16_t> lower;  // [M, K]: the integer that decision 0 stands for
 };
 
-LayerQuadratic MakeQuadratic(const RoundingProblem& problem,
-                             const std::vector<int16_t>& nearest) {
+LayerQuadratic MakeQuadratic(const RoundingProblem& problem, const std::vector<int16_t>& nearest) {
   const SampledColumns& samples = *problem.samples;
   const int64_t rows_per_group = samples.RowsPerGroup();
   const size_t size = problem.weights.size();

@@ -1,5 +1,5 @@
-// Eq. (13) of arXiv:2004.10568: all weights of a layer rounded together by the curvature of the task
-// loss.
+// Eq. (13) of arXiv:2004.10568: all weights of a layer rounded together, by the curvature of the
+// task loss.
 #pragma once
 
 #include <memory>

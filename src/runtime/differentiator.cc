@@ -93,8 +93,8 @@ Differentiator::Differentiator(const Executor& executor, DerivativeRequest reque
   std::string unsupported;
   for (BackwardNode& step : backward_) {
     const Node& node = graph.nodes[step.node];
-    const bool leads = std::any_of(
-        node.outputs.begin(), node.outputs.end(), [&](const std::string& output) {
+    const bool leads =
+        std::any_of(node.outputs.begin(), node.outputs.end(), [&](const std::string& output) {
           return leading.contains(output) && !request_.available.contains(output);
         });
     if (!leads) continue;

@@ -38,7 +38,9 @@ using GradientFactory = GradientFunction (*)(const GradientSpec&);
 using InputSet = uint64_t;
 inline constexpr InputSet kAllInputs = ~InputSet{0};
 inline constexpr InputSet kFirstInput = 1;
-inline bool Holds(InputSet set, size_t input) { return ((set >> (input < 63 ? input : 63)) & 1) != 0; }
+inline bool Holds(InputSet set, size_t input) {
+  return ((set >> (input < 63 ? input : 63)) & 1) != 0;
+}
 
 // Which input values the backward pass reads, beside every input that is never differentiated
 // (shapes, axes, indices, which are small): those that the forward pass must keep.

@@ -83,8 +83,7 @@ Graph SmallClassifier(int64_t classes) {
   graph.inputs = {FloatInput("input", {-1, 5})};
   graph.outputs = {"logits"};
   graph.nodes = {Op("Gemm", {"input", "w1", "b1"}, {"hidden"}, {{"transB", 1}}),
-                 Op("Tanh", {"hidden"}, {"active"}),
-                 Op("MatMul", {"active", "w2"}, {"logits"})};
+                 Op("Tanh", {"hidden"}, {"active"}), Op("MatMul", {"active", "w2"}, {"logits"})};
   graph.initializers["w1"] = RandomTensor({4, 5}, 1);
   graph.initializers["b1"] = RandomTensor({4}, 2);
   graph.initializers["w2"] = RandomTensor({4, classes}, 3, -2.0F, 2.0F);
@@ -95,7 +94,8 @@ Graph SmallClassifier(int64_t classes) {
 // logits, in the weight tensor's order. `positions` follow the classes in an output's elements.
 std::vector<double> ExplicitHessian(const Example& example, int64_t classes, int64_t positions = 1,
                                     const std::string& output = "logits") {
-  const auto size = static_cast<size_t>(example.network.graph.initializers.at(example.weight()).num_elements());
+  const auto size =
+      static_cast<size_t>(example.network.graph.initializers.at(example.weight()).num_elements());
   std::vector<double> h(size * size, 0.0);
   // Differences of functions of order one: 1e-5 from the step, 1e-5 from float32.
   const double step = 1e-2;
@@ -118,7 +118,8 @@ std::vector<double> ExplicitHessian(const Example& example, int64_t classes, int
       const std::vector<double> p = Softmax(logits);
       for (size_t i = 0; i < size; ++i) {
         double mean_i = 0.0;
-        for (int64_t c = 0; c < classes; ++c) mean_i += p[static_cast<size_t>(c)] * jacobian[i][at(c)];
+        for (int64_t c = 0; c < classes; ++c)
+          mean_i += p[static_cast<size_t>(c)] * jacobian[i][at(c)];
         for (size_t j = 0; j < size; ++j) {
           double sum = 0.0;
           double mean_j = 0.0;
@@ -236,7 +237,8 @@ TEST(TaskLossHessian, QuadraticFormIsTheDivergenceOfThePredictions) {
 TEST(TaskLossHessian, ThreadsDoNotChangeABit) {
   // More rows than one chunk.
   const Example example(SmallConvNet(), "^stem$", RandomTensor({130, 3, 8, 8}, 50));
-  EXPECT_EQ(example.Hessian().Matrix(example.all, 1, {}), example.Hessian().Matrix(example.all, 2, {}));
+  EXPECT_EQ(example.Hessian().Matrix(example.all, 1, {}),
+            example.Hessian().Matrix(example.all, 2, {}));
 }
 
 TEST(TaskLossHessian, SoftmaxIsLookedThrough) {
@@ -274,7 +276,8 @@ TEST(TaskLossHessian, RefusesOutputsThatAreNoScores) {
 TEST(TaskLossHessian, RefusesGivenTensorsBehindTheLayer) {
   const Graph graph = SmallClassifier(3);
   const CalibrationSet samples(
-      GivenList(Given("input", RandomTensor({3, 5}, 9)), Given("active", RandomTensor({3, 4}, 8))), graph);
+      GivenList(Given("input", RandomTensor({3, 5}, 9)), Given("active", RandomTensor({3, 4}, 8))),
+      graph);
   const QuantizeOptions options = Example::OptionsFor("^hidden$");
   ExpectErrorWith(ErrorCode::kInvalidArgument, {"'logits'", "does not depend on 'w1'"},
                   [&] { QuantizeModel(graph, samples, options); });

@@ -65,9 +65,9 @@ struct CoupledProblem {
   }
 
   std::vector<int16_t> Nearest() const {
-    return RoundToNearest({problem().weights.data(), problem().samples->num_rows,
-                           problem().samples->row_length},
-                          problem().grid);
+    return RoundToNearest(
+        {problem().weights.data(), problem().samples->num_rows, problem().samples->row_length},
+        problem().grid);
   }
 };
 
@@ -78,9 +78,13 @@ TEST(TaskQuboSolver, FindsTheOptimumOfCoupledRows) {
     for (const uint32_t seed : {1U, 2U, 3U}) {
       for (const bool symmetric : {true, false}) {
         SCOPED_TRACE(std::string(method) + " seed " + std::to_string(seed));
-        const CoupledProblem coupled({.num_rows = 3, .row_length = 4, .num_samples = 8,
-                                      .bit_width = 3, .symmetric = symmetric,
-                                      .granularity = Granularity::kPerTensor, .seed = seed});
+        const CoupledProblem coupled({.num_rows = 3,
+                                      .row_length = 4,
+                                      .num_samples = 8,
+                                      .bit_width = 3,
+                                      .symmetric = symmetric,
+                                      .granularity = Granularity::kPerTensor,
+                                      .seed = seed});
         const auto solver = CreateRoundingSolver(method, {});
         const RoundingResult result = solver->Solve(coupled.problem(), {});
         EXPECT_TRUE(solver->StaysAtFloorOrCeil());
@@ -98,8 +102,12 @@ TEST(TaskQuboSolver, FindsTheOptimumOfCoupledRows) {
 
 TEST(TaskQuboSolver, GroupsOfChannelsKeepTheirPlaces) {
   for (const char* method : kMethods) {
-    const CoupledProblem coupled({.num_groups = 2, .num_rows = 4, .row_length = 3,
-                                  .num_samples = 8, .bit_width = 3, .seed = 5});
+    const CoupledProblem coupled({.num_groups = 2,
+                                  .num_rows = 4,
+                                  .row_length = 3,
+                                  .num_samples = 8,
+                                  .bit_width = 3,
+                                  .seed = 5});
     const RoundingResult result = CreateRoundingSolver(method, {})->Solve(coupled.problem(), {});
     EXPECT_LE(coupled.Energy(result.integers), 1.01 * coupled.BruteForce() + 1e-12);
   }
@@ -137,7 +145,8 @@ TEST(TaskQuboSolver, WithoutCurvatureNearestStays) {
 TEST(TaskQuboSolver, SaturatedWeightsClip) {
   for (const char* method : kMethods) {
     CoupledProblem coupled({.num_rows = 3, .row_length = 4});
-    std::fill(coupled.example->problem.grid.scale.begin(), coupled.example->problem.grid.scale.end(), 1e-4F);
+    std::fill(coupled.example->problem.grid.scale.begin(),
+              coupled.example->problem.grid.scale.end(), 1e-4F);
     EXPECT_EQ(CreateRoundingSolver(method, {})->Solve(coupled.problem(), {}).integers,
               coupled.Nearest());
   }

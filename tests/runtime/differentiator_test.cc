@@ -24,7 +24,8 @@ using testing::IntList;
 using testing::Op;
 using testing::RandomTensor;
 
-Graph MakeGraph(const Shape& input, std::vector<Node> nodes, std::map<std::string, Tensor> constants) {
+Graph MakeGraph(const Shape& input, std::vector<Node> nodes,
+                std::map<std::string, Tensor> constants) {
   Graph graph;
   graph.inputs = {FloatInput("x", input)};
   graph.outputs = {nodes.back().outputs.front()};
@@ -74,8 +75,9 @@ TEST(Differentiator, DerivativeByAnActivationContinuesUpwards) {
   EXPECT_EQ(testing::RelativeDifference(found.at("a"), behind.at("a")), 0.0);
   // As a leaf, against differences: z1 is given too, so that `a` is the only path.
   const TensorMap activations = testing::RunGraph(graph, given, {"a", "z1"});
-  ExpectDerivatives(graph, {{"x", given.at("x")}, {"a", activations.at("a")}, {"z1", activations.at("z1")}},
-                    {"y"}, {"a"});
+  ExpectDerivatives(
+      graph, {{"x", given.at("x")}, {"a", activations.at("a")}, {"z1", activations.at("z1")}},
+      {"y"}, {"a"});
 }
 
 TEST(Differentiator, OneForwardPassServesManyBackwardPasses) {
@@ -116,11 +118,11 @@ TEST(Differentiator, ConcurrentPassesEqualSingleOnes) {
 }
 
 TEST(Differentiator, KeepsNoActivationsThatLinearPathsDoNotNeed) {
-  const Graph graph = MakeGraph(
-      {1, 3, 6, 6},
-      {Op("Conv", {"x", "w1"}, {"c1"}), Op("Conv", {"c1", "w2"}, {"c2"}),
-       Op("GlobalAveragePool", {"c2"}, {"y"})},
-      {{"w1", RandomTensor({4, 3, 1, 1}, 1)}, {"w2", RandomTensor({4, 4, 3, 3}, 2)}});
+  const Graph graph =
+      MakeGraph({1, 3, 6, 6},
+                {Op("Conv", {"x", "w1"}, {"c1"}), Op("Conv", {"c1", "w2"}, {"c2"}),
+                 Op("GlobalAveragePool", {"c2"}, {"y"})},
+                {{"w1", RandomTensor({4, 3, 1, 1}, 1)}, {"w2", RandomTensor({4, 4, 3, 3}, 2)}});
   const Executor executor(graph);
   const TensorMap given = {{"x", RandomTensor({1, 3, 6, 6}, 3)}};
   // By the first weight: its input is needed, and nothing behind it.
@@ -147,14 +149,16 @@ TEST(Differentiator, SetInitializerShowsInBothDirections) {
 }
 
 TEST(Differentiator, HooksAreStraightThroughOrAsTheyAreTold) {
-  const Graph graph = MakeGraph({1, 3}, {Op("Mul", {"x", "two"}, {"h"}), Op("Mul", {"h", "h"}, {"y"})},
-                                {{"two", Floats({}, {2})}});
+  const Graph graph =
+      MakeGraph({1, 3}, {Op("Mul", {"x", "two"}, {"h"}), Op("Mul", {"h", "h"}, {"y"})},
+                {{"two", Floats({}, {2})}});
   Executor executor(graph);
   // h is rounded to whole numbers within -3 ... 3.
   executor.SetHook("h", [](const Tensor& value) {
     Tensor rounded(DType::kFloat32, value.shape());
     for (int64_t i = 0; i < value.num_elements(); ++i) {
-      rounded.mutable_data<float>()[i] = std::clamp(std::round(value.data<float>()[i]), -3.0F, 3.0F);
+      rounded.mutable_data<float>()[i] =
+          std::clamp(std::round(value.data<float>()[i]), -3.0F, 3.0F);
     }
     return rounded;
   });
@@ -180,13 +184,12 @@ TEST(Differentiator, HooksAreStraightThroughOrAsTheyAreTold) {
 }
 
 TEST(Differentiator, ListsEveryNodeWithoutADerivative) {
-  const Graph graph = MakeGraph({1, 4},
-                                {Op("Floor", {"x"}, {"a"}), Op("Round", {"a"}, {"b"}),
-                                 Op("Relu", {"b"}, {"y"})},
-                                {});
+  const Graph graph = MakeGraph(
+      {1, 4}, {Op("Floor", {"x"}, {"a"}), Op("Round", {"a"}, {"b"}), Op("Relu", {"b"}, {"y"})}, {});
   const Executor executor(graph);
-  ExpectErrorWith(ErrorCode::kUnsupported, {"'a' (Floor)", "'b' (Round)"},
-                  [&] { Differentiator(executor, {{"x"}, {"y"}, {"x"}}); });
+  ExpectErrorWith(ErrorCode::kUnsupported, {"'a' (Floor)", "'b' (Round)"}, [&] {
+    Differentiator(executor, {{"x"}, {"y"}, {"x"}});
+  });
 }
 
 TEST(Differentiator, NodesBesideThePathNeedNoDerivative) {
@@ -206,24 +209,28 @@ TEST(Differentiator, ParametersThatDependAreRefused) {
                                  Op("Clip", {"x", "", "m"}, {"y"})},
                                 {});
   const Executor executor(graph);
-  ExpectErrorWith(ErrorCode::kUnsupported, {"'y' (Clip) by its input 2"},
-                  [&] { Differentiator(executor, {{"x"}, {"y"}, {"x"}}); });
+  ExpectErrorWith(ErrorCode::kUnsupported, {"'y' (Clip) by its input 2"}, [&] {
+    Differentiator(executor, {{"x"}, {"y"}, {"x"}});
+  });
 }
 
 TEST(Differentiator, GivenTensorsCutThePath) {
   const Graph graph = TwoLayers();
   const Executor executor(graph);
-  ExpectErrorWith(ErrorCode::kInvalidArgument, {"'z2'", "does not depend on", "'w1'"},
-                  [&] { Differentiator(executor, {{"x", "r"}, {"z2"}, {"w1", "w2"}}); });
+  ExpectErrorWith(ErrorCode::kInvalidArgument, {"'z2'", "does not depend on", "'w1'"}, [&] {
+    Differentiator(executor, {{"x", "r"}, {"z2"}, {"w1", "w2"}});
+  });
 }
 
 TEST(Differentiator, IntegersAreNotDifferentiated) {
-  const Graph graph = MakeGraph({1, 4}, {Op("Cast", {"x"}, {"i"}, {{"to", int64_t{7}}}),
-                                         Op("Cast", {"i"}, {"y"}, {{"to", int64_t{1}}})},
+  const Graph graph = MakeGraph({1, 4},
+                                {Op("Cast", {"x"}, {"i"}, {{"to", int64_t{7}}}),
+                                 Op("Cast", {"i"}, {"y"}, {{"to", int64_t{1}}})},
                                 {});
   const Executor executor(graph);
-  ExpectErrorWith(ErrorCode::kUnsupported, {"'i' (Cast)", "int64"},
-                  [&] { Differentiator(executor, {{"x"}, {"y"}, {"x"}}); });
+  ExpectErrorWith(ErrorCode::kUnsupported, {"'i' (Cast)", "int64"}, [&] {
+    Differentiator(executor, {{"x"}, {"y"}, {"x"}});
+  });
 }
 
 TEST(Differentiator, AttentionBlock) {
@@ -290,11 +297,12 @@ void ExpectInputDerivative(const std::filesystem::path& folder, double tolerance
     const auto logit_at = [&](double distance) {
       Tensor moved(DType::kFloat32, x.shape());
       for (int64_t i = 0; i < x.num_elements(); ++i) {
-        moved.mutable_data<float>()[i] = static_cast<float>(
-            static_cast<double>(x.data<float>()[i]) +
-            distance * static_cast<double>(gradient.data<float>()[i]) / norm);
+        moved.mutable_data<float>()[i] =
+            static_cast<float>(static_cast<double>(x.data<float>()[i]) +
+                               distance * static_cast<double>(gradient.data<float>()[i]) / norm);
       }
-      return static_cast<double>(executor.Run(plan, {{input, moved}}).at(output).data<float>()[label]);
+      return static_cast<double>(
+          executor.Run(plan, {{input, moved}}).at(output).data<float>()[label]);
     };
     EXPECT_NEAR((logit_at(step) - logit_at(-step)) / (2 * step), norm, tolerance * norm) << label;
   }

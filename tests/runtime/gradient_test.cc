@@ -21,29 +21,37 @@ constexpr DifferenceCheck kLinear{.step = 0.5, .tolerance = 1e-4};
 
 TEST(Gradient, ConvByInputWeightAndBias) {
   const Tensor bias = RandomTensor({6}, 3);
-  const auto check = [&](const Shape& x, const Shape& w, std::map<std::string, Attribute> attributes) {
+  const auto check = [&](const Shape& x, const Shape& w,
+                         std::map<std::string, Attribute> attributes) {
     SCOPED_TRACE(ShapeToString(x) + " " + ShapeToString(w));
-    ExpectNodeDerivatives({.op = "Conv", .inputs = {RandomTensor(x, 1), RandomTensor(w, 2), bias},
-                           .wrt = {0, 1, 2}, .attributes = std::move(attributes)},
+    ExpectNodeDerivatives({.op = "Conv",
+                           .inputs = {RandomTensor(x, 1), RandomTensor(w, 2), bias},
+                           .wrt = {0, 1, 2},
+                           .attributes = std::move(attributes)},
                           kLinear);
   };
   check({1, 4, 7}, {6, 4, 3}, {});
   check({1, 4, 5, 6}, {6, 4, 3, 2}, {{"pads", IntList({1, 0, 2, 1})}});
-  check({1, 3, 9, 9}, {6, 3, 3, 3}, {{"strides", IntList({2, 3})}, {"pads", IntList({1, 1, 1, 1})}});
+  check({1, 3, 9, 9}, {6, 3, 3, 3},
+        {{"strides", IntList({2, 3})}, {"pads", IntList({1, 1, 1, 1})}});
   check({1, 2, 4, 5, 4}, {6, 2, 2, 3, 2}, {{"strides", IntList({1, 2, 1})}});
   check({1, 4, 9, 8}, {6, 2, 3, 3}, {{"group", int64_t{2}}, {"dilations", IntList({2, 1})}});
   check({1, 6, 7, 7}, {6, 1, 3, 3}, {{"group", int64_t{6}}, {"pads", IntList({1, 1, 1, 1})}});
   check({1, 6, 8, 8}, {6, 1, 3, 3},
-        {{"group", int64_t{6}}, {"auto_pad", std::string("SAME_UPPER")}, {"strides", IntList({2, 2})}});
+        {{"group", int64_t{6}},
+         {"auto_pad", std::string("SAME_UPPER")},
+         {"strides", IntList({2, 2})}});
   check({1, 40, 3, 3}, {6, 40, 1, 1}, {});
   check({1, 17, 1, 1}, {6, 17, 1, 1}, {});
 }
 
 TEST(Gradient, WideConvUsesWholeBlocks) {
-  ExpectNodeDerivatives({.op = "Conv",
-                         .inputs = {RandomTensor({1, 32, 6, 6}, 1), RandomTensor({48, 32, 3, 3}, 2)},
-                         .wrt = {0, 1}, .attributes = {{"pads", IntList({1, 1, 1, 1})}}},
-                        kLinear);
+  ExpectNodeDerivatives(
+      {.op = "Conv",
+       .inputs = {RandomTensor({1, 32, 6, 6}, 1), RandomTensor({48, 32, 3, 3}, 2)},
+       .wrt = {0, 1},
+       .attributes = {{"pads", IntList({1, 1, 1, 1})}}},
+      kLinear);
   ExpectNodeDerivatives({.op = "Conv",
                          .inputs = {RandomTensor({1, 32, 9, 9}, 1), RandomTensor({32, 1, 3, 3}, 2)},
                          .wrt = {0, 1},
@@ -58,12 +66,14 @@ TEST(Gradient, ConvTransposeByInputWeightAndBias) {
     ExpectNodeDerivatives(
         {.op = "ConvTranspose",
          .inputs = {RandomTensor(x, 1), RandomTensor(w, 2), RandomTensor({channels}, 3)},
-         .wrt = {0, 1, 2}, .attributes = std::move(attributes)},
+         .wrt = {0, 1, 2},
+         .attributes = std::move(attributes)},
         kLinear);
   };
   check({1, 3, 5}, {3, 4, 3}, 4, {{"strides", IntList({2})}});
   check({1, 3, 4, 5}, {3, 4, 3, 2}, 4,
-        {{"strides", IntList({2, 2})}, {"pads", IntList({1, 0, 1, 1})},
+        {{"strides", IntList({2, 2})},
+         {"pads", IntList({1, 0, 1, 1})},
          {"output_padding", IntList({1, 0})}});
   check({1, 6, 4, 4}, {6, 2, 3, 3}, 4, {{"group", int64_t{2}}, {"dilations", IntList({1, 2})}});
   check({1, 2, 3, 3, 3}, {2, 3, 2, 2, 2}, 3, {});
@@ -73,15 +83,16 @@ TEST(Gradient, Gemm) {
   for (const int64_t transpose_a : {0, 1}) {
     for (const int64_t transpose_b : {0, 1}) {
       for (const Shape& c : {Shape{4}, Shape{3, 4}, Shape{3, 1}, Shape{}}) {
-        ExpectNodeDerivatives(
-            {.op = "Gemm",
-             .inputs = {RandomTensor(transpose_a ? Shape{5, 3} : Shape{3, 5}, 1),
-                        RandomTensor(transpose_b ? Shape{4, 5} : Shape{5, 4}, 2),
-                        RandomTensor(c, 3)},
-             .wrt = {0, 1, 2},
-             .attributes = {{"transA", transpose_a}, {"transB", transpose_b}, {"alpha", 0.7},
-                            {"beta", 1.3}}},
-            kLinear);
+        ExpectNodeDerivatives({.op = "Gemm",
+                               .inputs = {RandomTensor(transpose_a ? Shape{5, 3} : Shape{3, 5}, 1),
+                                          RandomTensor(transpose_b ? Shape{4, 5} : Shape{5, 4}, 2),
+                                          RandomTensor(c, 3)},
+                               .wrt = {0, 1, 2},
+                               .attributes = {{"transA", transpose_a},
+                                              {"transB", transpose_b},
+                                              {"alpha", 0.7},
+                                              {"beta", 1.3}}},
+                              kLinear);
       }
     }
   }
@@ -92,67 +103,80 @@ TEST(Gradient, Gemm) {
 
 TEST(Gradient, MatMulOfVectorsMatricesAndBatches) {
   const std::pair<Shape, Shape> cases[] = {
-      {{3, 4}, {4, 2}},       {{4}, {4, 2}},          {{3, 4}, {4}},          {{4}, {4}},
-      {{2, 3, 4}, {4, 2}},    {{2, 3, 4}, {2, 4, 5}}, {{2, 1, 3, 4}, {5, 4, 2}}, {{3, 4}, {2, 4, 2}},
+      {{3, 4}, {4, 2}},
+      {{4}, {4, 2}},
+      {{3, 4}, {4}},
+      {{4}, {4}},
+      {{2, 3, 4}, {4, 2}},
+      {{2, 3, 4}, {2, 4, 5}},
+      {{2, 1, 3, 4}, {5, 4, 2}},
+      {{3, 4}, {2, 4, 2}},
   };
   for (const auto& [a, b] : cases) {
     SCOPED_TRACE(ShapeToString(a) + " " + ShapeToString(b));
-    ExpectNodeDerivatives(
-        {.op = "MatMul", .inputs = {RandomTensor(a, 1), RandomTensor(b, 2)}, .wrt = {0, 1}, .num_given = 2},
-        kLinear);
+    ExpectNodeDerivatives({.op = "MatMul",
+                           .inputs = {RandomTensor(a, 1), RandomTensor(b, 2)},
+                           .wrt = {0, 1},
+                           .num_given = 2},
+                          kLinear);
   }
 }
 
 TEST(Gradient, ArithmeticUnderBroadcasting) {
   const std::pair<Shape, Shape> cases[] = {
-      {{2, 3, 4}, {2, 3, 4}}, {{2, 3, 4}, {4}}, {{2, 3, 4}, {3, 1}}, {{3, 1}, {2, 1, 4}},
-      {{2, 3}, {}},           {{}, {2, 3}},
+      {{2, 3, 4}, {2, 3, 4}}, {{2, 3, 4}, {4}}, {{2, 3, 4}, {3, 1}},
+      {{3, 1}, {2, 1, 4}},    {{2, 3}, {}},     {{}, {2, 3}},
   };
   for (const std::string op : {"Add", "Sub", "Mul", "Div", "Pow"}) {
     for (const auto& [a, b] : cases) {
       SCOPED_TRACE(ShapeToString(a) + " " + ShapeToString(b));
       // Divisors and bases of powers stay away from zero.
-      ExpectNodeDerivatives({.op = op,
-                             .inputs = {RandomTensor(a, 1, 0.5F, 2.0F), RandomTensor(b, 2, 0.5F, 2.0F)},
-                             .wrt = op == "Pow" ? std::vector<size_t>{0} : std::vector<size_t>{0, 1}});
+      ExpectNodeDerivatives(
+          {.op = op,
+           .inputs = {RandomTensor(a, 1, 0.5F, 2.0F), RandomTensor(b, 2, 0.5F, 2.0F)},
+           .wrt = op == "Pow" ? std::vector<size_t>{0} : std::vector<size_t>{0, 1}});
     }
   }
   for (const std::string op : {"Sum", "Mean"}) {
-    ExpectNodeDerivatives({.op = op,
-                           .inputs = {RandomTensor({2, 3}, 1), RandomTensor({3}, 2), RandomTensor({2, 1}, 3)},
-                           .wrt = {0, 1, 2}},
-                          kLinear);
+    ExpectNodeDerivatives(
+        {.op = op,
+         .inputs = {RandomTensor({2, 3}, 1), RandomTensor({3}, 2), RandomTensor({2, 1}, 3)},
+         .wrt = {0, 1, 2}},
+        kLinear);
   }
 }
 
 TEST(Gradient, ArithmeticBeforeOpset7) {
   for (const std::string op : {"Add", "Sub", "Mul", "Div"}) {
-    ExpectNodeDerivatives({.op = op,
-                           .inputs = {RandomTensor({1, 3, 2, 4}, 1, 0.5F, 2.0F),
-                                      RandomTensor({3}, 2, 0.5F, 2.0F)},
-                           .wrt = {0, 1},
-                           .attributes = {{"broadcast", int64_t{1}}, {"axis", int64_t{1}}},
-                           .opset = 6});
+    ExpectNodeDerivatives(
+        {.op = op,
+         .inputs = {RandomTensor({1, 3, 2, 4}, 1, 0.5F, 2.0F), RandomTensor({3}, 2, 0.5F, 2.0F)},
+         .wrt = {0, 1},
+         .attributes = {{"broadcast", int64_t{1}}, {"axis", int64_t{1}}},
+         .opset = 6});
   }
-  ExpectNodeDerivatives({.op = "PRelu",
-                         .inputs = {AwayFrom({0.0F}, 0.05F, RandomTensor({1, 3, 4}, 1)),
-                                    RandomTensor({3}, 2)},
-                         .wrt = {0, 1}, .opset = 6});
+  ExpectNodeDerivatives(
+      {.op = "PRelu",
+       .inputs = {AwayFrom({0.0F}, 0.05F, RandomTensor({1, 3, 4}, 1)), RandomTensor({3}, 2)},
+       .wrt = {0, 1},
+       .opset = 6});
 }
 
 TEST(Gradient, MinAndMaxChooseTheirInput) {
   const Tensor all = AllDifferent({2, 3, 4}, 1);
   for (const std::string op : {"Min", "Max"}) {
-    ExpectNodeDerivatives({.op = op,
-                           .inputs = {all, Floats({3, 1}, {-0.21F, 0.03F, 0.32F}), Floats({}, {0.12F})},
-                           .wrt = {0, 1, 2}});
+    ExpectNodeDerivatives(
+        {.op = op,
+         .inputs = {all, Floats({3, 1}, {-0.21F, 0.03F, 0.32F}), Floats({}, {0.12F})},
+         .wrt = {0, 1, 2}});
   }
 }
 
 TEST(Gradient, EqualInputsOfMinAndMaxShare) {
   // Half of each side's derivative, which is what a central difference sees at a tie of two.
   for (const std::string op : {"Min", "Max"}) {
-    ExpectNodeDerivatives({.op = op, .inputs = {Floats({2}, {0.5F, -1.0F}), Floats({2}, {0.5F, -1.0F})},
+    ExpectNodeDerivatives({.op = op,
+                           .inputs = {Floats({2}, {0.5F, -1.0F}), Floats({2}, {0.5F, -1.0F})},
                            .wrt = {0, 1}});
   }
 }
@@ -192,17 +216,20 @@ TEST(Gradient, ElementFunctions) {
       {"Clip", -2, 2, {-0.5F, 1}, 6, {{"min", -0.5}, {"max", 1.0}}},
   };
   for (const Row& row : rows) {
-    ExpectNodeDerivatives({.op = row.op,
-                           .inputs = {AwayFrom(row.kinks, 0.05F, RandomTensor({2, 15}, 7, row.low, row.high))},
-                           .attributes = row.attributes, .opset = row.opset});
+    ExpectNodeDerivatives(
+        {.op = row.op,
+         .inputs = {AwayFrom(row.kinks, 0.05F, RandomTensor({2, 15}, 7, row.low, row.high))},
+         .attributes = row.attributes,
+         .opset = row.opset});
   }
   const Tensor x = AwayFrom({0.0F, 6.0F}, 0.05F, RandomTensor({3, 8}, 8, -4.0F, 10.0F));
   ExpectNodeDerivatives({.op = "Clip", .inputs = {x, Floats({}, {0.0F}), Floats({}, {6.0F})}});
-  ExpectNodeDerivatives({.op = "PRelu", .inputs = {x.Reshaped({1, 3, 8}), RandomTensor({3, 1}, 9)},
-                         .wrt = {0, 1}});
-  ExpectNodeDerivatives({.op = "Pow", .inputs = {RandomTensor({9}, 10, -2.0F, 2.0F), Floats({}, {2.0F})}});
-  ExpectNodeDerivatives({.op = "Pow", .inputs = {RandomTensor({9}, 10, -2.0F, 2.0F),
-                                                 Tensor::Scalar<int64_t>(3)}});
+  ExpectNodeDerivatives(
+      {.op = "PRelu", .inputs = {x.Reshaped({1, 3, 8}), RandomTensor({3, 1}, 9)}, .wrt = {0, 1}});
+  ExpectNodeDerivatives(
+      {.op = "Pow", .inputs = {RandomTensor({9}, 10, -2.0F, 2.0F), Floats({}, {2.0F})}});
+  ExpectNodeDerivatives(
+      {.op = "Pow", .inputs = {RandomTensor({9}, 10, -2.0F, 2.0F), Tensor::Scalar<int64_t>(3)}});
 }
 
 TEST(Gradient, KinksTakeTheFlatOrLowerSide) {
@@ -229,40 +256,47 @@ TEST(Gradient, Softmaxes) {
   for (const std::string op : {"Softmax", "LogSoftmax"}) {
     for (const int64_t opset : {11, 13}) {
       for (const int64_t axis : {0, 1, -1}) {
-        ExpectNodeDerivatives({.op = op, .inputs = {RandomTensor({2, 3, 4}, 1, -2.0F, 2.0F)},
-                               .attributes = {{"axis", axis}}, .opset = opset});
+        ExpectNodeDerivatives({.op = op,
+                               .inputs = {RandomTensor({2, 3, 4}, 1, -2.0F, 2.0F)},
+                               .attributes = {{"axis", axis}},
+                               .opset = opset});
       }
     }
   }
 }
 
 TEST(Gradient, Normalizations) {
-  ExpectNodeDerivatives({.op = "BatchNormalization",
-                         .inputs = {RandomTensor({1, 3, 4, 2}, 1), RandomTensor({3}, 2),
-                                    RandomTensor({3}, 3), RandomTensor({3}, 4),
-                                    RandomTensor({3}, 5, 0.5F, 2.0F)},
-                         .wrt = {0, 1, 2, 3, 4}});
-  ExpectNodeDerivatives({.op = "BatchNormalization",
-                         .inputs = {RandomTensor({1, 3, 4}, 1), RandomTensor({3}, 2),
-                                    RandomTensor({3}, 3), RandomTensor({3}, 4),
-                                    RandomTensor({3}, 5, 0.5F, 2.0F)}});
+  ExpectNodeDerivatives(
+      {.op = "BatchNormalization",
+       .inputs = {RandomTensor({1, 3, 4, 2}, 1), RandomTensor({3}, 2), RandomTensor({3}, 3),
+                  RandomTensor({3}, 4), RandomTensor({3}, 5, 0.5F, 2.0F)},
+       .wrt = {0, 1, 2, 3, 4}});
+  ExpectNodeDerivatives(
+      {.op = "BatchNormalization",
+       .inputs = {RandomTensor({1, 3, 4}, 1), RandomTensor({3}, 2), RandomTensor({3}, 3),
+                  RandomTensor({3}, 4), RandomTensor({3}, 5, 0.5F, 2.0F)}});
   for (const int64_t axis : {1, -1}) {
     const Shape slice = axis == 1 ? Shape{3, 5} : Shape{5};
     ExpectNodeDerivatives({.op = "LayerNormalization",
-                           .inputs = {RandomTensor({2, 3, 5}, 1, -2.0F, 2.0F), RandomTensor(slice, 2),
-                                      RandomTensor(slice, 3)},
-                           .wrt = {0, 1, 2}, .attributes = {{"axis", axis}}, .opset = 17});
+                           .inputs = {RandomTensor({2, 3, 5}, 1, -2.0F, 2.0F),
+                                      RandomTensor(slice, 2), RandomTensor(slice, 3)},
+                           .wrt = {0, 1, 2},
+                           .attributes = {{"axis", axis}},
+                           .opset = 17});
   }
   ExpectNodeDerivatives({.op = "LayerNormalization",
                          .inputs = {RandomTensor({2, 6}, 1, -2.0F, 2.0F), RandomTensor({1}, 2)},
-                         .wrt = {0, 1}, .opset = 17});
+                         .wrt = {0, 1},
+                         .opset = 17});
   ExpectNodeDerivatives({.op = "InstanceNormalization",
-                         .inputs = {RandomTensor({1, 3, 4, 3}, 1, -2.0F, 2.0F), RandomTensor({3}, 2),
-                                    RandomTensor({3}, 3)},
+                         .inputs = {RandomTensor({1, 3, 4, 3}, 1, -2.0F, 2.0F),
+                                    RandomTensor({3}, 2), RandomTensor({3}, 3)},
                          .wrt = {0, 1, 2}});
   for (const int64_t size : {1, 2, 3, 5}) {
-    ExpectNodeDerivatives({.op = "LRN", .inputs = {RandomTensor({1, 4, 2, 3}, 1, -2.0F, 2.0F)},
-                           .attributes = {{"size", size}, {"alpha", 0.5}, {"beta", 0.6}, {"bias", 1.5}}});
+    ExpectNodeDerivatives(
+        {.op = "LRN",
+         .inputs = {RandomTensor({1, 4, 2, 3}, 1, -2.0F, 2.0F)},
+         .attributes = {{"size", size}, {"alpha", 0.5}, {"beta", 0.6}, {"bias", 1.5}}});
   }
 }
 
@@ -280,16 +314,19 @@ TEST(Gradient, Poolings) {
     ExpectNodeDerivatives({.op = "MaxPool", .inputs = {x}, .attributes = attributes});
     for (const int64_t include : {0, 1}) {
       attributes["count_include_pad"] = include;
-      ExpectNodeDerivatives({.op = "AveragePool", .inputs = {x}, .attributes = attributes, .opset = 19},
-                            kLinear);
+      ExpectNodeDerivatives(
+          {.op = "AveragePool", .inputs = {x}, .attributes = attributes, .opset = 19}, kLinear);
     }
   }
-  ExpectNodeDerivatives({.op = "MaxPool", .inputs = {AllDifferent({1, 2, 7}, 2)},
+  ExpectNodeDerivatives({.op = "MaxPool",
+                         .inputs = {AllDifferent({1, 2, 7}, 2)},
                          .attributes = {{"kernel_shape", IntList({3})}}});
-  ExpectNodeDerivatives({.op = "AveragePool", .inputs = {RandomTensor({1, 2, 3, 4, 3}, 2)},
+  ExpectNodeDerivatives({.op = "AveragePool",
+                         .inputs = {RandomTensor({1, 2, 3, 4, 3}, 2)},
                          .attributes = {{"kernel_shape", IntList({2, 2, 2})}}},
                         kLinear);
-  ExpectNodeDerivatives({.op = "GlobalAveragePool", .inputs = {RandomTensor({1, 3, 4, 5}, 1)}}, kLinear);
+  ExpectNodeDerivatives({.op = "GlobalAveragePool", .inputs = {RandomTensor({1, 3, 4, 5}, 1)}},
+                        kLinear);
   ExpectNodeDerivatives({.op = "GlobalMaxPool", .inputs = {AllDifferent({1, 3, 4, 5}, 1)}});
 }
 
@@ -309,27 +346,39 @@ TEST(Gradient, Reductions) {
   for (const std::string op : {"ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin"}) {
     for (const int64_t keep : {0, 1}) {
       const Tensor x = AllDifferent({2, 3, 4}, 1);
-      const DifferenceCheck check = op == "ReduceMax" || op == "ReduceMin" ? DifferenceCheck{} : kLinear;
-      ExpectNodeDerivatives({.op = op, .inputs = {x},
-                             .attributes = {{"keepdims", keep}, {"axes", IntList({0, -1})}}, .opset = 11},
+      const DifferenceCheck check =
+          op == "ReduceMax" || op == "ReduceMin" ? DifferenceCheck{} : kLinear;
+      ExpectNodeDerivatives({.op = op,
+                             .inputs = {x},
+                             .attributes = {{"keepdims", keep}, {"axes", IntList({0, -1})}},
+                             .opset = 11},
                             check);
-      ExpectNodeDerivatives({.op = op, .inputs = {x, Int64s({1})}, .attributes = {{"keepdims", keep}},
-                             .opset = 18},
-                            check);
-      ExpectNodeDerivatives({.op = op, .inputs = {x}, .attributes = {{"keepdims", keep}}, .opset = 18}, check);
+      ExpectNodeDerivatives(
+          {.op = op, .inputs = {x, Int64s({1})}, .attributes = {{"keepdims", keep}}, .opset = 18},
+          check);
+      ExpectNodeDerivatives(
+          {.op = op, .inputs = {x}, .attributes = {{"keepdims", keep}}, .opset = 18}, check);
     }
-    ExpectNodeDerivatives({.op = op, .inputs = {AllDifferent({2, 3}, 1)},
-                           .attributes = {{"noop_with_empty_axes", int64_t{1}}}, .opset = 18});
+    ExpectNodeDerivatives({.op = op,
+                           .inputs = {AllDifferent({2, 3}, 1)},
+                           .attributes = {{"noop_with_empty_axes", int64_t{1}}},
+                           .opset = 18});
   }
 }
 
 TEST(Gradient, Movements) {
   const Tensor x = RandomTensor({2, 3, 4}, 1);
   const auto check = [](NodeCase node_case) { ExpectNodeDerivatives(node_case, kLinear); };
-  check({.op = "Concat", .inputs = {x, RandomTensor({2, 1, 4}, 2), RandomTensor({2, 2, 4}, 3)},
-         .wrt = {0, 1, 2}, .attributes = {{"axis", int64_t{1}}}});
-  check({.op = "DepthToSpace", .inputs = {RandomTensor({1, 8, 2, 3}, 1)}, .attributes = {{"blocksize", int64_t{2}}}});
-  check({.op = "SpaceToDepth", .inputs = {RandomTensor({1, 2, 4, 6}, 1)}, .attributes = {{"blocksize", int64_t{2}}}});
+  check({.op = "Concat",
+         .inputs = {x, RandomTensor({2, 1, 4}, 2), RandomTensor({2, 2, 4}, 3)},
+         .wrt = {0, 1, 2},
+         .attributes = {{"axis", int64_t{1}}}});
+  check({.op = "DepthToSpace",
+         .inputs = {RandomTensor({1, 8, 2, 3}, 1)},
+         .attributes = {{"blocksize", int64_t{2}}}});
+  check({.op = "SpaceToDepth",
+         .inputs = {RandomTensor({1, 2, 4, 6}, 1)},
+         .attributes = {{"blocksize", int64_t{2}}}});
   check({.op = "Expand", .inputs = {RandomTensor({3, 1}, 1), Int64s({2, 3, 4})}});
   check({.op = "Tile", .inputs = {RandomTensor({2, 3}, 1), Int64s({2, 3})}});
   check({.op = "Flatten", .inputs = {x}});
@@ -344,25 +393,41 @@ TEST(Gradient, Movements) {
   for (const int64_t axis : {0, 1, 2}) {
     check({.op = "Gather", .inputs = {x, Int64s({1, 0, 1, -1})}, .attributes = {{"axis", axis}}});
   }
-  check({.op = "Slice", .inputs = {x, Int64s({1, 3}), Int64s({3, -5}), Int64s({1, 2}), Int64s({1, -2})}});
-  check({.op = "Slice", .inputs = {x}, .attributes = {{"starts", IntList({1})}, {"ends", IntList({3})},
-                                                      {"axes", IntList({2})}}, .opset = 9});
-  check({.op = "Split", .inputs = {x, Int64s({1, 3})}, .attributes = {{"axis", int64_t{2}}}, .num_outputs = 2});
-  check({.op = "Split", .inputs = {x}, .attributes = {{"axis", int64_t{2}}}, .opset = 11, .num_outputs = 2});
+  check({.op = "Slice",
+         .inputs = {x, Int64s({1, 3}), Int64s({3, -5}), Int64s({1, 2}), Int64s({1, -2})}});
+  check({.op = "Slice",
+         .inputs = {x},
+         .attributes = {{"starts", IntList({1})}, {"ends", IntList({3})}, {"axes", IntList({2})}},
+         .opset = 9});
+  check({.op = "Split",
+         .inputs = {x, Int64s({1, 3})},
+         .attributes = {{"axis", int64_t{2}}},
+         .num_outputs = 2});
+  check({.op = "Split",
+         .inputs = {x},
+         .attributes = {{"axis", int64_t{2}}},
+         .opset = 11,
+         .num_outputs = 2});
   check({.op = "Transpose", .inputs = {x}, .attributes = {{"perm", IntList({2, 0, 1})}}});
   check({.op = "Pad", .inputs = {x, Int64s({0, 1, -1, 1, 0, 2}), Floats({}, {5.0F})}});
   check({.op = "Pad", .inputs = {x, Int64s({1, 2}), Floats({}, {5.0F}), Int64s({1})}, .opset = 18});
-  check({.op = "Pad", .inputs = {x}, .attributes = {{"pads", IntList({0, 1, 0, 1, 0, 2})}, {"value", 3.0}},
+  check({.op = "Pad",
+         .inputs = {x},
+         .attributes = {{"pads", IntList({0, 1, 0, 1, 0, 2})}, {"value", 3.0}},
          .opset = 9});
   Tensor condition(DType::kBool, {3, 1});
   for (int64_t i = 0; i < 3; ++i) condition.mutable_data<bool>()[i] = i != 1;
-  check({.op = "Where", .inputs = {condition, x, RandomTensor({4}, 2)}, .wrt = {1, 2}, .num_given = 3});
+  check({.op = "Where",
+         .inputs = {condition, x, RandomTensor({4}, 2)},
+         .wrt = {1, 2},
+         .num_given = 3});
 }
 
 TEST(Gradient, Resizes) {
   const Tensor x = RandomTensor({1, 2, 4, 5}, 1);
   for (const char* mode : {"nearest", "linear", "cubic"}) {
-    for (const char* coordinates : {"half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"}) {
+    for (const char* coordinates :
+         {"half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"}) {
       for (const std::vector<int64_t>& sizes :
            {std::vector<int64_t>{1, 2, 7, 9}, {1, 2, 3, 2}, {1, 2, 4, 1}}) {
         SCOPED_TRACE(std::string(mode) + " " + coordinates);
@@ -379,17 +444,22 @@ TEST(Gradient, Resizes) {
   }
   const Tensor scales = Floats({4}, {1, 1, 2, 0.6F});
   for (const char* mode : {"nearest", "linear"}) {
-    ExpectNodeDerivatives({.op = "Resize", .inputs = {x, scales}, .attributes = {{"mode", std::string(mode)}},
+    ExpectNodeDerivatives({.op = "Resize",
+                           .inputs = {x, scales},
+                           .attributes = {{"mode", std::string(mode)}},
                            .opset = 10},
                           kLinear);
-    ExpectNodeDerivatives({.op = "Upsample", .inputs = {x, Floats({4}, {1, 1, 2, 3})},
-                           .attributes = {{"mode", std::string(mode)}}, .opset = 9},
+    ExpectNodeDerivatives({.op = "Upsample",
+                           .inputs = {x, Floats({4}, {1, 1, 2, 3})},
+                           .attributes = {{"mode", std::string(mode)}},
+                           .opset = 9},
                           kLinear);
-    ExpectNodeDerivatives({.op = "Upsample", .inputs = {x},
-                           .attributes = {{"mode", std::string(mode)},
-                                          {"scales", std::vector<double>{1, 1, 2, 3}}},
-                           .opset = 8},
-                          kLinear);
+    ExpectNodeDerivatives(
+        {.op = "Upsample",
+         .inputs = {x},
+         .attributes = {{"mode", std::string(mode)}, {"scales", std::vector<double>{1, 1, 2, 3}}},
+         .opset = 8},
+        kLinear);
   }
 }
 

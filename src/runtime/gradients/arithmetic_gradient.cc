@@ -14,7 +14,9 @@ namespace {
 // Shapes that broadcast as the operator means it, where they differ from the inputs' own.
 using AlignSecond = std::function<Shape(const Shape& a, const Shape& b)>;
 
-Shape AsItIs(const Shape&, const Shape& b) { return b; }
+Shape AsItIs(const Shape&, const Shape& b) {
+  return b;
+}
 
 // Before opset 7.
 AlignSecond LegacyAlignment(const GradientSpec& spec) {
@@ -49,8 +51,8 @@ GradientFunction BinaryGradient(AlignSecond align, ByA by_a, ByB by_b) {
       Tensor full(DType::kFloat32, shape);
       float* out = full.mutable_data<float>();
       for (int64_t i = 0; i < count; ++i) {
-        out[i] = static_cast<float>(static_cast<double>(g[i]) *
-                                    derivative(value(pa, i), value(pb, i)));
+        out[i] =
+            static_cast<float>(static_cast<double>(g[i]) * derivative(value(pa, i), value(pb, i)));
       }
       gradients[input] = SumToShape(full, aligned).Reshaped(call.input_shapes[input]);
     };
@@ -128,8 +130,7 @@ GradientFunction ExtremeGradient(bool largest) {
       Tensor full(DType::kFloat32, shape);
       for (size_t i = 0; i < count; ++i) {
         const bool takes = inputs[k].data<float>()[i] == extreme[i];
-        full.mutable_data<float>()[i] =
-            takes ? of_output.data<float>()[i] / num_equal[i] : 0.0F;
+        full.mutable_data<float>()[i] = takes ? of_output.data<float>()[i] / num_equal[i] : 0.0F;
       }
       gradients[k] = SumToShape(full, call.input_shapes[k]);
     }
@@ -158,17 +159,39 @@ GradientFunction SumGradient(double factor) {
 
 }  // namespace
 
-GradientFunction CreateAdd6(const GradientSpec& spec) { return AddGradient(LegacyAlignment(spec)); }
-GradientFunction CreateAdd(const GradientSpec&) { return AddGradient(AsItIs); }
-GradientFunction CreateSub6(const GradientSpec& spec) { return SubGradient(LegacyAlignment(spec)); }
-GradientFunction CreateSub(const GradientSpec&) { return SubGradient(AsItIs); }
-GradientFunction CreateMul6(const GradientSpec& spec) { return MulGradient(LegacyAlignment(spec)); }
-GradientFunction CreateMul(const GradientSpec&) { return MulGradient(AsItIs); }
-GradientFunction CreateDiv6(const GradientSpec& spec) { return DivGradient(LegacyAlignment(spec)); }
-GradientFunction CreateDiv(const GradientSpec&) { return DivGradient(AsItIs); }
-GradientFunction CreatePow1(const GradientSpec& spec) { return PowGradient(LegacyAlignment(spec)); }
-GradientFunction CreatePow(const GradientSpec&) { return PowGradient(AsItIs); }
-GradientFunction CreatePRelu(const GradientSpec&) { return PReluGradient(AsItIs); }
+GradientFunction CreateAdd6(const GradientSpec& spec) {
+  return AddGradient(LegacyAlignment(spec));
+}
+GradientFunction CreateAdd(const GradientSpec&) {
+  return AddGradient(AsItIs);
+}
+GradientFunction CreateSub6(const GradientSpec& spec) {
+  return SubGradient(LegacyAlignment(spec));
+}
+GradientFunction CreateSub(const GradientSpec&) {
+  return SubGradient(AsItIs);
+}
+GradientFunction CreateMul6(const GradientSpec& spec) {
+  return MulGradient(LegacyAlignment(spec));
+}
+GradientFunction CreateMul(const GradientSpec&) {
+  return MulGradient(AsItIs);
+}
+GradientFunction CreateDiv6(const GradientSpec& spec) {
+  return DivGradient(LegacyAlignment(spec));
+}
+GradientFunction CreateDiv(const GradientSpec&) {
+  return DivGradient(AsItIs);
+}
+GradientFunction CreatePow1(const GradientSpec& spec) {
+  return PowGradient(LegacyAlignment(spec));
+}
+GradientFunction CreatePow(const GradientSpec&) {
+  return PowGradient(AsItIs);
+}
+GradientFunction CreatePRelu(const GradientSpec&) {
+  return PReluGradient(AsItIs);
+}
 
 // Before opset 7: one slope, or one for each channel.
 GradientFunction CreatePRelu6(const GradientSpec&) {
@@ -180,9 +203,15 @@ GradientFunction CreatePRelu6(const GradientSpec&) {
   });
 }
 
-GradientFunction CreateMax(const GradientSpec&) { return ExtremeGradient(true); }
-GradientFunction CreateMin(const GradientSpec&) { return ExtremeGradient(false); }
-GradientFunction CreateSum(const GradientSpec&) { return SumGradient(1.0); }
+GradientFunction CreateMax(const GradientSpec&) {
+  return ExtremeGradient(true);
+}
+GradientFunction CreateMin(const GradientSpec&) {
+  return ExtremeGradient(false);
+}
+GradientFunction CreateSum(const GradientSpec&) {
+  return SumGradient(1.0);
+}
 GradientFunction CreateMean(const GradientSpec& spec) {
   return SumGradient(1.0 / static_cast<double>(spec.node.inputs.size()));
 }

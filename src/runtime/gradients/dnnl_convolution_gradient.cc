@@ -30,14 +30,10 @@ struct Layout {
 // shape; plain order always has an implementation.
 std::vector<Layout> Candidates(size_t spatial) {
   const Tag plain = spatial == 1 ? Tag::ncw : spatial == 2 ? Tag::nchw : Tag::ncdhw;
-  const Tag blocked16 = spatial == 1   ? Tag::nCw16c
-                        : spatial == 2 ? Tag::nChw16c
-                                       : Tag::nCdhw16c;
-  const Tag blocked8 = spatial == 1   ? Tag::nCw8c
-                       : spatial == 2 ? Tag::nChw8c
-                                      : Tag::nCdhw8c;
-  return {{plain, blocked16},     {plain, blocked8},   {blocked16, blocked16},
-          {blocked8, blocked8},   {Tag::any, Tag::any}, {plain, plain}};
+  const Tag blocked16 = spatial == 1 ? Tag::nCw16c : spatial == 2 ? Tag::nChw16c : Tag::nCdhw16c;
+  const Tag blocked8 = spatial == 1 ? Tag::nCw8c : spatial == 2 ? Tag::nChw8c : Tag::nCdhw8c;
+  return {{plain, blocked16},   {plain, blocked8},    {blocked16, blocked16},
+          {blocked8, blocked8}, {Tag::any, Tag::any}, {plain, plain}};
 }
 
 struct Geometry {
@@ -74,8 +70,8 @@ struct Deconvolution {
 // The backward primitive for one layout, or an empty one where oneDNN has none or only its slow
 // reference.
 template <typename Operator, typename Backward>
-typename Backward::primitive_desc TryLayout(const ConvolutionProblem& problem,
-                                            const Layout& layout, bool accept_reference) {
+typename Backward::primitive_desc TryLayout(const ConvolutionProblem& problem, const Layout& layout,
+                                            bool accept_reference) {
   constexpr bool kAllowEmpty = true;
   const auto f32 = dnnl::memory::data_type::f32;
   const Geometry geometry = GeometryOf(problem);
@@ -198,11 +194,11 @@ void ConvolutionGradientRunner::Prepared::Execute(const Tensor& of_output_tensor
   dnnl::memory outer_result(result.plain, DnnlEngine(), result_tensor.mutable_raw());
   dnnl::memory inner_result =
       result.reorder ? scratch(result.inner, ScratchSlot::kDestination) : outer_result;
-  primitive.execute(stream,
-                    {{of_output.argument, bring_in(of_output, of_output_tensor, ScratchSlot::kSource)},
-                     {operand.argument, bring_in(operand, operand_tensor, ScratchSlot::kWeights)},
-                     {result.argument, inner_result},
-                     {DNNL_ARG_SCRATCHPAD, scratch(scratchpad, ScratchSlot::kScratchpad)}});
+  primitive.execute(
+      stream, {{of_output.argument, bring_in(of_output, of_output_tensor, ScratchSlot::kSource)},
+               {operand.argument, bring_in(operand, operand_tensor, ScratchSlot::kWeights)},
+               {result.argument, inner_result},
+               {DNNL_ARG_SCRATCHPAD, scratch(scratchpad, ScratchSlot::kScratchpad)}});
   if (result.reorder) result.reorder.execute(stream, inner_result, outer_result);
   stream.wait();
 }

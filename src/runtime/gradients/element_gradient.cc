@@ -22,8 +22,8 @@ GradientFunction ElementGradient(Derivative derivative) {
     float* out = gradient.mutable_data<float>();
     const Derivative local = derivative;
     for (int64_t i = 0; i < x.num_elements(); ++i) {
-      out[i] = static_cast<float>(static_cast<double>(of_output[i]) *
-                                  local(static_cast<double>(in[i])));
+      out[i] =
+          static_cast<float>(static_cast<double>(of_output[i]) * local(static_cast<double>(in[i])));
     }
     std::vector<Tensor> gradients = NoGradients(call);
     gradients[0] = std::move(gradient);
@@ -31,7 +31,9 @@ GradientFunction ElementGradient(Derivative derivative) {
   };
 }
 
-double Sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
+double Sigmoid(double x) {
+  return 1.0 / (1.0 + std::exp(-x));
+}
 
 // As the forward kernels read it: rounded to float.
 double FloatAttribute(const GradientSpec& spec, const char* name, double fallback) {
@@ -56,7 +58,8 @@ GradientFunction CreateAbs(const GradientSpec&) {
 
 GradientFunction CreateClip6(const GradientSpec& spec) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  return ClipGradient(FloatAttribute(spec, "min", -kInfinity), FloatAttribute(spec, "max", kInfinity));
+  return ClipGradient(FloatAttribute(spec, "min", -kInfinity),
+                      FloatAttribute(spec, "max", kInfinity));
 }
 
 GradientFunction CreateClip(const GradientSpec&) {
@@ -81,9 +84,8 @@ GradientFunction CreateElu(const GradientSpec& spec) {
 }
 
 GradientFunction CreateErf(const GradientSpec&) {
-  return ElementGradient([](double x) {
-    return 2.0 * std::numbers::inv_sqrtpi_v<double> * std::exp(-x * x);
-  });
+  return ElementGradient(
+      [](double x) { return 2.0 * std::numbers::inv_sqrtpi_v<double> * std::exp(-x * x); });
 }
 
 GradientFunction CreateExp(const GradientSpec&) {
@@ -96,8 +98,7 @@ GradientFunction CreateGelu(const GradientSpec& spec) {
       constexpr double kScale = 0.797884560802865;  // sqrt(2 / pi)
       constexpr double kCubic = 0.044715;
       const double t = std::tanh(kScale * (x + kCubic * x * x * x));
-      return 0.5 * (1.0 + t) +
-             0.5 * x * (1.0 - t * t) * kScale * (1.0 + 3.0 * kCubic * x * x);
+      return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * kScale * (1.0 + 3.0 * kCubic * x * x);
     });
   }
   return ElementGradient([](double x) {

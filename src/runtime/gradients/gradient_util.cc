@@ -5,7 +5,9 @@
 
 namespace adaround::gradients {
 
-Tensor ShapeOnly(const Shape& shape) { return Tensor(DType::kFloat32, shape); }
+Tensor ShapeOnly(const Shape& shape) {
+  return Tensor(DType::kFloat32, shape);
+}
 
 Tensor InputOrShape(const GradientCall& call, size_t input) {
   const Tensor* kept = call.inputs[input];

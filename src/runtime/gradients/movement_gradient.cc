@@ -1,6 +1,6 @@
 // Operators that only move, repeat or drop elements. Their forward kernel is run on the elements'
-// indices; what it makes of them says where each element of the result came from, and the derivative
-// goes back there, summed in double where an element was repeated.
+// indices; what it makes of them says where each element of the result came from, and the
+// derivative goes back there, summed in double where an element was repeated.
 #include <algorithm>
 #include <numeric>
 
@@ -62,9 +62,8 @@ GradientFunction MovementGradient(const GradientSpec& spec, InputSet moved) {
 std::vector<Tensor> ReshapeBack(const GradientCall& call) {
   std::vector<Tensor> gradients = NoGradients(call);
   const Tensor* of_output = call.output_gradients[0];
-  gradients[0] = of_output != nullptr
-                     ? of_output->Reshaped(call.input_shapes[0])
-                     : Tensor::Zeros(DType::kFloat32, call.input_shapes[0]);
+  gradients[0] = of_output != nullptr ? of_output->Reshaped(call.input_shapes[0])
+                                      : Tensor::Zeros(DType::kFloat32, call.input_shapes[0]);
   return gradients;
 }
 
@@ -101,14 +100,24 @@ GradientFunction PadGradient(const GradientSpec& spec, bool pads_are_input) {
 
 }  // namespace
 
-GradientFunction CreateReshaped(const GradientSpec&) { return ReshapeBack; }
-GradientFunction CreateMoved(const GradientSpec& spec) { return MovementGradient(spec, kFirstInput); }
-GradientFunction CreateConcat(const GradientSpec& spec) { return MovementGradient(spec, kAllInputs); }
+GradientFunction CreateReshaped(const GradientSpec&) {
+  return ReshapeBack;
+}
+GradientFunction CreateMoved(const GradientSpec& spec) {
+  return MovementGradient(spec, kFirstInput);
+}
+GradientFunction CreateConcat(const GradientSpec& spec) {
+  return MovementGradient(spec, kAllInputs);
+}
 GradientFunction CreateWhere(const GradientSpec& spec) {
   return MovementGradient(spec, kChoicesOfWhere);
 }
-GradientFunction CreatePad2(const GradientSpec& spec) { return PadGradient(spec, false); }
-GradientFunction CreatePad(const GradientSpec& spec) { return PadGradient(spec, true); }
+GradientFunction CreatePad2(const GradientSpec& spec) {
+  return PadGradient(spec, false);
+}
+GradientFunction CreatePad(const GradientSpec& spec) {
+  return PadGradient(spec, true);
+}
 
 // From float32 to float32; other types are refused, as nothing else is differentiated.
 GradientFunction CreateCast(const GradientSpec& spec) {

@@ -55,7 +55,8 @@ Tensor NormalizationGradient(const Tensor& x, const Tensor& of_output, const Ten
       const double n = normal[static_cast<size_t>(i)];
       const double h = static_cast<double>(g[i]) * static_cast<double>(s[i]);
       out[i] = static_cast<float>((h - sum / count - n * sum_normal / count) * inverse);
-      if (by_scale != nullptr) by_scale[start + i] = static_cast<float>(static_cast<double>(g[i]) * n);
+      if (by_scale != nullptr)
+        by_scale[start + i] = static_cast<float>(static_cast<double>(g[i]) * n);
       if (by_bias != nullptr) by_bias[start + i] = g[i];
     }
   }
@@ -71,9 +72,9 @@ std::vector<Tensor> NormalizationGradients(const GradientCall& call, const Shape
   Tensor by_bias(DType::kFloat32, x.shape());
   const Tensor scale = BroadcastTo(call.inputs[1]->Reshaped(parameter_shape), x.shape());
   std::vector<Tensor> gradients = NoGradients(call);
-  Tensor by_input = NormalizationGradient(x, *call.output_gradients[0], scale, slice, epsilon,
-                                          by_scale.mutable_data<float>(),
-                                          by_bias.mutable_data<float>());
+  Tensor by_input =
+      NormalizationGradient(x, *call.output_gradients[0], scale, slice, epsilon,
+                            by_scale.mutable_data<float>(), by_bias.mutable_data<float>());
   if (call.wanted[0]) gradients[0] = std::move(by_input);
   if (IsWanted(call, 1)) {
     gradients[1] = SumToShape(by_scale, parameter_shape).Reshaped(call.input_shapes[1]);
@@ -159,8 +160,8 @@ GradientFunction CreateInstanceNormalization(const GradientSpec& spec) {
 // Of the first output; mean and deviation are for training.
 GradientFunction CreateLayerNormalization(const GradientSpec& spec) {
   const std::vector<std::string>& outputs = spec.node.outputs;
-  const bool names_statistics =
-      std::any_of(outputs.begin() + 1, outputs.end(), [](const auto& name) { return !name.empty(); });
+  const bool names_statistics = std::any_of(outputs.begin() + 1, outputs.end(),
+                                            [](const auto& name) { return !name.empty(); });
   if (names_statistics) kernels::Unsupported("its mean and deviation are outputs too");
   const int64_t stated_axis = spec.node.GetInt("axis", -1);
   const double epsilon = spec.node.GetFloat("epsilon", 1e-5);
@@ -168,8 +169,8 @@ GradientFunction CreateLayerNormalization(const GradientSpec& spec) {
     const Shape& shape = call.input_shapes[0];
     const auto rank = static_cast<int64_t>(shape.size());
     const int64_t axis = kernels::NormalizeAxis(stated_axis, rank);
-    return NormalizationGradients(call, call.input_shapes[1],
-                                  kernels::ProductOf(shape, axis, rank), epsilon);
+    return NormalizationGradients(call, call.input_shapes[1], kernels::ProductOf(shape, axis, rank),
+                                  epsilon);
   };
 }
 
@@ -214,9 +215,9 @@ GradientFunction CreateLRN(const GradientSpec& spec) {
                k <= std::min(channels - 1, c + before); ++k) {
             sum += inner[static_cast<size_t>(k)];
           }
-          gradient.mutable_data<float>()[first + c * area] = static_cast<float>(
-              value(of_output, c) * std::pow(s[static_cast<size_t>(c)], -beta) -
-              2.0 * alpha * beta * value(x, c) * sum);
+          gradient.mutable_data<float>()[first + c * area] =
+              static_cast<float>(value(of_output, c) * std::pow(s[static_cast<size_t>(c)], -beta) -
+                                 2.0 * alpha * beta * value(x, c) * sum);
         }
       }
     }

@@ -29,7 +29,8 @@ void VisitTaps(const Window& window, const std::vector<int64_t>& output, Visit v
     int64_t index = 0;
     for (size_t d = 0; d < rank; ++d) {
       const WindowAxis& axis = window[d];
-      index = index * axis.input + output[d] * axis.stride - axis.pad_begin + tap[d] * axis.dilation;
+      index =
+          index * axis.input + output[d] * axis.stride - axis.pad_begin + tap[d] * axis.dilation;
     }
     visit(index);
     size_t d = rank;

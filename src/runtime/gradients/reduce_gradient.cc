@@ -13,12 +13,11 @@ namespace {
 // -> dL/dx.
 template <typename Fill>
 GradientFunction ReduceGradient(const GradientSpec& spec, Fill fill) {
-  const kernels::ReducedAxes reduced_axes(spec.node,
-                                          kernels::AxesAreInput(spec.node, spec.opset));
+  const kernels::ReducedAxes reduced_axes(spec.node, kernels::AxesAreInput(spec.node, spec.opset));
   return [reduced_axes, fill](const GradientCall& call) -> std::vector<Tensor> {
     const Shape& shape = call.input_shapes[0];
-    const auto axes = reduced_axes.Of(kernels::OptionalInput(call.inputs, 1),
-                                      static_cast<int64_t>(shape.size()));
+    const auto axes =
+        reduced_axes.Of(kernels::OptionalInput(call.inputs, 1), static_cast<int64_t>(shape.size()));
     std::vector<Tensor> gradients = NoGradients(call);
     if (!axes) {
       gradients[0] = *call.output_gradients[0];
@@ -42,8 +41,8 @@ GradientFunction SpreadGradient(const GradientSpec& spec, Factor factor) {
       spec, [factor](const GradientCall& call, const Tensor& of_output, int64_t count) {
         Tensor scaled(DType::kFloat32, of_output.shape());
         for (int64_t i = 0; i < scaled.num_elements(); ++i) {
-          scaled.mutable_data<float>()[i] = static_cast<float>(
-              static_cast<double>(of_output.data<float>()[i]) * factor(count));
+          scaled.mutable_data<float>()[i] =
+              static_cast<float>(static_cast<double>(of_output.data<float>()[i]) * factor(count));
         }
         return BroadcastTo(scaled, call.input_shapes[0]);
       });
@@ -96,7 +95,11 @@ GradientFunction CreateReduceSum(const GradientSpec& spec) {
 GradientFunction CreateReduceMean(const GradientSpec& spec) {
   return SpreadGradient(spec, [](int64_t count) { return 1.0 / static_cast<double>(count); });
 }
-GradientFunction CreateReduceMax(const GradientSpec& spec) { return ExtremeGradient(spec, true); }
-GradientFunction CreateReduceMin(const GradientSpec& spec) { return ExtremeGradient(spec, false); }
+GradientFunction CreateReduceMax(const GradientSpec& spec) {
+  return ExtremeGradient(spec, true);
+}
+GradientFunction CreateReduceMin(const GradientSpec& spec) {
+  return ExtremeGradient(spec, false);
+}
 
 }  // namespace adaround::gradients

@@ -48,7 +48,11 @@ GradientFunction SoftmaxGradient(const GradientSpec& spec, bool logarithm) {
 
 }  // namespace
 
-GradientFunction CreateSoftmax(const GradientSpec& spec) { return SoftmaxGradient(spec, false); }
-GradientFunction CreateLogSoftmax(const GradientSpec& spec) { return SoftmaxGradient(spec, true); }
+GradientFunction CreateSoftmax(const GradientSpec& spec) {
+  return SoftmaxGradient(spec, false);
+}
+GradientFunction CreateLogSoftmax(const GradientSpec& spec) {
+  return SoftmaxGradient(spec, true);
+}
 
 }  // namespace adaround::gradients

@@ -140,7 +140,7 @@ ResizeTaps TapsAt(const ResizeAttributes& attributes, const AxisPlan& axis, int6
   return taps;
 }
 
-// out[...] = sum of the taps' rows of `inner` elements. ResizeTaps without weight are not read: times an
+// out[...] = sum of the taps' rows of `inner` elements. Taps without weight are not read: times an
 // infinity they would be NaN.
 void BlendRows(const ResizeTaps& taps, const float* in, int64_t inner, float* out) {
   std::fill(out, out + inner, 0.0F);
