@@ -46,8 +46,8 @@ std::vector<ExpectedInput> ExpectedInputs(const Graph& graph,
                                           const std::vector<LinearLayer>& layers,
                                           const ChannelMomentsMap& moments);
 
-// Analytic correction (arXiv:1906.04721, section 4.2.1): -(W_hat - W) E[x] per row. Both weights lie
-// in the layer's own order, as in the graph.
+// Analytic correction (arXiv:1906.04721, section 4.2.1): -(W_hat - W) E[x] per row. Both weights
+// lie in the layer's own order, as in the graph.
 // REQUIRES: the input's mean is known.
 std::vector<double> AnalyticCorrection(const LinearLayer& layer, const Tensor& weight,
                                        const Tensor& rounded_weight, const ExpectedInput& input);

@@ -33,8 +33,10 @@ Graph MixedBiases() {
       Op("MatMul", {"z", "w3"}, {"n"}),
       Op("Add", {"shared", "n"}, {"y"}),
   };
-  graph.initializers = {{"w1", RandomTensor({4, 4, 1, 1}, 1)}, {"w2", RandomTensor({4, 4, 1, 1}, 2)},
-                        {"w3", RandomTensor({4, 4}, 3)},       {"shared", RandomTensor({4}, 4)},
+  graph.initializers = {{"w1", RandomTensor({4, 4, 1, 1}, 1)},
+                        {"w2", RandomTensor({4, 4, 1, 1}, 2)},
+                        {"w3", RandomTensor({4, 4}, 3)},
+                        {"shared", RandomTensor({4}, 4)},
                         {"one", Floats({1}, {0.7F})}};
   return graph;
 }

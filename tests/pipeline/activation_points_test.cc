@@ -386,7 +386,8 @@ TEST(ActivationPoints, BoundsPerChannelStayWithTheirConvolution) {
   const Graph graph =
       MakeGraph({"x"},
                 {Op("Conv", {"x", "w.1"}, {"conv"}), Op("Relu", {"conv"}, {"relu"}),
-                 Op("Min", {"relu", "w.bounds"}, {"bounded"}), Op("Conv", {"bounded", "w.2"}, {"y"})},
+                 Op("Min", {"relu", "w.bounds"}, {"bounded"}),
+                 Op("Conv", {"bounded", "w.2"}, {"y"})},
                 {"y"});
   EXPECT_EQ(FindActivationPoints(graph), (Names{"x", "bounded"}));
 }

@@ -140,13 +140,17 @@ Graph ClippedChain() {
   Graph graph;
   graph.inputs = {FloatInput("input", {-1, 3, 8, 8})};
   graph.outputs = {"c"};
-  graph.nodes = {Op("Conv", {"input", "a.w", "a.b"}, {"a"}), Op("Clip", {"a", "zero", "one"}, {"f"}),
+  graph.nodes = {Op("Conv", {"input", "a.w", "a.b"}, {"a"}),
+                 Op("Clip", {"a", "zero", "one"}, {"f"}),
                  Op("Conv", {"f", "b.w"}, {"b"}),
                  Op("MaxPool", {"b"}, {"p"}, {{"kernel_shape", IntList({2, 2})}}),
                  Op("Conv", {"p", "c.w"}, {"c"})};
-  graph.initializers = {{"zero", Tensor::Scalar(0.0F)},      {"one", Tensor::Scalar(1.0F)},
-                        {"a.w", RandomTensor({6, 3, 1, 1}, 1)}, {"a.b", RandomTensor({6}, 2)},
-                        {"b.w", RandomTensor({5, 6, 3, 3}, 3)}, {"c.w", RandomTensor({4, 5, 1, 1}, 4)}};
+  graph.initializers = {{"zero", Tensor::Scalar(0.0F)},
+                        {"one", Tensor::Scalar(1.0F)},
+                        {"a.w", RandomTensor({6, 3, 1, 1}, 1)},
+                        {"a.b", RandomTensor({6}, 2)},
+                        {"b.w", RandomTensor({5, 6, 3, 3}, 3)},
+                        {"c.w", RandomTensor({4, 5, 1, 1}, 4)}};
   return graph;
 }
 

@@ -54,8 +54,8 @@ struct EqualizationResult {
 // shares add up to all readers (r2 is then the largest of theirs). What may lie in between is
 // FollowChannels()' matter. Tensors that are rescaled get other names, so that arrays of their old
 // values are not taken for them. No pair: outputs of the graph and tensors in `fixed`, which keep
-// their values; weights and biases that other nodes read too; residual sums; single channels; bounds that
-// differ per channel before opset 8, whose Min and Max do not broadcast.
+// their values; weights and biases that other nodes read too; residual sums; single channels;
+// bounds that differ per channel before opset 8, whose Min and Max do not broadcast.
 //
 // A channel whose weights are zeros on one side may have any scale: it takes the one that puts its
 // other side at the median of the live channels' ranges, as it would set the range of the whole

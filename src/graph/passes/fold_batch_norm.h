@@ -25,7 +25,8 @@ namespace adaround {
 //
 // `moments`, where not null, gains the output moments of each layer that a BatchNormalization is
 // folded into: as it normalizes what it was trained on, they are mean = beta, std = |gamma| (Nagel
-// et al. 2019, arXiv:1906.04721, section 4.2.1), then scaled and shifted by what is folded after it.
+// et al. 2019, arXiv:1906.04721, section 4.2.1), then scaled and shifted by what is folded after
+// it.
 // Throws Error(kMalformed), naming the node, where a variance has no root.
 int64_t FoldBatchNorm(Graph& graph, ChannelMomentsMap* moments = nullptr);
 
