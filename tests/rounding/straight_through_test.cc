@@ -11,7 +11,6 @@ namespace {
 
 using testing::MakeExample;
 using testing::NaiveActivation;
-using testing::NaiveRowError;
 using testing::RealWeight;
 
 // The estimator in double, written out: one weight, one sample, one loop at a time.
@@ -174,38 +173,6 @@ TEST(StraightThroughWeights, BeyondTheGridThereIsNoGradient) {
   // What crosses the end stops there: its weight stays the last grid point's.
   EXPECT_NEAR(weights.Position(0, 4), 7.9, 1e-5);
   EXPECT_FLOAT_EQ(weights.weights()(0, 4), 0.7F);
-}
-
-TEST(StraightThroughSolver, LowersTheLossAndMayLeaveTheNeighbours) {
-  RoundingOptions options;
-  options.adaround.iterations = 500;
-  options.adaround.ridge = 0.0;
-  options.straight_through.learning_rate = 5e-3;
-  options.keep_nearest_rows = false;
-  for (const Activation& activation : {Activation{}, MakeRelu()}) {
-    const auto example = MakeExample({.num_rows = 16, .row_length = 48, .num_samples = 256,
-                                      .bit_width = 4, .activation = activation});
-    const RoundingProblem& problem = example->problem;
-    const auto solver = CreateRoundingSolver("ste", options);
-    EXPECT_FALSE(solver->StaysAtFloorOrCeil());
-    const std::vector<int16_t> integers = solver->Solve(problem, {}).integers;
-    const std::vector<int16_t> nearest =
-        CreateRoundingSolver("nearest", options)->Solve(problem, {}).integers;
-    double before = 0.0;
-    double after = 0.0;
-    int64_t num_left = 0;
-    for (int64_t row = 0; row < 16; ++row) {
-      before += NaiveRowError(problem, row, nearest);
-      after += NaiveRowError(problem, row, integers);
-      for (int64_t k = 0; k < 48; ++k) {
-        const testing::IntegerPair pair = testing::Neighbours(problem, row, k);
-        const int q = integers[static_cast<size_t>(row * 48 + k)];
-        num_left += q < pair.lower || q > pair.upper ? 1 : 0;
-      }
-    }
-    EXPECT_LT(after, 0.7 * before) << activation.Name();
-    EXPECT_GT(num_left, 0) << activation.Name();
-  }
 }
 
 }  // namespace
