@@ -55,7 +55,7 @@ struct AnnealingOptions {
   // T falls from start to end in equal factors, one a step. Only T relative to the learning rate
   // matters, so the start is 1. Where T ends well above the step size, V shrinks with T and h stays
   // undecided: on two layers of ResNet-20 at 4 and 2 bits, ends of 0.5, 0.1, 0.01, 0.003 and 0.001
-  // left 1.8, 1.7, 1.3, 1.0 and 1.0 times the end's error at 1e-4.
+  // left 2.1, 1.8, 1.3, 1.0 and 1.0 times the held-out error of an end at 1e-4.
   // temperature_start >= temperature_end; at most 1e6, at least 1e-6.
   double temperature_start = 1.0;
   double temperature_end = 0.001;
@@ -66,7 +66,8 @@ struct AnnealingOptions {
 struct StraightThroughOptions {
   // Adam's step size in units of a weight's scale, falling to 0 by half a cosine: over n iterations
   // a weight moves by at most about n / 2 times this, within 2,000 by half a grid step at 5e-4.
-  // Larger ones keep crossing decisions that were right, smaller ones arrive too late. > 0.
+  // Between 3e-4, the better at 4 bits on two layers of ResNet-20, and 1e-3, on the whole the better
+  // at 2 bits. > 0.
   double learning_rate = 5e-4;
   std::vector<std::string> Validate() const;
 };
