@@ -127,7 +127,7 @@ void CheckBaseIsRead(const CLI::App& command, const std::vector<RowDefinition>& 
 
 }  // namespace
 
-bool WorksOnOneLayer(const std::string& method) { return method.starts_with("task-"); }
+bool WorksOnOneLayer(const std::string& method) { return !FindRoundingMethod(method).row_wise; }
 
 std::vector<RowDefinition> DefineRows(const CLI::App& command, const QuantizeBinding& base,
                                       const RowRequest& request) {
