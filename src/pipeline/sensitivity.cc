@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "adaround/base/error.h"
+#include "adaround/rounding/rounding_method.h"
 
 namespace adaround {
 namespace {
@@ -292,6 +293,14 @@ SensitivityResult AnalyzeSensitivity(const Graph& graph, const CalibrationSet& s
   if (options.act_bits) {
     violations.push_back("act-bits: a layer's sensitivity is that of its weights; leave "
                          "activations in float");
+  }
+  if (options.bias_correction != BiasCorrection::kNone) {
+    violations.push_back("bias-correction: single layers are put together from weights alone; "
+                         "leave it out");
+  }
+  if (!FindRoundingMethod(options.method).row_wise) {
+    violations.push_back("method " + options.method +
+                         " rounds one layer of a network; a sensitivity needs all of them");
   }
   ThrowIfAny(ErrorCode::kInvalidArgument, violations);
   return SensitivityAnalysis(graph, samples, data, labels, options, sensitivity, observer).Run();
