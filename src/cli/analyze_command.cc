@@ -14,6 +14,7 @@
 #include "adaround/pipeline/sensitivity.h"
 #include "adaround/report/sensitivity_report.h"
 #include "cli/commands.h"
+#include "cli/data_files.h"
 #include "cli/image_options.h"
 #include "cli/option_binding.h"
 #include "cli/output_checks.h"
@@ -113,9 +114,9 @@ SensitivityReport MakeReport(const SensitivityResult& result) {
 }
 
 // No two outputs at one place, and none over an input.
-void CheckOutputs(const AnalyzeArguments& arguments) {
+void CheckOutputs(const AnalyzeArguments& arguments, const std::string& calib_labels) {
   const std::vector<std::string> inputs = {arguments.model, arguments.calib, arguments.data,
-                                           arguments.labels};
+                                           arguments.labels, calib_labels};
   std::vector<std::string> files = {arguments.plan};
   CheckOutputFile("--log-file", arguments.common.log.file, inputs, true, files);
   const std::pair<const char*, const std::string&> outputs[] = {
@@ -143,7 +144,8 @@ int64_t EvaluationSamples(const AnalyzeArguments& arguments, const Graph& graph,
 }
 
 void RunAnalyze(const AnalyzeArguments& arguments, const QuantizeBinding& binding) {
-  CheckOutputs(arguments);
+  const std::string calib_labels = QuantizeBinding::CalibLabels({&binding});
+  CheckOutputs(arguments, calib_labels);
   SetUpLog(arguments.common.log);
   const Clock::time_point start = Clock::now();
   QuantizeOptions options = binding.Options();
@@ -160,6 +162,11 @@ void RunAnalyze(const AnalyzeArguments& arguments, const QuantizeBinding& bindin
   ApplyImageOptions(arguments.image, graph);
   const CalibrationSet samples(OpenCalibrationFiles(arguments.calib, graph), graph,
                                arguments.calib_samples);
+  if (!calib_labels.empty()) {
+    const Labels all = ReadCalibLabels(calib_labels, arguments.calib, graph);
+    options.task_hessian.labels = SelectLabels(all, samples.indices());
+    binding.CheckMethodReadsOptions(options);
+  }
   const std::string& data_path = arguments.data.empty() ? arguments.calib : arguments.data;
   std::optional<Labels> labels;
   int64_t num_evaluated = 0;

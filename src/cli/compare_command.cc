@@ -13,7 +13,6 @@
 #include "adaround/io/calibration_files.h"
 #include "adaround/io/labels.h"
 #include "adaround/io/model_file.h"
-#include "adaround/io/sha256.h"
 #include "adaround/pipeline/comparison.h"
 #include "adaround/report/comparison_report.h"
 #include "adaround/report/run_report.h"
@@ -21,6 +20,7 @@
 #include "cli/comparison_journal.h"
 #include "cli/comparison_rows.h"
 #include "cli/comparison_runner.h"
+#include "cli/data_files.h"
 #include "cli/image_options.h"
 #include "cli/log_sink.h"
 #include "cli/option_binding.h"
@@ -81,10 +81,6 @@ std::vector<CalibrationChoice> Calibrations(const CompareArguments& arguments) {
   return choices;
 }
 
-std::string DigestOf(const std::string& path) {
-  return fs::is_directory(path) ? CalibrationDigest(path) : Sha256OfFile(path);
-}
-
 // Everything but the rows that the results come from. What a row says itself is in its runs' keys.
 std::map<std::string, std::string> InputsOf(const CLI::App& command,
                                             const QuantizeBinding& binding,
@@ -99,9 +95,12 @@ std::map<std::string, std::string> InputsOf(const CLI::App& command,
   for (const CalibrationChoice& choice : setup.calibrations) {
     inputs["calibration_sha256 of " + choice.name] = choice.digest;
   }
-  if (!arguments.data.empty()) inputs["data_sha256"] = DigestOf(arguments.data);
-  if (!arguments.labels.empty()) inputs["labels_sha256"] = DigestOf(arguments.labels);
+  if (!arguments.data.empty()) inputs["data_sha256"] = DigestOfData(arguments.data);
+  if (!arguments.labels.empty()) inputs["labels_sha256"] = DigestOfData(arguments.labels);
   std::map<std::string, std::vector<std::string>> set = binding.SetOptions();
+  if (set.erase("--calib-labels") > 0) {
+    inputs["calib_labels_sha256"] = DigestOfData(QuantizeBinding::CalibLabels({&binding}));
+  }
   for (const char* flag : {"--scale", "--mean", "--std", "--resize", "--crop", "--channel-order",
                            "--interpolation"}) {
     const CLI::Option* option = command.get_option(flag);
@@ -170,15 +169,17 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
   std::vector<CalibrationChoice> calibrations = Calibrations(arguments);
   std::vector<std::string> inputs = {arguments.model, arguments.data, arguments.labels};
   for (const CalibrationChoice& choice : calibrations) inputs.push_back(choice.path);
+  ComparisonSetup setup;
+  setup.rows = DefineRows(command, binding, arguments.rows);
+  inputs.push_back(QuantizeBinding::CalibLabels({&binding}));
+  for (const RowDefinition& row : setup.rows) inputs.push_back(row.calib_labels);
   CheckOutputFile("--log-file", arguments.common.log.file, inputs, true);
   SetUpLog(arguments.common.log);
   const SteadyClock::time_point start = SteadyClock::now();
   if (!arguments.labels.empty() && arguments.data.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "--labels needs --data");
   }
-  ComparisonSetup setup;
-  setup.rows = DefineRows(command, binding, arguments.rows);
-  setup.base = binding.Options();
+  setup.base = QuantizeBinding::Options({&binding});  // rows have their own methods
   setup.num_repeats = arguments.num_repeats;
   setup.amounts = arguments.calib_samples;
   const int num_threads = arguments.common.NumThreads();

@@ -87,6 +87,10 @@ class RowDefiner {
     try {
       const RowOptions row(words);
       proto.options = QuantizeBinding::Options({&base_, &row.binding()});
+      row.binding().CheckMethodReadsOptions(proto.options);
+      if (FindRoundingMethod(proto.options.method).Reads("calib_labels")) {
+        proto.calib_labels = QuantizeBinding::CalibLabels({&base_, &row.binding()});
+      }
       ShowWhatIsFound(proto.options);
       ThrowIfAny(ErrorCode::kInvalidArgument, proto.options.Validate());
       const bool has_first =

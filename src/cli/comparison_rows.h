@@ -28,6 +28,7 @@ struct RowDefinition {
   std::string label;
   std::string text;  // its options, as on a command line
   QuantizeOptions options;
+  std::string calib_labels;  // the file; "" = none, or not read by the method
   std::vector<std::string> scopes;  // kAllLayers, kFirstLayer
   int64_t num_draws = 1;
   bool sweeps_samples = false;

@@ -12,6 +12,7 @@
 #include "adaround/io/calibration_files.h"
 #include "adaround/io/sha256.h"
 #include "adaround/report/run_report.h"
+#include "cli/data_files.h"
 #include "cli/log_sink.h"
 #include "cli/provenance.h"
 
@@ -146,6 +147,20 @@ void ComparisonRunner::PlanRow(const RowDefinition& row, const std::string& scop
   if (scope == kFirstLayer) RestrictToLayer(report_.first_layer, plan.options);
   std::string note;
   try {
+    if (!row.calib_labels.empty()) {
+      if (setup_.calibrations.size() > 1) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    "--calib-labels are of the samples of --calib, and do not fit --other-calib: "
+                    "make a comparison of its own for each");
+      }
+      plan.options.task_hessian.labels =
+          ReadCalibLabels(row.calib_labels, setup_.calibrations.front().path, graph_);
+      plan.labels_digest = DigestOfData(row.calib_labels);
+    }
+  } catch (const Error& error) {
+    throw error.WithContext("row '" + Printable(row.label) + "'");
+  }
+  try {
     const size_t num_layers = LayersToQuantize(graph_, *Open(0, 0), plan.options).size();
     if (num_layers > 1 && WorksOnOneLayer(plan.options.method)) {
       note = fmt::format("{} rounds one layer, not {}: --scope first", plan.options.method,
@@ -159,7 +174,7 @@ void ComparisonRunner::PlanRow(const RowDefinition& row, const std::string& scop
   }
   QuantizeOptions nearest = plan.options;
   nearest.method = "nearest";
-  plan.grid_key = TextOf(Provenance("", "", nearest, 0));
+  plan.grid_key = TextOf(Provenance({}, nearest, 0));
   for (size_t calibration = 0; calibration < setup_.calibrations.size(); ++calibration) {
     for (const int64_t amount : AmountsOf(row)) {
       ComparisonRow planned;
@@ -264,9 +279,13 @@ void ComparisonRunner::RunRow(size_t index, const CalibrationSet& samples, Compa
       QuantizeOptions options = plans_[index].options;
       options.seed = setup_.base.seed + static_cast<uint64_t>(repeat);
       options.rounding_seed = DrawSeed(options.seed, draw);
-      const std::map<std::string, std::string> provenance =
-          Provenance(setup_.model_digest, setup_.calibrations[plans_[index].calibration].digest,
-                     options, samples.num_samples());
+      if (options.task_hessian.labels) {
+        options.task_hessian.labels = SelectLabels(*options.task_hessian.labels, samples.indices());
+      }
+      const std::map<std::string, std::string> provenance = Provenance(
+          {setup_.model_digest, setup_.calibrations[plans_[index].calibration].digest,
+           plans_[index].labels_digest},
+          options, samples.num_samples());
       if (repeat == 0 && draw == 0) row.provenance = provenance;
       const std::string key = Sha256OfBytes(TextOf(provenance));
       ComparisonRun run;

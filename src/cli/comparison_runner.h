@@ -37,7 +37,8 @@ class ComparisonRunner {
  public:
   // Plans every run, and checks what can be checked before the first.
   // Throws Error(kInvalidArgument): more samples wanted than there are, an amount twice, a row whose
-  // options fit no layer; as OpenCalibrationFiles and CalibrationSet do.
+  // options fit no layer, --calib-labels beside other samples than its own; as OpenCalibrationFiles,
+  // CalibrationSet and ReadCalibLabels do.
   ComparisonRunner(const Graph& graph, ComparisonSetup setup);
 
   int64_t num_runs() const;
@@ -54,7 +55,9 @@ class ComparisonRunner {
 
  private:
   struct Plan {  // of the row with the same index
+    // Labels are those of all samples of the calibration.
     QuantizeOptions options;
+    std::string labels_digest;
     size_t calibration = 0;
     int64_t num_draws = 1;
     // What the grids come from: rows with the same text differ in their method alone.

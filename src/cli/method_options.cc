@@ -79,6 +79,7 @@ const std::vector<MethodOption>& MethodOptions() {
        [](const Options& o) { return TextOf(o.rounding.gptq.activation_order); }},
       {"hessian_draws", "--hessian-draws",
        [](const Options& o) { return TextOf(o.task_hessian.num_drawn_classes); }},
+      {"calib_labels", "--calib-labels", nullptr},
       {"temperature", "--temperature",
        [](const Options& o) {
          return TextOf(o.rounding.annealing.temperature_start,
@@ -97,6 +98,9 @@ bool IsRead(const MethodOption& option, const QuantizeOptions& options) {
       (name == "asymmetric_reconstruction" || name == "positions_per_draw")) {
     return true;
   }
+  // A label per sample leaves nothing to draw.
+  const std::optional<Labels>& labels = options.task_hessian.labels;
+  if (name == "hessian_draws" && labels && !labels->maps) return false;
   return FindRoundingMethod(options.method).Reads(name);
 }
 

@@ -11,6 +11,7 @@ namespace adaround::cli {
 struct MethodOption {
   const char* name;  // in RoundingMethod::options, and the provenance's key
   const char* flag;  // nullptr where only presets set it
+  // nullptr where a file's digest stands for it (SourceDigests).
   std::string (*text)(const QuantizeOptions& options);
 };
 

@@ -13,6 +13,7 @@
 namespace adaround::cli {
 namespace {
 
+constexpr const char* kData = "Data";
 constexpr const char* kScheme = "Scheme";
 constexpr const char* kActivations = "Activations";
 constexpr const char* kTransforms = "Before and after rounding";
@@ -287,9 +288,14 @@ void QuantizeBinding::AddOptimizer() {
   Bind<int64_t>("--batch-size", "columns per step (images, in preset paper)", kOptimizer,
                 [](QuantizeOptions& o) -> int64_t& { return o.rounding.adaround.batch_size; });
   Bind<int64_t>("--hessian-draws",
-                "classes drawn per sample for the task loss's curvature, beyond 16 classes",
+                "draws per sample for the task loss's curvature, beyond 16 classes or of maps",
                 kOptimizer,
                 [](QuantizeOptions& o) -> int64_t& { return o.task_hessian.num_drawn_classes; });
+  app_.add_option("--calib-labels", calib_labels_,
+                  "classes of the calibration samples, as --labels: the task loss's curvature by "
+                  "them, not by the network's own predictions")
+      ->type_name("FILE")
+      ->group(kData);
   BindStartAndEnd(
       "--temperature", "of the sigmoid, with --method sigmoid-annealing",
       [](QuantizeOptions& o) -> double& { return o.rounding.annealing.temperature_start; },
@@ -410,8 +416,21 @@ QuantizeOptions QuantizeBinding::Options(const std::vector<const QuantizeBinding
   for (const QuantizeBinding* binding : bindings) {
     for (const auto& overlay : binding->overlays_) overlay(options);
   }
-  bindings.back()->CheckMethodReadsOptions(options);
   return options;
+}
+
+QuantizeOptions QuantizeBinding::Options() const {
+  const QuantizeOptions options = Options({this});
+  CheckMethodReadsOptions(options);
+  return options;
+}
+
+std::string QuantizeBinding::CalibLabels(const std::vector<const QuantizeBinding*>& bindings) {
+  std::string path;
+  for (const QuantizeBinding* binding : bindings) {
+    if (binding->app_.count("--calib-labels") > 0) path = binding->calib_labels_;
+  }
+  return path;
 }
 
 std::map<std::string, std::vector<std::string>> QuantizeBinding::SetOptions() const {
@@ -427,7 +446,8 @@ void QuantizeBinding::CheckMethodReadsOptions(const QuantizeOptions& options) co
   for (const MethodOption& option : MethodOptions()) {
     if (option.flag == nullptr || app_.count(option.flag) == 0 || IsRead(option, options)) continue;
     throw Error(ErrorCode::kInvalidArgument,
-                std::string(option.flag) + " has no effect with --method " + options.method);
+                std::string(option.flag) + " has no effect with --method " + options.method +
+                    (options.task_hessian.labels ? " and a label for each sample" : ""));
   }
   // What neither searches nor draws has no random streams.
   const bool is_random =

@@ -21,11 +21,18 @@ class QuantizeBinding {
   // Adds every option that ends in QuantizeOptions.
   void AddAll();
 
-  // Defaults, then the preset, then what the user set.
-  QuantizeOptions Options() const { return Options({this}); }
+  // Defaults, then the preset, then what the user set.  Throws Error(kInvalidArgument), for what
+  // the method does not read, too.
+  QuantizeOptions Options() const;
   // The same of several command lines at once: what a later one sets counts over the earlier ones',
-  // the preset too; lists grow.  Throws Error(kInvalidArgument).
+  // the preset too; lists grow. Whether a method reads what is set is left to the caller.
   static QuantizeOptions Options(const std::vector<const QuantizeBinding*>& bindings);
+  // The file that --calib-labels names on the last of the command lines that has it; "" = none.
+  // The command reads it, and puts its labels into TaskHessianOptions.
+  static std::string CalibLabels(const std::vector<const QuantizeBinding*>& bindings);
+  // Throws Error(kInvalidArgument) where a flag was given that options.method does not read; of use
+  // again after Options() where `options` has got labels since.
+  void CheckMethodReadsOptions(const QuantizeOptions& options) const;
   // What the user set: option -> values, but for what never changes the result.
   std::map<std::string, std::vector<std::string>> SetOptions() const;
   const std::string& preset() const { return preset_; }
@@ -57,12 +64,11 @@ class QuantizeBinding {
   void AddRun();
   // Flags and methods agree with MethodOptions(): every optimizer flag has a row.
   void CheckMethodOptions() const;
-  // Throws Error(kInvalidArgument) where a flag was given that options.method does not read.
-  void CheckMethodReadsOptions(const QuantizeOptions& options) const;
 
   CLI::App& app_;
   std::string default_preset_;
   std::string preset_;
+  std::string calib_labels_;
   std::vector<std::string> names_;  // of the options added here
   std::vector<std::function<void(QuantizeOptions&)>> overlays_;
 };

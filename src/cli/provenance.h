@@ -9,10 +9,16 @@
 
 namespace adaround::cli {
 
-// Everything that determines the result of a run, and nothing else. The digests are ModelDigest's
-// and CalibrationDigest's; `num_samples` of the calibration data are used.
-std::map<std::string, std::string> Provenance(const std::string& model_digest,
-                                              const std::string& calibration_digest,
+// Of the files that a result comes from.
+struct SourceDigests {
+  std::string model;         // ModelDigest
+  std::string calibration;   // CalibrationDigest
+  std::string calib_labels;  // DigestOfData; "" without them
+};
+
+// Everything that determines the result of a run, and nothing else. `num_samples` of the calibration
+// data are used.
+std::map<std::string, std::string> Provenance(const SourceDigests& digests,
                                               const QuantizeOptions& options, int64_t num_samples);
 
 }  // namespace adaround::cli

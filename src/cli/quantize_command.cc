@@ -21,6 +21,7 @@
 #include "adaround/pipeline/quantize.h"
 #include "adaround/rounding/rounding_method.h"
 #include "cli/commands.h"
+#include "cli/data_files.h"
 #include "cli/export_formats.h"
 #include "cli/image_options.h"
 #include "cli/method_options.h"
@@ -64,8 +65,7 @@ std::string TextOf(const std::vector<std::string>& values) {
 
 }  // namespace
 
-std::map<std::string, std::string> Provenance(const std::string& model_digest,
-                                              const std::string& calibration_digest,
+std::map<std::string, std::string> Provenance(const SourceDigests& digests,
                                               const QuantizeOptions& options, int64_t num_samples) {
   std::vector<std::string> layer_bits;
   for (const auto& [pattern, bits] : options.layer_bits) {
@@ -74,8 +74,8 @@ std::map<std::string, std::string> Provenance(const std::string& model_digest,
   std::map<std::string, std::string> provenance = {
       {"adaround_version", Version()},
       {"instruction_set", InstructionSet()},
-      {"model_sha256", model_digest},
-      {"calibration_sha256", calibration_digest},
+      {"model_sha256", digests.model},
+      {"calibration_sha256", digests.calibration},
       {"calibration_samples", std::to_string(num_samples)},
       {"method", options.method},
       {"bits", std::to_string(options.bits)},
@@ -126,7 +126,12 @@ std::map<std::string, std::string> Provenance(const std::string& model_digest,
     provenance["keep_nearest_rows"] = options.rounding.keep_nearest_rows ? "true" : "false";
   }
   for (const MethodOption& option : MethodOptions()) {
-    if (IsRead(option, options)) provenance[option.name] = option.text(options);
+    if (option.text != nullptr && IsRead(option, options)) {
+      provenance[option.name] = option.text(options);
+    }
+  }
+  if (!digests.calib_labels.empty() && FindRoundingMethod(options.method).Reads("calib_labels")) {
+    provenance["calib_labels_sha256"] = digests.calib_labels;
   }
   return provenance;
 }
@@ -299,8 +304,9 @@ std::optional<Error> WriteExports(const QuantizeArguments& arguments, const Quan
 }
 
 void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& binding) {
+  const std::string calib_labels = QuantizeBinding::CalibLabels({&binding});
   const std::vector<std::string> inputs = {arguments.model, arguments.calib, arguments.data,
-                                           arguments.labels};
+                                           arguments.labels, calib_labels};
   CheckOutputFile("--log-file", arguments.common.log.file, inputs, true, {arguments.plan});
   SetUpLog(arguments.common.log);
   const Clock::time_point start = Clock::now();
@@ -344,6 +350,11 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   if (arguments.image.SetsValues() && !samples.applies_preprocess()) {
     LogWarning("--scale, --mean and --std have no effect: --calib holds no pixels");
   }
+  if (!calib_labels.empty()) {
+    const Labels all = ReadCalibLabels(calib_labels, arguments.calib, graph);
+    options.task_hessian.labels = SelectLabels(all, samples.indices());
+    binding.CheckMethodReadsOptions(options);
+  }
   if (arguments.dry_run) {
     PrintPrediction(PredictQuantization(graph, samples, options), samples);
     return;
@@ -371,7 +382,8 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
                                                display, report));
   QuantizeResult result = QuantizeModel(graph, samples, options, &display);
   result.model.provenance =
-      Provenance(ModelDigest(arguments.model), CalibrationDigest(arguments.calib),
+      Provenance({ModelDigest(arguments.model), CalibrationDigest(arguments.calib),
+                  calib_labels.empty() ? "" : DigestOfData(calib_labels)},
                  WithDecisions(options, result.plan), samples.num_samples());
   WriteQuantizedModel(directory.partial(), result.model);
 

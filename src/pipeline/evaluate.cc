@@ -12,14 +12,12 @@
 #include "adaround/graph/image_layout.h"
 #include "adaround/runtime/executor.h"
 #include "base/parallel_for.h"
+#include "pipeline/label_checks.h"
 #include "pipeline/network_output.h"
 #include "pipeline/prepared_network.h"
 
 namespace adaround {
 namespace {
-
-// Class maps say no number of classes: what they and their labels may hold.
-constexpr int64_t kMaxClasses = 65'536;
 
 // Whether the true class of a sample is the first, or among the first five.
 struct Ranks {
@@ -153,14 +151,6 @@ void AddDistance(const NetworkOutput& output, const NetworkOutput& reference,
   }
 }
 
-void CheckClass(int64_t label, const NetworkOutput& output, const std::string& where) {
-  const int64_t num_classes = output.has_scores() ? output.num_classes() : kMaxClasses;
-  if (label >= 0 && label < num_classes) return;
-  throw Error(ErrorCode::kMalformed, "label " + std::to_string(label) + " of " + where +
-                                         " is outside the " + std::to_string(num_classes) +
-                                         " classes");
-}
-
 // Why labels of sub-folders say nothing about this output; "" where they do.
 std::string MisfitOfFolders(const Labels& labels, const NetworkOutput& output) {
   if (output.num_positions() != 1) {
@@ -178,42 +168,11 @@ std::string MisfitOfFolders(const Labels& labels, const NetworkOutput& output) {
   return "";
 }
 
-void CheckSampleLabels(const Labels& labels, const NetworkOutput& output) {
-  if (output.num_positions() == 1) return;
-  throw Error(ErrorCode::kUnsupported,
-              "the output has " + std::to_string(output.num_positions()) +
-                  " positions per sample; one class per sample fits outputs [samples, classes] "
-                  "only; give label maps: a folder of PNG files, or .npy [samples, height, width]" +
-                  (labels.from_folders ? ", not sub-folders" : ""));
-}
-
-// The label map of a sample, once it is found to fit.
-Tensor FittingMap(const LabelMaps& maps, int64_t sample, const NetworkOutput& output) {
-  if (output.height() == 0) {
-    throw Error(ErrorCode::kUnsupported,
-                "the labels are maps, but the network's output is one of [1, classes] or the like; "
-                "maps fit outputs [samples, classes, height, width] or [samples, height, width]");
-  }
-  Tensor map = maps.Read(sample);
-  if (!output.has_scores() && (map.dim(0) != output.height() || map.dim(1) != output.width())) {
-    throw Error(ErrorCode::kUnsupported,
-                maps.Describe(sample) + ": has " + std::to_string(map.dim(1)) + "x" +
-                    std::to_string(map.dim(0)) + " pixels, the network's map of classes " +
-                    std::to_string(output.width()) + "x" + std::to_string(output.height()) +
-                    "; classes, unlike scores, cannot be interpolated: give labels of its extent");
-  }
-  const int64_t* labels = map.data<int64_t>();
-  for (int64_t i = 0; i < map.num_elements(); ++i) {
-    if (labels[i] != kIgnoredClass) CheckClass(labels[i], output, maps.Describe(sample));
-  }
-  return map;
-}
-
 void CheckPredicted(const std::vector<int64_t>& predicted) {
   for (const int64_t c : predicted) {
-    if (c < 0 || c >= kMaxClasses) {
+    if (c < 0 || c >= kMaxMapClasses) {
       throw Error(ErrorCode::kUnsupported, "the network's map holds class " + std::to_string(c) +
-                                               "; 0 to " + std::to_string(kMaxClasses - 1) +
+                                               "; 0 to " + std::to_string(kMaxMapClasses - 1) +
                                                " are counted");
     }
   }
@@ -294,12 +253,6 @@ const std::string& FirstOutput(const Graph& graph) {
   return graph.outputs.front();
 }
 
-void CheckCount(const Labels& labels, int64_t num_samples) {
-  if (labels.num_samples() == num_samples) return;
-  throw Error(ErrorCode::kMalformed, "found " + std::to_string(labels.num_samples()) +
-                                         " labels for " + std::to_string(num_samples) + " samples");
-}
-
 Accuracy MakeAccuracy(int64_t top1, int64_t top5, int64_t count, bool has_scores) {
   const auto percent = [count](int64_t part) {
     return 100.0 * static_cast<double>(part) / static_cast<double>(count);
@@ -371,18 +324,11 @@ bool ReachesOutput(const Graph& model, const CalibrationSet& data) {
 }
 
 void CheckLabels(const Graph& model, const CalibrationSet& data, const Labels& labels) {
-  CheckCount(labels, data.num_samples());
+  CheckLabelCount(labels, data.num_samples());
   const MeasuredNetwork network(model, FirstOutput(model), data, false);
   const NetworkOutput output = network.View(network.Run(0), 0);
-  if (labels.maps) {
-    FittingMap(*labels.maps, 0, output);
-    return;
-  }
   if (labels.from_folders && !MisfitOfFolders(labels, output).empty()) return;
-  CheckSampleLabels(labels, output);
-  for (size_t i = 0; i < labels.classes.size(); ++i) {
-    CheckClass(labels.classes[i], output, "sample " + std::to_string(i));
-  }
+  CheckLabelsFit(labels, output);
 }
 
 namespace {
@@ -391,7 +337,7 @@ Evaluation Evaluate(const QuantizedModel& model, ReferenceOutputs* reference,
                     const CalibrationSet& data, const Labels* labels, int num_threads,
                     ProgressObserver* observer) {
   const int64_t num_samples = data.num_samples();
-  if (labels != nullptr) CheckCount(*labels, num_samples);
+  if (labels != nullptr) CheckLabelCount(*labels, num_samples);
   const std::string& output_name = FirstOutput(model.graph);
   // A float network sees the samples as the reference does.
   const bool is_quantized = !model.weights.empty() || !model.activations.empty();
@@ -418,7 +364,7 @@ Evaluation Evaluate(const QuantizedModel& model, ReferenceOutputs* reference,
     bool has_class = false;
     int64_t label = 0;
     if (labels != nullptr && labels->maps) {
-      map = FittingMap(*labels->maps, sample, output);
+      map = ReadFittingMap(*labels->maps, sample, output);
       AddPixels(output, map, mutex, pixels);
     } else if (labels != nullptr) {
       const std::string why =

@@ -68,7 +68,7 @@ struct Sums {
 
 void MeasureMoments(const Graph& graph, const std::vector<LinearLayer>& layers,
                     const CalibrationSet& samples, int num_threads, ProgressObserver* observer,
-                    ChannelMomentsMap& moments) {
+                    ChannelMomentsMap& moments, MomentPasses& passes) {
   std::map<std::string, ChannelPlace> places;
   std::set<std::string> wanted;
   for (const LinearLayer& layer : layers) {
@@ -80,7 +80,8 @@ void MeasureMoments(const Graph& graph, const std::vector<LinearLayer>& layers,
   if (wanted.empty()) return;
   const Executor executor(graph);
   const ExecutionPlan plan = executor.PlanAndFree(samples.names(), wanted);
-  const int64_t num_samples = samples.num_samples();
+  const int64_t num_samples =
+      std::min(samples.num_samples(), passes.max_samples.value_or(samples.num_samples()));
   const int64_t num_chunks = std::min(kMaxChunks, num_samples);
   std::vector<std::map<std::string, Sums>> chunks(static_cast<size_t>(num_chunks));
   std::atomic<int64_t> done{0};
@@ -99,6 +100,7 @@ void MeasureMoments(const Graph& graph, const std::vector<LinearLayer>& layers,
       if (observer != nullptr) observer->OnProgress("channel moments", now_done, num_samples);
     }
   });
+  passes.num_macs += executor.num_macs();
   for (const std::string& name : wanted) {
     Sums all;
     for (const auto& chunk : chunks) {

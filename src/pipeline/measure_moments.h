@@ -1,6 +1,8 @@
 // Means and standard deviations of layers' outputs over calibration samples.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "adaround/base/progress.h"
@@ -10,12 +12,18 @@
 
 namespace adaround {
 
+// How moments are measured, and what that took.
+struct MomentPasses {
+  std::optional<int64_t> max_samples;  // look at no more than the first so many
+  int64_t num_macs = 0;                // multiply-accumulates of all passes so far
+};
+
 // Over all samples and positions of W x + b in the float network, for each of `layers` that the
 // samples reach and that `moments` does not hold yet; adds them there. Does not depend on
 // num_threads.
 // Throws Error(kNumerical), naming the layer, for values that are not finite; Error(kCancelled).
 void MeasureMoments(const Graph& graph, const std::vector<LinearLayer>& layers,
                     const CalibrationSet& samples, int num_threads, ProgressObserver* observer,
-                    ChannelMomentsMap& moments);
+                    ChannelMomentsMap& moments, MomentPasses& passes);
 
 }  // namespace adaround

@@ -328,13 +328,15 @@ void HookActivations(const std::map<std::string, ActivationGrid>& activations, E
 }
 
 PreparedNetwork PrepareNetwork(Graph graph, const CalibrationSet& samples,
-                               const QuantizeOptions& options, QuantizeObserver* observer) {
+                               const QuantizeOptions& options, QuantizeObserver* observer,
+                               std::optional<int64_t> max_moment_samples) {
   ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
   PreparedNetwork network;
   FoldConstants(graph);
   network.num_folded_batch_norms = FoldBatchNorm(graph, &network.moments);
-  network.graph =
-      TransformNetwork(std::move(graph), samples, options, network.moments, observer);
+  network.moment_passes.max_samples = max_moment_samples;
+  network.graph = TransformNetwork(std::move(graph), samples, options, network.moments,
+                                   network.moment_passes, observer);
   ChooseLayers(options, network);
   if (options.bias_correction != BiasCorrection::kNone) {
     std::vector<LinearLayer> chosen;

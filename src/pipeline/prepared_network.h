@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "adaround/runtime/executor.h"
 #include "graph/channel_moments.h"
 #include "graph/linear_layer.h"
+#include "pipeline/measure_moments.h"
 #include "pipeline/segment_plan.h"
 #include "tensor/activation.h"
 
@@ -44,6 +46,7 @@ struct PreparedNetwork {
   int64_t num_folded_batch_norms = 0;
   // Of layers' outputs: what BatchNormalization and the transformations left known.
   ChannelMomentsMap moments;
+  MomentPasses moment_passes;  // that were made for them
   std::vector<ChosenLayer> layers;
   std::vector<LeftLayer> left;
   std::vector<LayerPlan> plan;  // what was decided for all linear layers
@@ -61,9 +64,11 @@ struct PreparedNetwork {
 };
 
 // Throws Error as QuantizeModel does.
-// `observer`, which may be null, hears of each transformation.
+// `observer`, which may be null, hears of each transformation. `max_moment_samples`: where shapes
+// and costs are all that matters, moments of the first samples will do.
 PreparedNetwork PrepareNetwork(Graph graph, const CalibrationSet& samples,
-                               const QuantizeOptions& options, QuantizeObserver* observer);
+                               const QuantizeOptions& options, QuantizeObserver* observer,
+                               std::optional<int64_t> max_moment_samples = std::nullopt);
 
 // All given tensors of one sample, as the plan needs them.
 TensorMap GivenTensors(const CalibrationSet& samples, const std::vector<std::string>& needed,

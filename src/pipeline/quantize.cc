@@ -1,7 +1,5 @@
 #include "adaround/pipeline/quantize.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -18,6 +16,7 @@
 #include "pipeline/bias_quantization.h"
 #include "pipeline/layer_capture.h"
 #include "pipeline/measure_moments.h"
+#include "pipeline/memory_need.h"
 #include "pipeline/prepared_network.h"
 #include "pipeline/task_loss_hessian.h"
 #include "quant/range_estimator.h"
@@ -39,47 +38,6 @@ ChannelLayout LayoutOf(const LinearLayer& layer) {
 QuantGrid GridOf(const ChosenLayer& layer, const QuantizeOptions& options) {
   return MakeGrid(layer.grid.bits, layer.grid.symmetric, layer.grid.granularity,
                   layer.grid.group_size, options.narrow_range);
-}
-
-int64_t MachineBytes() {
-  return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-}
-
-// Resident bytes that a run needs beside stored activations: parameters (the graph's, and both
-// executors' in the layout they compute with), one pass per thread, the largest layer's columns
-// with the solver's transposed copy, and the program itself.
-int64_t WorkingBytes(const PreparedNetwork& network, const QuantizeOptions& options) {
-  constexpr int64_t kProgramBytes = int64_t{150} << 20;
-  int64_t parameter_bytes = 0;
-  for (const auto& [name, tensor] : network.graph.initializers) {
-    parameter_bytes += static_cast<int64_t>(tensor.num_bytes());
-  }
-  int64_t largest_pool = 0;
-  for (const ChosenLayer& layer : network.layers) {
-    const int64_t column = layer.linear.num_groups * layer.linear.row_length * 4;
-    const int64_t columns =
-        std::min(options.search_columns + options.held_out_columns, 2 * kMaxPoolBytes / column);
-    largest_pool = std::max(largest_pool, columns * (2 * column + 2 * layer.linear.num_rows * 4));
-    if (!FindRoundingMethod(options.method).row_wise) {
-      const int64_t num_weights = layer.linear.num_rows * layer.linear.row_length;
-      largest_pool += num_weights * num_weights * 4;
-    }
-  }
-  return kProgramBytes + options.caller_bytes + 4 * parameter_bytes + 2 * options.num_threads * network.peak_sample_bytes +
-         largest_pool;
-}
-
-int64_t StoreBudget(const PreparedNetwork& network, const QuantizeOptions& options) {
-  const int64_t limit = options.memory_limit.value_or(MachineBytes() / 2);
-  return std::max<int64_t>(0, limit - WorkingBytes(network, options));
-}
-
-std::vector<std::string> LimitWarnings(const PreparedNetwork& network,
-                                       const QuantizeOptions& options) {
-  const int64_t working = WorkingBytes(network, options);
-  if (!options.memory_limit || working <= *options.memory_limit) return {};
-  return {"this model needs about " + std::to_string(working >> 20) +
-          " MiB beside stored activations, more than --memory-limit allows"};
 }
 
 // Lists every layer whose rows the method does not take, before any is searched.
@@ -171,8 +129,8 @@ class NetworkQuantizer {
     }
     ReportSharedLayers();
     // The first forward pass of shapes counts too.
-    result_.forward_macs =
-        network_.macs_per_sample + float_executor_.num_macs() + quantized_executor_.num_macs();
+    result_.forward_macs = network_.macs_per_sample + network_.moment_passes.num_macs +
+                           float_executor_.num_macs() + quantized_executor_.num_macs();
     result_.peak_stored_bytes = store_.peak_memory_bytes();
     result_.spilled_bytes = store_.spilled_bytes();
     return std::move(result_);
@@ -208,7 +166,7 @@ class NetworkQuantizer {
     const Clock::time_point start = Clock::now();
     const std::vector<LinearLayer> layers = FindLinearLayers(network_.graph).layers;
     MeasureMoments(network_.graph, layers, samples_, options_.num_threads, observer_,
-                   network_.moments);
+                   network_.moments, network_.moment_passes);
     const std::vector<ExpectedInput> inputs =
         ExpectedInputs(network_.graph, layers, network_.moments);
     for (size_t i = 0; i < layers.size(); ++i) expected_inputs_[layers[i].node] = inputs[i];
@@ -524,9 +482,11 @@ class NetworkQuantizer {
         const bool flat = std::all_of(task_curvature.begin(), task_curvature.end(),
                                       [](float entry) { return entry == 0.0F; });
         if (flat && observer_ != nullptr) {
-          observer_->OnWarning("layer '" + Printable(layer.linear.name) +
-                               "': the network is certain of its answers whatever the layer's "
-                               "weights do; rounding to nearest stays");
+          observer_->OnWarning("layer '" + Printable(layer.linear.name) + "': " +
+                               (options_.task_hessian.labels
+                                    ? "the network gives every label for certain, or none counts"
+                                    : "the network is certain of its answers") +
+                               ", whatever the layer's weights do; rounding to nearest stays");
         }
       }
       RoundingResult solved = solver_->Solve(problem, context);
@@ -709,7 +669,8 @@ QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
 
 QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& samples,
                                        const QuantizeOptions& options) {
-  const PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, nullptr);
+  // Of channels' moments nothing but the steps that they cost is asked for.
+  PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, nullptr, 1);
   CheckRowLengths(network, options);
   if (!FindRoundingMethod(options.method).row_wise) {
     CheckTaskLayers(network, options.method);
@@ -744,7 +705,11 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
   const int64_t budget = StoreBudget(network, options);
   const SegmentPlan plan =
       PlanSegments(network.planned, network.live_bytes, samples.num_samples(), budget);
-  prediction.forward_macs = plan.cost * samples.num_samples();
+  if (options.bias_correction == BiasCorrection::kAnalytic) {
+    MeasureMoments(network.graph, FindLinearLayers(network.graph).layers, samples,
+                   options.num_threads, nullptr, network.moments, network.moment_passes);
+  }
+  prediction.forward_macs = (plan.cost + network.moment_passes.num_macs) * samples.num_samples();
   if (options.act_bits) {
     const int64_t passes = NeedsHistogram(options.act_range_estimator) ? 2 : 1;
     prediction.forward_macs += passes * network.macs_per_sample * samples.num_samples();

@@ -11,6 +11,8 @@
 #include "base/checked_math.h"
 #include "base/parallel_for.h"
 #include "base/rng.h"
+#include "pipeline/label_checks.h"
+#include "pipeline/network_output.h"
 #include "tensor/eigen_view.h"
 
 namespace adaround {
@@ -138,9 +140,9 @@ TaskLossHessian::TaskLossHessian(const PreparedNetwork& network, const Executor&
   const ExecutionPlan plan = executor.Plan(samples.names(), {logits_});
   const Tensor first = executor.Run(plan, GivenTensors(samples, plan.needed, 0, false)).at(logits_);
   const Shape& shape = first.shape();
-  const bool channels_last =
+  channels_last_ =
       first.rank() == 4 && !graph.inputs.empty() && ChannelAxis(graph.inputs.front().shape) == 3;
-  class_axis_ = channels_last ? 3 : 1;
+  class_axis_ = channels_last_ ? 3 : 1;
   const bool fits = first.dtype() == DType::kFloat32 && first.rank() >= 2 && shape[0] == 1 &&
                     first.dim(class_axis_) >= 2;
   if (!fits) {
@@ -152,13 +154,80 @@ TaskLossHessian::TaskLossHessian(const PreparedNetwork& network, const Executor&
   }
   num_classes_ = first.dim(class_axis_);
   num_map_positions_ = first.num_elements() / num_classes_;
+  if (options_.labels) {
+    CheckLabelCount(*options_.labels, samples.num_samples());
+    CheckLabelsFit(*options_.labels, NetworkOutput(first, channels_last_, logits_, 0));
+  }
   differentiator_ = std::make_unique<Differentiator>(
       executor, DerivativeRequest{samples.names(), {logits_}, {weight_}});
 }
 
 int64_t TaskLossHessian::RowsPerSample() const {
+  if (options_.labels) return options_.labels->maps ? options_.num_drawn_classes : 1;
   const bool exact = num_map_positions_ == 1 && num_classes_ <= kMaxExactClasses;
   return exact ? num_classes_ : options_.num_drawn_classes;
+}
+
+// What a sample's rows are made from.
+struct TaskLossHessian::SampleLoss {
+  ClassLayout layout;
+  std::vector<std::vector<double>> probabilities;  // [positions][classes]
+  std::vector<int64_t> labels;                     // LabelsOf(); empty without labels
+  int64_t num_counted = 0;                         // positions whose loss counts
+  Rng rng;
+};
+
+std::vector<int64_t> TaskLossHessian::LabelsOf(int64_t sample, const Tensor& logits) const {
+  const Labels& labels = *options_.labels;
+  if (!labels.maps) return {labels.classes[static_cast<size_t>(sample)]};
+  const NetworkOutput output(logits, channels_last_, logits_, sample);
+  const Tensor map = ReadFittingMap(*labels.maps, sample, output);
+  const int64_t height = map.dim(0);
+  const int64_t width = map.dim(1);
+  std::vector<int64_t> classes;
+  for (int64_t y = 0; y < output.height(); ++y) {
+    // The pixel that holds the position's centre, (y + 1/2) * height / output.height().
+    const int64_t row = (2 * y + 1) * height / (2 * output.height());
+    for (int64_t x = 0; x < output.width(); ++x) {
+      const int64_t column = (2 * x + 1) * width / (2 * output.width());
+      classes.push_back(map.data<int64_t>()[row * width + column]);
+    }
+  }
+  return classes;
+}
+
+bool TaskLossHessian::PutRow(int64_t row, SampleLoss& loss, float* gradient) const {
+  const bool exact = num_map_positions_ == 1 && num_classes_ <= kMaxExactClasses;
+  // The row's outer product counts `weight` times: its root goes into the derivative.
+  if (options_.labels && !options_.labels->maps) {
+    PutLossGradient(loss.probabilities[0], loss.labels[0], 1.0, loss.layout, 0, gradient);
+    return true;
+  }
+  if (!options_.labels && exact) {
+    const double weight = loss.probabilities[0][static_cast<size_t>(row)];
+    PutLossGradient(loss.probabilities[0], row, std::sqrt(weight), loss.layout, 0, gradient);
+    return weight > 0.0;
+  }
+  if (loss.num_counted == 0) return false;
+  // Classes or signs of different positions are independent, so that products of their derivatives
+  // vanish on average. Of one position, each draw has its own part of [0, 1).
+  const auto num_rows = static_cast<double>(RowsPerSample());
+  const double weight = 1.0 / (num_rows * static_cast<double>(loss.num_counted));
+  for (int64_t position = 0; position < num_map_positions_; ++position) {
+    const double u = loss.rng.Uniform();
+    const std::vector<double>& p = loss.probabilities[static_cast<size_t>(position)];
+    double factor = std::sqrt(weight);
+    int64_t label = 0;
+    if (options_.labels) {
+      label = loss.labels[static_cast<size_t>(position)];
+      if (label == kIgnoredClass) continue;
+      if (u < 0.5) factor = -factor;
+    } else {
+      label = Draw(p, num_map_positions_ > 1 ? u : (static_cast<double>(row) + u) / num_rows);
+    }
+    PutLossGradient(p, label, factor, loss.layout, position, gradient);
+  }
+  return true;
 }
 
 void TaskLossHessian::SampleRows(int64_t sample, float* rows) const {
@@ -185,39 +254,25 @@ void TaskLossHessian::SampleRows(int64_t sample, float* rows) const {
   for (int64_t d = class_axis_ + 1; d < logits.rank(); ++d) layout.inner *= logits.dim(d);
   layout.stride = layout.inner;
 
-  const int64_t num_rows = RowsPerSample();
-  const int64_t size = num_weights();
-  const bool exact = num_map_positions_ == 1 && num_classes_ <= kMaxExactClasses;
   // One layer is quantized: its place names no stream of its own.
-  Rng rng(seed_, 0, static_cast<uint64_t>(sample));
-  std::vector<std::vector<double>> probabilities;
+  SampleLoss loss{layout, {}, {}, num_map_positions_, Rng(seed_, 0, static_cast<uint64_t>(sample))};
   for (int64_t position = 0; position < num_map_positions_; ++position) {
-    probabilities.push_back(SoftmaxAt(scores, layout, position));
+    loss.probabilities.push_back(SoftmaxAt(scores, layout, position));
   }
-  for (int64_t row = 0; row < num_rows; ++row) {
-    Tensor gradient(DType::kFloat32, logits.shape());
-    // The row's outer product counts `weight` times: its root goes into the derivative.
-    double weight = 1.0;
-    if (exact) {
-      weight = probabilities[0][static_cast<size_t>(row)];
-      PutLossGradient(probabilities[0], row, std::sqrt(weight), layout, 0,
-                      gradient.mutable_data<float>());
-    } else {
-      // Classes of different positions are independent, so that products of their derivatives
-      // vanish on average. Of one position, each draw has its own part of [0, 1).
-      weight = 1.0 / (static_cast<double>(num_rows) * static_cast<double>(num_map_positions_));
-      for (int64_t position = 0; position < num_map_positions_; ++position) {
-        double u = rng.Uniform();
-        if (num_map_positions_ == 1) {
-          u = (static_cast<double>(row) + u) / static_cast<double>(num_rows);
-        }
-        const std::vector<double>& p = probabilities[static_cast<size_t>(position)];
-        PutLossGradient(p, Draw(p, u), std::sqrt(weight), layout, position,
-                        gradient.mutable_data<float>());
-      }
+  if (options_.labels) {
+    loss.labels = LabelsOf(sample, logits);
+    // A class of each sample is no pixel: kIgnoredClass is a class as any other.
+    if (options_.labels->maps) {
+      loss.num_counted -= std::count(loss.labels.begin(), loss.labels.end(), kIgnoredClass);
     }
+  }
+  const int64_t size = num_weights();
+  for (int64_t row = 0; row < RowsPerSample(); ++row) {
+    Tensor gradient(DType::kFloat32, logits.shape());
+    std::fill_n(gradient.mutable_data<float>(), gradient.num_elements(), 0.0F);
+    const bool adds = PutRow(row, loss, gradient.mutable_data<float>());
     float* out = rows + row * size;
-    if (weight == 0.0) {
+    if (!adds) {
       std::fill(out, out + size, 0.0F);
       continue;
     }

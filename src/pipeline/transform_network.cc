@@ -7,7 +7,6 @@
 #include "graph/passes/absorb_bias.h"
 #include "graph/passes/cross_layer_equalization.h"
 #include "graph/passes/split_outlier_channels.h"
-#include "pipeline/measure_moments.h"
 
 namespace adaround {
 namespace {
@@ -44,9 +43,10 @@ TransformStep Equalize(const CalibrationSet& samples, Graph& graph, ChannelMomen
 }
 
 TransformStep AbsorbBias(const CalibrationSet& samples, const QuantizeOptions& options,
-                         Graph& graph, ChannelMomentsMap& moments, QuantizeObserver* observer) {
+                         Graph& graph, ChannelMomentsMap& moments, MomentPasses& passes,
+                         QuantizeObserver* observer) {
   MeasureMoments(graph, FindLinearLayers(graph).layers, samples, options.num_threads, observer,
-                 moments);
+                 moments, passes);
   const AbsorptionResult result = AbsorbHighBias(graph, samples.names(), moments);
   TransformStep step;
   step.name = "absorb-bias";
@@ -83,13 +83,14 @@ TransformStep SplitOutliers(const QuantizeOptions& options, Graph& graph) {
 }  // namespace
 
 Graph TransformNetwork(Graph graph, const CalibrationSet& samples, const QuantizeOptions& options,
-                       ChannelMomentsMap& moments, QuantizeObserver* observer) {
+                       ChannelMomentsMap& moments, MomentPasses& passes,
+                       QuantizeObserver* observer) {
   const auto tell = [&](const TransformStep& step) {
     if (observer != nullptr) observer->OnTransform(step, graph);
   };
   if (options.transform.equalize) tell(Equalize(samples, graph, moments));
   if (options.transform.absorb_bias) {
-    tell(AbsorbBias(samples, options, graph, moments, observer));
+    tell(AbsorbBias(samples, options, graph, moments, passes, observer));
   }
   if (options.transform.split_outliers > 0.0) tell(SplitOutliers(options, graph));
   return graph;

@@ -5,15 +5,17 @@
 #include "adaround/pipeline/calibration_set.h"
 #include "adaround/pipeline/quantize.h"
 #include "graph/channel_moments.h"
+#include "pipeline/measure_moments.h"
 
 namespace adaround {
 
 // `graph` is sorted, its constants and BatchNormalization nodes are folded; so is the result.
 // Tensors that the samples hold keep their values.
 // `moments` holds what is known of layers' outputs, as they are before and after; steps that need
-// others measure them and add them.
+// others measure them, as `passes` says, and add them.
 // `observer`, which may be null, is told after each step. Throws Error as QuantizeModel does.
 Graph TransformNetwork(Graph graph, const CalibrationSet& samples, const QuantizeOptions& options,
-                       ChannelMomentsMap& moments, QuantizeObserver* observer);
+                       ChannelMomentsMap& moments, MomentPasses& passes,
+                       QuantizeObserver* observer);
 
 }  // namespace adaround

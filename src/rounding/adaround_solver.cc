@@ -24,8 +24,18 @@ class AdaRoundSolver final : public RoundingSolver {
     return result;
   }
   bool StaysAtFloorOrCeil() const override { return true; }
+  int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
+    if (layer.row_length <= options_.enumerate_row_length) return 0;
+    const bool needs_gram = HasExactGradient(layer, options_) || DescendsOnGram(layer);
+    return needs_gram ? GramBytes(layer, num_threads, sizeof(float)) : 0;
+  }
 
  private:
+  bool DescendsOnGram(const LayerExtent& layer) const {
+    return options_.descent_sweeps > 0 && layer.identity_activation &&
+           layer.row_length <= kMaxGramLength;
+  }
+
   static RoundingResult Enumerate(const RoundingProblem& problem, const SolveContext& context) {
     BlockNeeds needs;
     needs.features = true;
@@ -41,10 +51,9 @@ class AdaRoundSolver final : public RoundingSolver {
 
   RoundingResult RelaxAndDescend(const RoundingProblem& problem,
                                  const SolveContext& context) const {
-    const bool exact = HasExactGradient(problem, options_);
+    const bool exact = HasExactGradient(ExtentOf(problem), options_);
     const bool descends = options_.descent_sweeps > 0;
-    const bool descends_on_gram = descends && problem.activation.IsIdentity() &&
-                                  problem.samples->row_length <= kMaxGramLength;
+    const bool descends_on_gram = DescendsOnGram(ExtentOf(problem));
     BlockNeeds needs;
     needs.gram = exact || descends_on_gram;
     needs.features = descends && !descends_on_gram;

@@ -34,6 +34,10 @@ class GptqSolver final : public RoundingSolver {
   RoundingResult Solve(const RoundingProblem& problem, const SolveContext& context) const override;
   bool StaysAtFloorOrCeil() const override { return false; }
   RowLimit Limit() const override { return {kMaxGramLength, ""}; }
+  int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
+    // At the end of Prepare(): Cholesky's factor, its inverse, and that reversed.
+    return 3 * GramBytes(layer, num_threads, sizeof(double));
+  }
 
  private:
   GroupData Prepare(const SampledColumns& samples, int64_t group) const;

@@ -43,6 +43,11 @@ Eigen::MatrixXd GroupGramInDouble(const SampledColumns& samples, int64_t group) 
   return gram;
 }
 
+int64_t GramBytes(const LayerExtent& layer, int num_threads, int64_t value_bytes) {
+  const int64_t groups = std::min<int64_t>(layer.num_groups, num_threads);
+  return groups * layer.row_length * layer.row_length * value_bytes;
+}
+
 std::vector<float> RidgeOf(const SampledColumns& samples, int64_t group, double ridge) {
   const ConstMatrixView columns = ColumnsOf(samples, group);
   const auto num_samples = static_cast<float>(samples.num_samples);

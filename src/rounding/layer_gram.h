@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "rounding/rounding_problem.h"
+#include "rounding/rounding_solver.h"
 #include "tensor/eigen_view.h"
 
 namespace adaround {
@@ -23,6 +24,10 @@ inline constexpr int64_t kMaxGramLength = 8192;
 // G of a group's columns. The second sums in double, for methods that factorize it.
 Matrix GroupGram(const SampledColumns& samples, int64_t group);
 Eigen::MatrixXd GroupGramInDouble(const SampledColumns& samples, int64_t group);
+
+// Bytes of a matrix [K, K] of values of `value_bytes` for each group that threads work on at once:
+// SolveInBlocks starts groups in order and drops each once its blocks are done.
+int64_t GramBytes(const LayerExtent& layer, int num_threads, int64_t value_bytes);
 
 // What a squared unit of each weight's own error costs beside the loss (AdaRoundOptions::ridge):
 // ridge * K / N * E[x_hat_k^2], where N counts independent samples.  [K]

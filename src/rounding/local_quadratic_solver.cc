@@ -110,6 +110,12 @@ class CrossEntropySolver final : public LocalQuadraticSolver {
   RowLimit Limit() const override {
     return {std::min(kMaxGramLength, CrossEntropyMaxVariables(options_)), "raise --cem-budget"};
   }
+  int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
+    // Each thread's search holds its row's quadratic in units of decisions.
+    const int64_t per_search = layer.row_length * layer.row_length * int64_t{sizeof(float)};
+    return GramBytes(layer, num_threads, sizeof(float)) +
+           std::min<int64_t>(num_threads, layer.num_rows) * per_search;
+  }
 
  private:
   Decisions Search(const QuadraticProblem& quadratic, uint64_t stream,
@@ -130,6 +136,9 @@ class TabuSolver final : public LocalQuadraticSolver {
     ADAROUND_CHECK(options.Validate().empty());
   }
   RowLimit Limit() const override { return {kMaxGramLength, ""}; }
+  int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
+    return GramBytes(layer, num_threads, sizeof(float));
+  }
 
  private:
   Decisions Search(const QuadraticProblem& quadratic, uint64_t stream,

@@ -45,6 +45,9 @@ class NearestGuard final : public RoundingSolver {
 
   bool StaysAtFloorOrCeil() const override { return solver_->StaysAtFloorOrCeil(); }
   RowLimit Limit() const override { return solver_->Limit(); }
+  int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
+    return solver_->PairBytes(layer, num_threads);
+  }
 
  private:
   std::unique_ptr<RoundingSolver> solver_;

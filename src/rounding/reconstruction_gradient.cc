@@ -10,10 +10,9 @@
 
 namespace adaround {
 
-bool HasExactGradient(const RoundingProblem& problem, const AdaRoundOptions& options) {
-  const int64_t length = problem.samples->row_length;
-  return options.exact_gradient && problem.activation.IsIdentity() && length <= kMaxGramLength &&
-         length <= 2 * options.batch_size;
+bool HasExactGradient(const LayerExtent& layer, const AdaRoundOptions& options) {
+  return options.exact_gradient && layer.identity_activation &&
+         layer.row_length <= kMaxGramLength && layer.row_length <= 2 * options.batch_size;
 }
 
 ReconstructionGradient::ReconstructionGradient(const RoundingProblem& problem, int64_t batch_size,

@@ -24,7 +24,7 @@ struct DataTerm {
 
 // Whether exact steps from the Gram matrix are asked for, possible, and cheaper: they cost 2 K
 // operations a weight and step, a minibatch 4 per column.
-bool HasExactGradient(const RoundingProblem& problem, const AdaRoundOptions& options);
+bool HasExactGradient(const LayerExtent& layer, const AdaRoundOptions& options);
 
 class ReconstructionGradient {
  public:

@@ -2,6 +2,7 @@
 
 #include "adaround/base/error.h"
 #include "rounding/block_driver.h"
+#include "rounding/layer_gram.h"
 #include "rounding/relaxation.h"
 
 namespace adaround {
@@ -15,7 +16,7 @@ class RelaxationSolver final : public RoundingSolver {
   }
 
   RoundingResult Solve(const RoundingProblem& problem, const SolveContext& context) const override {
-    const bool exact = HasExactGradient(problem, options_);
+    const bool exact = HasExactGradient(ExtentOf(problem), options_);
     BlockNeeds needs;
     needs.gram = exact;
     needs.ridge = options_.ridge;
@@ -33,6 +34,10 @@ class RelaxationSolver final : public RoundingSolver {
     return result;
   }
   bool StaysAtFloorOrCeil() const override { return true; }
+  int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
+    const bool exact = HasExactGradient(layer, options_);
+    return exact ? GramBytes(layer, num_threads, sizeof(float)) : 0;
+  }
 
  private:
   RelaxationForm form_;

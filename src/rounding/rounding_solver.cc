@@ -39,7 +39,7 @@ const std::vector<MethodRow>& Rows() {
   const Names relaxation = gradient + Names{"learning_rate"};
   const Names regularizer = {"lambda", "beta", "warm_start", "normalize_rows"};
   const Names finish = {"descent_sweeps", "enumerate_row_length"};
-  const Names task = {"hessian_draws"};
+  const Names task = {"hessian_draws", "calib_labels"};
   const Names cross_entropy = {"cem_population", "cem_elite", "cem_smoothing", "cem_rounds",
                                "cem_budget"};
   const Names tabu = {"tabu_flips", "tabu_restarts", "tabu_tenure"};
@@ -118,6 +118,12 @@ const MethodRow& FindRow(const std::string& name) {
 }
 
 }  // namespace
+
+LayerExtent ExtentOf(const RoundingProblem& problem) {
+  const SampledColumns& samples = *problem.samples;
+  return {samples.num_rows, samples.row_length, samples.num_groups,
+          problem.activation.IsIdentity()};
+}
 
 bool RoundingMethod::Reads(std::string_view option) const {
   return std::find(options.begin(), options.end(), option) != options.end();

@@ -45,6 +45,16 @@ struct RowLimit {
   std::string remedy;  // for longer ones, such as "raise --cem-budget"
 };
 
+// What a solver's memory depends on, before there is a problem.
+struct LayerExtent {
+  int64_t num_rows = 0;
+  int64_t row_length = 0;
+  int64_t num_groups = 1;
+  bool identity_activation = false;  // in the loss
+};
+
+LayerExtent ExtentOf(const RoundingProblem& problem);
+
 // Chooses, for each weight of one linear operator, whether to round down (0) or up (1).
 //
 // Minimizes the asymmetric reconstruction loss of Nagel et al. (arXiv:2004.10568), eq. (25):
@@ -63,6 +73,9 @@ class RoundingSolver {
   virtual bool StaysAtFloorOrCeil() const = 0;
   // Solve() of a problem with longer rows throws Error(kInvalidArgument).
   virtual RowLimit Limit() const { return {}; }
+  // At most so many bytes are held at once in matrices over pairs of weights, which grow faster
+  // than the layer, beside the problem and its curvature.
+  virtual int64_t PairBytes(const LayerExtent&, int /*num_threads*/) const { return 0; }
 };
 
 // Throws Error(kInvalidArgument), listing the names, where there is no such method, or where the

@@ -5,6 +5,7 @@
 
 #include "adaround/base/error.h"
 #include "rounding/block_driver.h"
+#include "rounding/layer_gram.h"
 #include "rounding/straight_through.h"
 
 namespace adaround {
@@ -25,7 +26,7 @@ class StraightThroughSolver final : public RoundingSolver {
   }
 
   RoundingResult Solve(const RoundingProblem& problem, const SolveContext& context) const override {
-    const bool exact = HasExactGradient(problem, options_);
+    const bool exact = HasExactGradient(ExtentOf(problem), options_);
     BlockNeeds needs;
     needs.gram = exact;
     needs.ridge = options_.ridge;
@@ -51,6 +52,10 @@ class StraightThroughSolver final : public RoundingSolver {
     return result;
   }
   bool StaysAtFloorOrCeil() const override { return false; }
+  int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
+    const bool exact = HasExactGradient(layer, options_);
+    return exact ? GramBytes(layer, num_threads, sizeof(float)) : 0;
+  }
 
  private:
   AdaRoundOptions options_;

@@ -68,8 +68,9 @@ using Search = std::function<Found(const QuadraticProblem&, const SolveContext&,
 
 class TaskQuboSolver final : public RoundingSolver {
  public:
-  TaskQuboSolver(std::string strategy, Search search)
-      : strategy_(std::move(strategy)), search_(std::move(search)) {}
+  // The search holds `num_matrices` over pairs of the layer's weights, float32.
+  TaskQuboSolver(std::string strategy, Search search, int64_t num_matrices)
+      : strategy_(std::move(strategy)), search_(std::move(search)), num_matrices_(num_matrices) {}
 
   RoundingResult Solve(const RoundingProblem& problem, const SolveContext& context) const override {
     ADAROUND_CHECK(problem.task_curvature != nullptr);
@@ -94,10 +95,15 @@ class TaskQuboSolver final : public RoundingSolver {
   }
 
   bool StaysAtFloorOrCeil() const override { return true; }
+  int64_t PairBytes(const LayerExtent& layer, int /*num_threads*/) const override {
+    const int64_t num_weights = layer.num_rows * layer.row_length;
+    return num_matrices_ * num_weights * num_weights * int64_t{sizeof(float)};
+  }
 
  private:
   std::string strategy_;
   Search search_;
+  int64_t num_matrices_;
 };
 
 }  // namespace
@@ -109,7 +115,8 @@ std::unique_ptr<RoundingSolver> MakeTaskCrossEntropySolver(const CrossEntropyOpt
         CrossEntropyResult result = SearchByCrossEntropy(problem, options, stream,
                                                          context.num_threads, context.should_stop);
         return Found{std::move(result.up), result.energy, result.num_rounds};
-      });
+      },
+      1);
 }
 
 std::unique_ptr<RoundingSolver> MakeTaskTabuSolver(const TabuOptions& options) {
@@ -119,7 +126,8 @@ std::unique_ptr<RoundingSolver> MakeTaskTabuSolver(const TabuOptions& options) {
         TabuResult result =
             SearchByTabu(problem, options, TabuStart::kReference, stream, context.should_stop);
         return Found{std::move(result.up), result.energy, result.num_flips};
-      });
+      },
+      0);
 }
 
 }  // namespace adaround

@@ -106,8 +106,15 @@ TEST(MeasureMoments, MatchesANaiveComputation) {
   const CalibrationSet samples = Samples(graph);
   ChannelMomentsMap one;
   ChannelMomentsMap two;
-  MeasureMoments(graph, layers.layers, samples, 1, nullptr, one);
-  MeasureMoments(graph, layers.layers, samples, 2, nullptr, two);
+  MomentPasses passes;
+  MeasureMoments(graph, layers.layers, samples, 1, nullptr, one, passes);
+  const int64_t num_macs = passes.num_macs;
+  EXPECT_GT(num_macs, 0);
+  MeasureMoments(graph, layers.layers, samples, 2, nullptr, two, passes);
+  EXPECT_EQ(passes.num_macs, 2 * num_macs);
+  // What is known is not measured again.
+  MeasureMoments(graph, layers.layers, samples, 2, nullptr, two, passes);
+  EXPECT_EQ(passes.num_macs, 2 * num_macs);
   ASSERT_EQ(one.size(), layers.layers.size());
   for (const LinearLayer& layer : layers.layers) {
     EXPECT_EQ(one.at(layer.output).mean, two.at(layer.output).mean);

@@ -81,8 +81,10 @@ TEST(TransformNetwork, DoesNothingUnlessAsked) {
   FoldBatchNorm(graph);
   StepObserver observer;
   ChannelMomentsMap moments;
+  MomentPasses passes;
   const Graph same =
-      TransformNetwork(graph, Samples(graph), QuickQuantizeOptions(), moments, &observer);
+      TransformNetwork(graph, Samples(graph), QuickQuantizeOptions(), moments, passes, &observer);
+  EXPECT_EQ(passes.num_macs, 0);
   EXPECT_TRUE(observer.names.empty());
   for (const auto& [name, tensor] : graph.initializers) {
     EXPECT_EQ(RelativeDifference(same.initializers.at(name), tensor), 0.0) << name;
@@ -104,12 +106,14 @@ TEST(TransformNetwork, MomentsAreThoseOfTheTransformedNetwork) {
   options.transform.absorb_bias = true;
   StepObserver observer;
   ChannelMomentsMap moments;
-  MeasureMoments(graph, FindLinearLayers(graph).layers, samples, 1, nullptr, moments);
+  MomentPasses passes;
+  MeasureMoments(graph, FindLinearLayers(graph).layers, samples, 1, nullptr, moments, passes);
   const ChannelMomentsMap before = moments;
-  const Graph transformed = TransformNetwork(graph, samples, options, moments, &observer);
+  const Graph transformed = TransformNetwork(graph, samples, options, moments, passes, &observer);
   EXPECT_EQ(observer.names, (std::vector<std::string>{"equalize", "absorb-bias"}));
   ChannelMomentsMap measured;
-  MeasureMoments(transformed, FindLinearLayers(transformed).layers, samples, 1, nullptr, measured);
+  MeasureMoments(transformed, FindLinearLayers(transformed).layers, samples, 1, nullptr, measured,
+                 passes);
   ASSERT_EQ(measured.size(), moments.size());
   for (const auto& [name, found] : moments) {
     for (size_t c = 0; c < found.mean.size(); ++c) {
