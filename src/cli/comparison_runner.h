@@ -36,9 +36,9 @@ struct ComparisonSetup {
 class ComparisonRunner {
  public:
   // Plans every run, and checks what can be checked before the first.
-  // Throws Error(kInvalidArgument): more samples wanted than there are, an amount twice, a row whose
-  // options fit no layer, --calib-labels beside other samples than its own; as OpenCalibrationFiles,
-  // CalibrationSet and ReadCalibLabels do.
+  // Throws Error(kInvalidArgument): more samples wanted than there are, an amount twice, a row
+  // whose options fit no layer, --calib-labels beside other samples than its own; as
+  // OpenCalibrationFiles, CalibrationSet and ReadCalibLabels do.
   ComparisonRunner(const Graph& graph, ComparisonSetup setup);
 
   int64_t num_runs() const;

@@ -16,8 +16,8 @@ struct SourceDigests {
   std::string calib_labels;  // DigestOfData; "" without them
 };
 
-// Everything that determines the result of a run, and nothing else. `num_samples` of the calibration
-// data are used.
+// Everything that determines the result of a run, and nothing else. `num_samples` of the
+// calibration data are used.
 std::map<std::string, std::string> Provenance(const SourceDigests& digests,
                                               const QuantizeOptions& options, int64_t num_samples);
 

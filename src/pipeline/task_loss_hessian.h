@@ -62,8 +62,8 @@ class TaskLossHessian {
   };
 
   // H over these samples, symmetric, row-major.  Sums are float32 products of fixed chunks.
-  // Throws Error(kNumerical), naming the sample, where a logit or derivative is not finite; of label
-  // maps as ReadFittingMap.
+  // Throws Error(kNumerical), naming the sample, where a logit or derivative is not finite; of
+  // label maps as ReadFittingMap.
   std::vector<float> Matrix(const std::vector<int64_t>& samples, int num_threads,
                             const Progress& progress) const;
 

@@ -444,7 +444,8 @@ TEST(TaskLossHessian, RefusesLabelsThatDoNotFit) {
   refuses(example, folders, ErrorCode::kUnsupported, {"2 sub-folders", "the network has 3"});
   Example map(SmallMapNet(), "^hidden$", RandomTensor({2, 2, 2, 2}, 3));
   refuses(map, ClassLabels({0, 1}), ErrorCode::kUnsupported, {"4 positions", "label maps"});
-  refuses(map, MapLabels({{0, 1, 2, 3}, {0, 0, 0, 0}}, 2), ErrorCode::kMalformed, {"label 3 of map 0"});
+  refuses(map, MapLabels({{0, 1, 2, 3}, {0, 0, 0, 0}}, 2), ErrorCode::kMalformed,
+          {"label 3 of map 0"});
   // Later maps are looked at as they are needed.
   map.options.task_hessian.labels = MapLabels({{0, 1, 2, 255}, {0, 7, 0, 0}}, 2);
   ExpectErrorWith(ErrorCode::kMalformed, {"label 7 of map 1"},
