@@ -67,8 +67,8 @@ struct Sums {
 }  // namespace
 
 void MeasureMoments(const Graph& graph, const std::vector<LinearLayer>& layers,
-                    const CalibrationSet& samples, int num_threads, ProgressObserver* observer,
-                    ChannelMomentsMap& moments) {
+                    const CalibrationSet& samples, const SampleSplit& split, int num_threads,
+                    ProgressObserver* observer, ChannelMomentsMap& moments) {
   std::map<std::string, ChannelPlace> places;
   std::set<std::string> wanted;
   for (const LinearLayer& layer : layers) {
@@ -88,6 +88,7 @@ void MeasureMoments(const Graph& graph, const std::vector<LinearLayer>& layers,
     std::map<std::string, Sums>& sums = chunks[static_cast<size_t>(chunk)];
     const int64_t end = (chunk + 1) * num_samples / num_chunks;
     for (int64_t sample = chunk * num_samples / num_chunks; sample < end; ++sample) {
+      if (split.held_out[static_cast<size_t>(sample)]) continue;
       if (observer != nullptr && observer->ShouldStop()) {
         throw Error(ErrorCode::kCancelled, "stopped on request");
       }
@@ -96,7 +97,7 @@ void MeasureMoments(const Graph& graph, const std::vector<LinearLayer>& layers,
                      if (wanted.contains(name)) sums[name].Add(value, places.at(name));
                    });
       const int64_t now_done = ++done;
-      if (observer != nullptr) observer->OnProgress("channel moments", now_done, num_samples);
+      if (observer != nullptr) observer->OnProgress("channel moments", now_done, split.num_search);
     }
   });
   for (const std::string& name : wanted) {

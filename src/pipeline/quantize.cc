@@ -65,8 +65,8 @@ int64_t WorkingBytes(const PreparedNetwork& network, const QuantizeOptions& opti
       largest_pool += num_weights * num_weights * 4;
     }
   }
-  return kProgramBytes + options.caller_bytes + 4 * parameter_bytes + 2 * options.num_threads * network.peak_sample_bytes +
-         largest_pool;
+  return kProgramBytes + options.caller_bytes + 4 * parameter_bytes +
+         2 * options.num_threads * network.peak_sample_bytes + largest_pool;
 }
 
 int64_t StoreBudget(const PreparedNetwork& network, const QuantizeOptions& options) {
@@ -207,10 +207,10 @@ class NetworkQuantizer {
   void FindExpectedInputs() {
     const Clock::time_point start = Clock::now();
     const std::vector<LinearLayer> layers = FindLinearLayers(network_.graph).layers;
-    MeasureMoments(network_.graph, layers, samples_, options_.num_threads, observer_,
+    MeasureMoments(network_.graph, layers, samples_, split_, options_.num_threads, observer_,
                    network_.moments);
     const std::vector<ExpectedInput> inputs =
-        ExpectedInputs(network_.graph, layers, network_.moments);
+        ExpectedInputs(network_.graph, layers, network_.moments, network_.tensors);
     for (size_t i = 0; i < layers.size(); ++i) expected_inputs_[layers[i].node] = inputs[i];
     result_.forward_seconds += SecondsSince(start);
   }
@@ -709,7 +709,10 @@ QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
 
 QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& samples,
                                        const QuantizeOptions& options) {
-  const PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, nullptr);
+  // Absorption moves values alone, and measures all samples for that.
+  QuantizeOptions shaping = options;
+  shaping.transform.absorb_bias = false;
+  const PreparedNetwork network = PrepareNetwork(std::move(graph), samples, shaping, nullptr);
   CheckRowLengths(network, options);
   if (!FindRoundingMethod(options.method).row_wise) {
     CheckTaskLayers(network, options.method);
