@@ -67,6 +67,80 @@ void Expect(const Graph& graph, const LinearLayer& source, const LayerActivation
   input.unknown_because.clear();
 }
 
+// Product of a transposed convolution's strides; nothing where one does not divide the kernel.
+std::optional<int64_t> DividingStrides(const Graph& graph, const LinearLayer& layer) {
+  std::vector<int64_t> ones(layer.kernel_shape.size(), 1);
+  const std::vector<int64_t> strides = graph.nodes[layer.node].GetInts("strides", ones);
+  int64_t product = 1;
+  for (size_t d = 0; d < layer.kernel_shape.size() && d < strides.size(); ++d) {
+    if (strides[d] < 1 || layer.kernel_shape[d] % strides[d] != 0) return std::nullopt;
+    product *= strides[d];
+  }
+  return product;
+}
+
+// A network whose layers read what Gathers of channels before them read.
+struct WithoutGathers {
+  Graph graph;
+  std::vector<LinearLayer> layers;
+  // Per layer: the channel that each of its inputs is; empty where no Gather was taken away.
+  std::vector<std::vector<int64_t>> sources;
+};
+
+// The channels that a Gather before the layer puts in a row, of how many.
+std::optional<std::pair<std::vector<int64_t>, int64_t>> GatheredChannels(
+    const Graph& graph, const Node& node, const LinearLayer& layer,
+    const std::map<std::string, TensorFacts>& tensors) {
+  if (node.op != "Gather" || layer.num_groups != 1 || node.inputs.size() != 2) return std::nullopt;
+  const auto indices = graph.initializers.find(node.inputs[1]);
+  const auto read = tensors.find(node.inputs[0]);
+  if (indices == graph.initializers.end() || indices->second.rank() != 1 ||
+      indices->second.dtype() != DType::kInt64 || read == tensors.end()) {
+    return std::nullopt;
+  }
+  const Shape& shape = read->second.shape;
+  const auto rank = static_cast<int64_t>(shape.size());
+  const int64_t given = node.GetInt("axis", 0);
+  const int64_t axis = given < 0 ? given + rank : given;
+  const bool is_product = layer.kind == LinearKind::kMatMul || layer.kind == LinearKind::kGemm;
+  if (axis < 1 || axis >= rank || axis != (is_product ? rank - 1 : 1)) return std::nullopt;
+  const int64_t extent = shape[static_cast<size_t>(axis)];
+  std::vector<int64_t> sources = ToInt64Vector(indices->second);
+  for (int64_t& source : sources) {
+    if (source < 0) source += extent;
+    if (source < 0 || source >= extent) return std::nullopt;
+  }
+  return std::make_pair(std::move(sources), extent);
+}
+
+WithoutGathers LookThroughGathers(const Graph& graph, const std::vector<LinearLayer>& layers,
+                                  const std::map<std::string, TensorFacts>& tensors) {
+  WithoutGathers result{graph, layers, std::vector<std::vector<int64_t>>(layers.size())};
+  const auto producers = graph.Producers();
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const auto producer = producers.find(layers[i].input);
+    if (producer == producers.end()) continue;
+    const Node& gather = graph.nodes[producer->second];
+    const auto gathered = GatheredChannels(graph, gather, layers[i], tensors);
+    if (!gathered) continue;
+    // Only the weight's shape is looked at.
+    LinearLayer& layer = result.layers[i];
+    Shape shape = graph.initializers.at(layer.weight).shape();
+    const auto [sources, extent] = *gathered;
+    int64_t& inputs = shape[layer.weight_axis == 0 ? 1 : 0];
+    if (inputs != static_cast<int64_t>(sources.size())) continue;
+    layer.row_length = layer.row_length / inputs * extent;
+    inputs = extent;
+    layer.input = gather.inputs[0];
+    layer.weight += " (as gathered by node " + std::to_string(layer.node) + ")";
+    result.graph.initializers[layer.weight] = Tensor(DType::kFloat32, shape);
+    result.graph.nodes[layer.node].inputs[0] = layer.input;
+    result.graph.nodes[layer.node].inputs[1] = layer.weight;
+    result.sources[i] = sources;
+  }
+  return result;
+}
+
 }  // namespace
 
 std::vector<double> EmpiricalCorrection(const SampledColumns& samples,
@@ -106,8 +180,10 @@ std::optional<double> NormalExpectation(const Activation& f, double mean, double
 
 std::vector<ExpectedInput> ExpectedInputs(const Graph& graph,
                                           const std::vector<LinearLayer>& layers,
-                                          const ChannelMomentsMap& moments) {
-  const auto consumers = graph.Consumers();
+                                          const ChannelMomentsMap& moments,
+                                          const std::map<std::string, TensorFacts>& tensors) {
+  const WithoutGathers seen = LookThroughGathers(graph, layers, tensors);
+  const auto consumers = seen.graph.Consumers();
   std::vector<ExpectedInput> inputs(layers.size());
   for (ExpectedInput& input : inputs) {
     input.unknown_because = "its input is not the activated output of one layer";
@@ -115,15 +191,35 @@ std::vector<ExpectedInput> ExpectedInputs(const Graph& graph,
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto known = moments.find(layers[i].output);
     const LayerActivation found =
-        FindActivation(graph, consumers, layers[i].output, OutputChannels(layers[i]));
-    for (const ChannelPath& path : FollowChannels(graph, layers, consumers, i, {}).paths) {
+        FindActivation(seen.graph, consumers, layers[i].output, OutputChannels(layers[i]));
+    for (const ChannelPath& path :
+         FollowChannels(seen.graph, seen.layers, consumers, i, {}).paths) {
       ExpectedInput& input = inputs[path.reader];
       if (known == moments.end()) {
         input.unknown_because =
             "the calibration data does not reach layer '" + Printable(layers[i].name) + "'";
       } else {
-        Expect(graph, layers[i], found, known->second, path, input);
+        Expect(seen.graph, layers[i], found, known->second, path, input);
       }
+    }
+  }
+  for (size_t i = 0; i < layers.size(); ++i) {
+    ExpectedInput& input = inputs[i];
+    if (input.mean.empty()) continue;
+    if (!seen.sources[i].empty()) {
+      std::vector<double> mean;
+      for (const int64_t source : seen.sources[i]) {
+        mean.push_back(input.mean[static_cast<size_t>(source)]);
+      }
+      input.mean = std::move(mean);
+    }
+    if (layers[i].kind != LinearKind::kConvTranspose) continue;
+    if (const std::optional<int64_t> strides = DividingStrides(graph, layers[i])) {
+      input.kernel_share = 1.0 / static_cast<double>(*strides);
+    } else {
+      input.mean.clear();
+      input.unknown_because =
+          "its strides do not divide its kernel, so that outputs meet unequal parts of it";
     }
   }
   return inputs;
@@ -141,7 +237,8 @@ std::vector<double> AnalyticCorrection(const LinearLayer& layer, const Tensor& w
                          sum += static_cast<double>(w[k]) - w_hat[k];
                        }
                        correction[static_cast<size_t>(out)] +=
-                           layer.input_factor * sum * input.mean[static_cast<size_t>(in)];
+                           layer.input_factor * input.kernel_share * sum *
+                           input.mean[static_cast<size_t>(in)];
                      });
   return correction;
 }

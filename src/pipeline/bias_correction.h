@@ -1,6 +1,7 @@
 // Corrects biases for the shift that rounding gives the mean of a layer's outputs.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "adaround/graph/graph.h"
 #include "graph/channel_moments.h"
 #include "graph/linear_layer.h"
+#include "pipeline/prepared_network.h"
 #include "rounding/rounding_problem.h"
 #include "tensor/activation.h"
 
@@ -35,19 +37,26 @@ struct ExpectedInput {
   // E[x] of each input channel, of all groups together; empty where it cannot be derived.
   std::vector<double> mean;
   std::string unknown_because;
+  // Part of the kernel's weights that meet an input at one position of the output, on average: a
+  // transposed convolution with strides puts zeros between its inputs.
+  double kernel_share = 1.0;
 };
 
 // Per layer: its inputs must be outputs of one layer with `moments`, behind an activation of the
 // piecewise linear family (per channel or not), behind which only means over positions and changes
 // of shape follow. Sums, concatenations, other pools and padding nodes change the distribution.
-// The zeros that pad a convolution are not counted, as in the paper.
-// `layers` are FindLinearLayers(graph).layers.
+// The zeros that pad a convolution are not counted, as in the paper. Transposed convolutions need
+// strides that divide the kernel: all outputs then meet equally many of its weights.
+// A Gather of channels directly before a layer, as SplitOutlierChannels() makes, is looked through.
+// `layers` are FindLinearLayers(graph).layers; `tensors` holds the shapes of what such a Gather
+// reads (layers behind others are unknown).
 std::vector<ExpectedInput> ExpectedInputs(const Graph& graph,
                                           const std::vector<LinearLayer>& layers,
-                                          const ChannelMomentsMap& moments);
+                                          const ChannelMomentsMap& moments,
+                                          const std::map<std::string, TensorFacts>& tensors);
 
-// Analytic correction (arXiv:1906.04721, section 4.2.1): -(W_hat - W) E[x] per row. Both weights
-// lie in the layer's own order, as in the graph.
+// Analytic correction (arXiv:1906.04721, section 4.2.1): -(W_hat - W) E[x] per row, times the
+// input's kernel_share. Both weights lie in the layer's own order, as in the graph.
 // REQUIRES: the input's mean is known.
 std::vector<double> AnalyticCorrection(const LinearLayer& layer, const Tensor& weight,
                                        const Tensor& rounded_weight, const ExpectedInput& input);

@@ -67,8 +67,8 @@ struct Sums {
 }  // namespace
 
 void MeasureMoments(const Graph& graph, const std::vector<LinearLayer>& layers,
-                    const CalibrationSet& samples, int num_threads, ProgressObserver* observer,
-                    ChannelMomentsMap& moments, MomentPasses& passes) {
+                    const CalibrationSet& samples, const SampleSplit& split, int num_threads,
+                    ProgressObserver* observer, ChannelMomentsMap& moments, MomentPasses& passes) {
   std::map<std::string, ChannelPlace> places;
   std::set<std::string> wanted;
   for (const LinearLayer& layer : layers) {
@@ -80,19 +80,23 @@ void MeasureMoments(const Graph& graph, const std::vector<LinearLayer>& layers,
   if (wanted.empty()) return;
   const Executor executor(graph);
   const ExecutionPlan plan = executor.PlanAndFree(samples.names(), wanted);
-  const int64_t num_samples =
-      std::min(samples.num_samples(), passes.max_samples.value_or(samples.num_samples()));
+  std::vector<int64_t> measured;
+  for (int64_t sample = 0; sample < samples.num_samples(); ++sample) {
+    if (!split.held_out[static_cast<size_t>(sample)]) measured.push_back(sample);
+  }
+  const auto num_search = static_cast<int64_t>(measured.size());
+  const int64_t num_samples = std::min(num_search, passes.max_samples.value_or(num_search));
   const int64_t num_chunks = std::min(kMaxChunks, num_samples);
   std::vector<std::map<std::string, Sums>> chunks(static_cast<size_t>(num_chunks));
   std::atomic<int64_t> done{0};
   ParallelFor(num_chunks, num_threads, [&](int64_t chunk) {
     std::map<std::string, Sums>& sums = chunks[static_cast<size_t>(chunk)];
     const int64_t end = (chunk + 1) * num_samples / num_chunks;
-    for (int64_t sample = chunk * num_samples / num_chunks; sample < end; ++sample) {
+    for (int64_t i = chunk * num_samples / num_chunks; i < end; ++i) {
       if (observer != nullptr && observer->ShouldStop()) {
         throw Error(ErrorCode::kCancelled, "stopped on request");
       }
-      executor.Run(plan, GivenTensors(samples, plan.needed, sample, false),
+      executor.Run(plan, GivenTensors(samples, plan.needed, measured[static_cast<size_t>(i)], false),
                    [&](const std::string& name, const Tensor& value) {
                      if (wanted.contains(name)) sums[name].Add(value, places.at(name));
                    });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <regex>
+#include <utility>
 
 #include "adaround/base/did_you_mean.h"
 #include "adaround/base/error.h"
@@ -109,7 +110,11 @@ LayerGrid PlannedGrid(const LayerPlan& entry, const QuantizeOptions& options) {
   return grid;
 }
 
+// Anew, whatever was chosen before.
 void ChooseLayers(const QuantizeOptions& options, PreparedNetwork& network) {
+  network.layers.clear();
+  network.left.clear();
+  network.plan.clear();
   const LinearLayers found = FindLinearLayers(network.graph);
   const std::map<std::string, const LayerPlan*> planned = PlanByLayer(options.plan, found);
   for (const SkippedLayer& skipped : found.skipped) {
@@ -331,6 +336,7 @@ PreparedNetwork PrepareNetwork(Graph graph, const CalibrationSet& samples,
                                const QuantizeOptions& options, QuantizeObserver* observer,
                                std::optional<int64_t> max_moment_samples) {
   ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
+  samples.CheckUsable();
   PreparedNetwork network;
   FoldConstants(graph);
   network.num_folded_batch_norms = FoldBatchNorm(graph, &network.moments);
@@ -338,14 +344,19 @@ PreparedNetwork PrepareNetwork(Graph graph, const CalibrationSet& samples,
   network.graph = TransformNetwork(std::move(graph), samples, options, network.moments,
                                    network.moment_passes, observer);
   ChooseLayers(options, network);
+  if (options.transform.split_outliers > 0.0) {
+    std::map<std::string, LayerGrid> grids;
+    for (const ChosenLayer& layer : network.layers) grids[layer.linear.name] = layer.grid;
+    network.graph = SplitOutliers(std::move(network.graph), grids,
+                                  options.transform.split_outliers, observer);
+    ChooseLayers(options, network);
+  }
   if (options.bias_correction != BiasCorrection::kNone) {
     std::vector<LinearLayer> chosen;
     for (size_t i = 0; i < network.layers.size(); ++i) {
       if (network.layers[i].first_with_weight == i) chosen.push_back(network.layers[i].linear);
     }
     GiveOwnBiases(network.graph, chosen);
-    network.layers.clear();
-    network.left.clear();
     ChooseLayers(options, network);
   }
   const auto producers = network.graph.Producers();
@@ -359,7 +370,6 @@ PreparedNetwork PrepareNetwork(Graph graph, const CalibrationSet& samples,
                       "are folded; give the tensor behind them instead");
     }
   }
-  samples.CheckUsable();
   SeparateGivenOutputs(samples, network);
   TraceShapes(samples, network);
   return network;

@@ -165,10 +165,10 @@ class NetworkQuantizer {
   void FindExpectedInputs() {
     const Clock::time_point start = Clock::now();
     const std::vector<LinearLayer> layers = FindLinearLayers(network_.graph).layers;
-    MeasureMoments(network_.graph, layers, samples_, options_.num_threads, observer_,
+    MeasureMoments(network_.graph, layers, samples_, split_, options_.num_threads, observer_,
                    network_.moments, network_.moment_passes);
     const std::vector<ExpectedInput> inputs =
-        ExpectedInputs(network_.graph, layers, network_.moments);
+        ExpectedInputs(network_.graph, layers, network_.moments, network_.tensors);
     for (size_t i = 0; i < layers.size(); ++i) expected_inputs_[layers[i].node] = inputs[i];
     result_.forward_seconds += SecondsSince(start);
   }
@@ -705,11 +705,13 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
   const int64_t budget = StoreBudget(network, options);
   const SegmentPlan plan =
       PlanSegments(network.planned, network.live_bytes, samples.num_samples(), budget);
+  const SampleSplit split = SplitSamples(samples.num_samples(), options.held_out_fraction);
   if (options.bias_correction == BiasCorrection::kAnalytic) {
-    MeasureMoments(network.graph, FindLinearLayers(network.graph).layers, samples,
+    MeasureMoments(network.graph, FindLinearLayers(network.graph).layers, samples, split,
                    options.num_threads, nullptr, network.moments, network.moment_passes);
   }
-  prediction.forward_macs = (plan.cost + network.moment_passes.num_macs) * samples.num_samples();
+  prediction.forward_macs = plan.cost * samples.num_samples() +
+                            network.moment_passes.num_macs * split.num_search;
   if (options.act_bits) {
     const int64_t passes = NeedsHistogram(options.act_range_estimator) ? 2 : 1;
     prediction.forward_macs += passes * network.macs_per_sample * samples.num_samples();

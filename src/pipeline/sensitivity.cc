@@ -102,7 +102,7 @@ class SensitivityAnalysis {
     for (LayerSensitivity& layer : result_.layers) {
       const std::string& weight = weights_.at(layer.name);
       layer.alone = Measure(layer.name + " alone", OnlyLayer(independent, weight));
-      layer.all_but = Measure("all but " + layer.name, AllBut(network, weight));
+      layer.all_but = Measure("all but " + layer.name, AllBut(independent, weight));
       layer.noise = NoiseOf(layer.alone);
     }
     Rank(result_.layers);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <map>
+#include <set>
 
 #include "adaround/base/error.h"
 #include "adaround/graph/image_layout.h"
@@ -23,18 +25,85 @@ namespace {
 constexpr int64_t kRowsPerChunk = 512;
 constexpr int64_t kMatrixRowsPerTask = 64;
 
+// The node that makes the tensor's values, behind those that only say how they lie; null for none.
+const Node* MakerOfValues(const Graph& graph, const std::map<std::string, size_t>& producers,
+                          const std::string& tensor) {
+  constexpr const char* kLayouts[] = {"Cast",    "Flatten",   "Identity", "Reshape",
+                                      "Squeeze", "Transpose", "Unsqueeze"};
+  const Node* node = nullptr;
+  for (auto maker = producers.find(tensor); maker != producers.end();
+       maker = producers.find(node->inputs.at(0))) {
+    node = &graph.nodes[maker->second];
+    if (std::find(std::begin(kLayouts), std::end(kLayouts), node->op) == std::end(kLayouts)) {
+      return node;
+    }
+  }
+  return nullptr;
+}
+
+struct Logits {
+  std::string tensor;
+  const Node* softmax = nullptr;  // that reads them on the way to the output, if one does
+};
+
 // Where the cross-entropy looks: behind a Softmax, probabilities would be taken for logits.
 // Logarithms of probabilities are logits of the same distribution.
-std::string FindLogits(const Graph& graph) {
+Logits FindLogits(const Graph& graph) {
   if (graph.outputs.empty()) {
     throw Error(ErrorCode::kUnsupported, "the network names no output: there is no task loss");
   }
-  std::string logits = graph.outputs.front();
   const auto producers = graph.Producers();
-  const auto producer = producers.find(logits);
-  if (producer == producers.end()) return logits;
-  const Node& node = graph.nodes[producer->second];
-  return node.op == "Softmax" ? node.inputs.at(0) : logits;
+  Logits logits{graph.outputs.front(), nullptr};
+  const Node* maker = MakerOfValues(graph, producers, logits.tensor);
+  if (maker != nullptr && maker->op == "Softmax") {
+    logits = {maker->inputs.at(0), maker};
+    maker = MakerOfValues(graph, producers, logits.tensor);
+  }
+  if (maker != nullptr && (maker->op == "Softmax" || maker->op == "Sigmoid")) {
+    throw Error(ErrorCode::kUnsupported,
+                "the cross-entropy needs scores before any Softmax; node '" +
+                    Printable(maker->name) + "' (" + maker->op + ") in front of output '" +
+                    Printable(graph.outputs.front()) + "' makes no such scores");
+  }
+  return logits;
+}
+
+// Whether the Softmax makes one distribution over the classes at each position.
+bool IsOverClasses(const Node& softmax, int64_t opset, const Shape& shape, int64_t class_axis) {
+  const auto rank = static_cast<int64_t>(shape.size());
+  const int64_t given = softmax.GetInt("axis", opset < 13 ? 1 : -1);
+  const int64_t first = given < 0 ? given + rank : given;
+  if (first < 0 || first >= rank) return false;
+  // Before opset 13 it runs over all dimensions from the axis on.
+  const int64_t last = opset < 13 ? rank - 1 : first;
+  for (int64_t d = first; d <= last; ++d) {
+    if (d != class_axis && shape[static_cast<size_t>(d)] != 1) return false;
+  }
+  return first <= class_axis && class_axis <= last;
+}
+
+// With a given tensor between the layer and the loss, derivatives would miss what passes through.
+void CheckNothingGivenBehind(const Graph& graph, const LinearLayer& layer,
+                             const CalibrationSet& samples,
+                             const std::vector<std::string>& needed) {
+  std::set<std::string> behind = {layer.weight};
+  for (const Node& node : graph.nodes) {
+    if (std::none_of(node.inputs.begin(), node.inputs.end(),
+                     [&](const std::string& input) { return behind.contains(input); })) {
+      continue;
+    }
+    for (const std::string& output : node.outputs) {
+      if (!output.empty()) behind.insert(output);
+    }
+  }
+  for (const std::string& name : needed) {
+    if (!samples.Has(name) || !behind.contains(name)) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                "calibration tensor '" + Printable(name) + "' lies behind layer '" +
+                    Printable(layer.name) +
+                    "': the task loss's derivative needs what the network itself makes there; "
+                    "leave it out");
+  }
 }
 
 void Call(const std::function<void()>& function) {
@@ -135,9 +204,11 @@ TaskLossHessian::TaskLossHessian(const PreparedNetwork& network, const Executor&
   weight_ = linear.weight;
   positions_ = ChannelLayout{linear.weight_axis, linear.weight_groups}.RowMajorPositions(
       graph.initializers.at(weight_).shape());
-  logits_ = FindLogits(graph);
+  const Logits found = FindLogits(graph);
+  logits_ = found.tensor;
   // Shapes come from a run, and the prepared network knows them up to the layer only.
   const ExecutionPlan plan = executor.Plan(samples.names(), {logits_});
+  CheckNothingGivenBehind(graph, linear, samples, plan.needed);
   const Tensor first = executor.Run(plan, GivenTensors(samples, plan.needed, 0, false)).at(logits_);
   const Shape& shape = first.shape();
   channels_last_ =
@@ -151,6 +222,13 @@ TaskLossHessian::TaskLossHessian(const PreparedNetwork& network, const Executor&
                 "...]; output '" +
                     Printable(logits_) + "' is " + std::string(DTypeName(first.dtype())) + " " +
                     ShapeToString(shape));
+  }
+  if (found.softmax != nullptr &&
+      !IsOverClasses(*found.softmax, graph.opset, shape, class_axis_)) {
+    throw Error(ErrorCode::kUnsupported,
+                "node '" + Printable(found.softmax->name) + "' (Softmax) does not run over the " +
+                    "classes of '" + Printable(logits_) + "', dimension " +
+                    std::to_string(class_axis_) + " of " + ShapeToString(shape));
   }
   num_classes_ = first.dim(class_axis_);
   num_map_positions_ = first.num_elements() / num_classes_;

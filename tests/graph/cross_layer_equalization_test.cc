@@ -7,6 +7,7 @@
 
 #include "graph/linear_layer.h"
 #include "graph/passes/find_activation.h"
+#include "support/error_testing.h"
 #include "support/graph_testing.h"
 
 namespace adaround {
@@ -23,7 +24,7 @@ using testing::RunGraph;
 // Rescaling rounds each weight and sum once more: 2^-24 a step over some hundred terms.
 constexpr double kTolerance = 2e-5;
 
-// Random weights whose slices along `axis` differ in size by up to 400.
+// Random weights whose slices along `axis` differ in size by up to 20.
 Tensor Uneven(const Shape& shape, uint32_t seed, int64_t axis = 0) {
   Tensor tensor = RandomTensor(shape, seed).Clone();
   int64_t inner = 1;
@@ -32,7 +33,7 @@ Tensor Uneven(const Shape& shape, uint32_t seed, int64_t axis = 0) {
   for (int64_t i = 0; i < tensor.num_elements(); ++i) {
     const int64_t slice = i / inner % extent;
     tensor.mutable_data<float>()[i] *=
-        std::exp(3.0F * std::sin(static_cast<float>(slice * 7 + seed)));
+        std::exp(1.5F * std::sin(static_cast<float>(slice * 7 + seed)));
   }
   return tensor;
 }
@@ -236,6 +237,59 @@ TEST(CrossLayerEqualization, InputChannelsThatNobodyReadsTakeTheMedianToo) {
   made.erase(made.begin() + 4);
   std::sort(made.begin(), made.end());
   EXPECT_NEAR(unread / made[2], 1.0, 1e-5);
+}
+
+// TwoConvs with one of its channels' weights multiplied, on either side.
+Graph WithFactor(const std::string& layer, int64_t channel, float factor) {
+  Graph graph = TwoConvs({Op("Relu", {"a"}, {"f"})});
+  Tensor weight = graph.initializers.at(layer + ".w").Clone();
+  for (int64_t i = 0; i < weight.num_elements(); ++i) {
+    if ((layer == "a" ? i / 3 : i % 6) == channel) weight.mutable_data<float>()[i] *= factor;
+  }
+  graph.initializers[layer + ".w"] = weight;
+  return graph;
+}
+
+TEST(CrossLayerEqualization, WeightsOfNextToNothingCountAsZeros) {
+  for (const std::string layer : {"a", "y"}) {
+    Graph zero = WithFactor(layer, 2, 0.0F);
+    const EqualizationResult wanted = EqualizeCrossLayer(zero, {});
+    for (const float factor : {1e-30F, 1e-12F, 1e-9F, 1e-6F, 1e-4F}) {
+      Graph graph = WithFactor(layer, 2, factor);
+      const Graph before = graph;
+      const EqualizationResult result = EqualizeCrossLayer(graph, {});
+      EXPECT_TRUE(result.has_converged);
+      EXPECT_EQ(result.num_dead_channels, 1);
+      for (size_t c = 0; c < 6; ++c) {
+        EXPECT_NEAR(result.pairs[0].scale[c] / wanted.pairs[0].scale[c], 1.0, 1e-5)
+            << layer << " channel " << c << " with " << factor;
+      }
+      const Tensor x = RandomTensor(kImage, 7);
+      EXPECT_LT(RelativeDifference(RunGraph(graph, {{"x", x}}, {"y"}).at("y"),
+                                   RunGraph(before, {{"x", x}}, {"y"}).at("y")),
+                kTolerance);
+    }
+  }
+}
+
+// Tiny on one side and as large on the other: the channel is as good as any.
+TEST(CrossLayerEqualization, TinyWeightsThatAreReadByLargeOnesAreLive) {
+  Graph graph = WithFactor("a", 2, 1e-5F);
+  Tensor reader = graph.initializers.at("y.w").Clone();
+  for (int64_t m = 0; m < 4; ++m) reader.mutable_data<float>()[m * 6 + 2] *= 1e5F;
+  graph.initializers["y.w"] = reader;
+  EXPECT_EQ(EqualizeCrossLayer(graph, {}).num_dead_channels, 0);
+  EXPECT_NEAR(NaiveRanges(graph, "a", true, 6)[2] / NaiveRanges(graph, "y", false, 6)[2], 1.0,
+              1e-4);
+}
+
+TEST(CrossLayerEqualization, StopsOnRequest) {
+  Graph graph = TwoConvs({Op("Relu", {"a"}, {"f"})});
+  int asked = 0;
+  testing::ExpectErrorWith(ErrorCode::kCancelled, {"stopped"}, [&] {
+    EqualizeCrossLayer(graph, {}, [&] { return ++asked == 4; });
+  });
+  EXPECT_EQ(asked, 4);
 }
 
 TEST(CrossLayerEqualization, AllZeroLayersStayAsTheyAre) {
@@ -452,6 +506,33 @@ TEST(CrossLayerEqualization, WhatCannotBeRescaledIsNoPair) {
                             {"e", Ints({7})},
                             {"ax", Ints({1})}}),
                   0, kImage);
+}
+
+TEST(CrossLayerEqualization, SaysWhichLayersItLeavesAndWhy) {
+  Graph old = TwoConvs({Op("Clip", {"a"}, {"f"}, {{"min", 0.0}, {"max", 6.0}})});
+  old.opset = 7;
+  EqualizationResult result = EqualizeCrossLayer(old, {});
+  EXPECT_TRUE(result.pairs.empty());
+  ASSERT_EQ(result.left.size(), 1U);
+  EXPECT_EQ(result.left[0],
+            "a: bounds per channel in place of 'f' need operator set 8; the model has 7");
+  // A weight that two layers read.
+  Graph shared = TwoConvs({Op("Relu", {"a"}, {"f"})});
+  shared.nodes.push_back(Op("Conv", {"x", "a.w", "a.b"}, {"b"}));
+  shared.outputs.push_back("b");
+  result = EqualizeCrossLayer(shared, {});
+  EXPECT_TRUE(result.pairs.empty());
+  ASSERT_EQ(result.left.size(), 1U);
+  EXPECT_NE(result.left[0].find("a: its weight is read elsewhere"), std::string::npos);
+}
+
+TEST(CrossLayerEqualization, TheLargestFloatIsNoBound) {
+  const float largest = std::numeric_limits<float>::max();
+  const Graph equalized =
+      ExpectEqualized(TwoConvs({Op("Clip", {"a", "low", "high"}, {"f"})},
+                               {{"low", Tensor::Scalar(0.0F)}, {"high", Tensor::Scalar(largest)}}),
+                      1, kImage);
+  EXPECT_EQ(equalized.nodes[1].op, "Clip");
 }
 
 TEST(CrossLayerEqualization, RescaledTensorsGetOtherNames) {

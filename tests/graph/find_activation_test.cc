@@ -321,6 +321,31 @@ TEST(FindActivation, BoundsAndSlopesPerChannel) {
   ExpectPerChannel({Op("PRelu", {"z", "slopes"}, {"y"})}, constants, "PRelu(per channel)");
 }
 
+TEST(FindActivation, OldSlopesLieAlongTheChannels) {
+  const auto find = [](const Tensor& slope, const ChannelPlace& place) {
+    Graph graph;
+    graph.opset = 6;
+    graph.nodes = {Op("Conv", {"x", "w"}, {"z"}), Op("PRelu", {"z", "slope"}, {"y"})};
+    graph.initializers = {{"slope", slope}};
+    graph.outputs = {"y"};
+    return FindActivation(graph, graph.Consumers(), "z", place).activation;
+  };
+  const ChannelActivation own = find(Floats({3}, {0.1F, 0.2F, -0.3F}), {3, 3, 4});
+  EXPECT_EQ(own.negative_slope, (std::vector<float>{0.1F, 0.2F, -0.3F}));
+  EXPECT_EQ(find(Floats({1}, {0.1F}), {3, 3, 4}).function.negative_slope, 0.1F);
+  EXPECT_EQ(find(Floats({3}, {0.1F, 0.1F, 0.1F}), {3, 3, 4}).function.negative_slope, 0.1F);
+  // Along dimension 1 of three, where channels are last.
+  EXPECT_TRUE(find(Floats({3}, {0.1F, 0.2F, 0.3F}), {3, 1, 3}).negative_slope.empty());
+}
+
+TEST(FindActivation, TheLargestFloatIsNoBound) {
+  const float largest = std::numeric_limits<float>::max();
+  const LayerActivation found =
+      Find({Op("Clip", {"z", "low", "high"}, {"y"})},
+           {{"low", Tensor::Scalar(0.0F)}, {"high", Tensor::Scalar(largest)}});
+  EXPECT_EQ(found.activation.function.upper, std::numeric_limits<float>::infinity());
+}
+
 TEST(FindActivation, ConstantsAlongOtherDimensionsAreNotPerChannel) {
   const std::map<std::string, Tensor> constants = {{"rows", Floats({1, 1, 3, 1}, {1, 2, 3})},
                                                    {"last", Floats({3}, {1, 2, 3})},

@@ -63,6 +63,12 @@ float Largest(const Tensor& tensor) {
   return largest;
 }
 
+OutlierSplit SplitAll(const OutlierSplitOptions& options, Graph& graph) {
+  std::map<std::string, OutlierSplitOptions> all;
+  for (const LinearLayer& layer : FindLinearLayers(graph).layers) all[layer.name] = options;
+  return SplitOutlierChannels(all, graph);
+}
+
 OutlierSplitOptions Ratio(double ratio, bool scale_per_row = false, int steps = 7) {
   OutlierSplitOptions options;
   options.ratio = ratio;
@@ -76,7 +82,7 @@ TEST(SplitOutlierChannels, EveryKindComputesTheSame) {
     for (const bool scale_per_row : {false, true}) {
       const Graph before = EveryKind();
       Graph after = DeepCopy(before);
-      const OutlierSplit split = SplitOutlierChannels(Ratio(ratio, scale_per_row), after);
+      const OutlierSplit split = SplitAll(Ratio(ratio, scale_per_row), after);
       const auto no_violations = std::vector<std::string>();
       EXPECT_EQ(after.Validate(), no_violations);
       EXPECT_TRUE(split.left.empty());
@@ -95,7 +101,7 @@ TEST(SplitOutlierChannels, EveryKindComputesTheSame) {
 TEST(SplitOutlierChannels, TheLargestWeightFalls) {
   const Graph before = EveryKind();
   Graph after = DeepCopy(before);
-  SplitOutlierChannels(Ratio(0.1), after);
+  SplitAll(Ratio(0.1), after);
   for (const auto& [name, tensor] : before.initializers) {
     if (!name.ends_with(".w")) continue;
     EXPECT_EQ(Largest(tensor), 6.0F);
@@ -119,7 +125,7 @@ TEST(SplitOutlierChannels, CopiesSumToTheWeightExactly) {
   graph.initializers["w"] = testing::Floats({50, 8}, values);
   for (const bool scale_per_row : {false, true}) {
     Graph after = DeepCopy(graph);
-    const OutlierSplit split = SplitOutlierChannels(Ratio(1.0, scale_per_row), after);
+    const OutlierSplit split = SplitAll(Ratio(1.0, scale_per_row), after);
     ASSERT_EQ(split.layers.front().num_split_channels, 8);
     EXPECT_EQ(split.layers.front().num_added_weights, 8 * 50);
     const Tensor& weight = after.initializers.at("w");
@@ -156,7 +162,7 @@ TEST(SplitOutlierChannels, RoundedCopiesSumToTheRoundedWeight) {
   values[40] = 7 * kScale;
   graph.initializers["w"] = testing::Floats({2, 40}, values);
   Graph after = DeepCopy(graph);
-  SplitOutlierChannels(Ratio(0.5), after);
+  SplitAll(Ratio(0.5), after);
   const float* weight = after.initializers.at("w").data<float>();
   ASSERT_EQ(after.initializers.at("w").shape(), (Shape{3, 40}));
   for (int i = 0; i < 40; ++i) {
@@ -182,7 +188,7 @@ TEST(SplitOutlierChannels, LeavesGroupsSharedWeightsAndZerosAlone) {
   graph.initializers["seen.w"] = RandomTensor({4, 4, 1, 1}, 4);
   graph.outputs = {"depthwise", "grouped", "zero", "seen", "seen.w"};
   Graph after = DeepCopy(graph);
-  const OutlierSplit split = SplitOutlierChannels(Ratio(0.5), after);
+  const OutlierSplit split = SplitAll(Ratio(0.5), after);
   EXPECT_TRUE(split.layers.empty());
   ASSERT_EQ(split.left.size(), 6u);
   EXPECT_EQ(split.left[0], "depthwise: it has groups");
@@ -207,7 +213,7 @@ TEST(SplitOutlierChannels, NamesThatAreTakenAreAvoided) {
   graph.initializers["w.split_channels"] = RandomTensor({4}, 2);
   graph.outputs = {"z"};
   Graph after = DeepCopy(graph);
-  SplitOutlierChannels(Ratio(0.1), after);
+  SplitAll(Ratio(0.1), after);
   const auto no_violations = std::vector<std::string>();
   EXPECT_EQ(after.Validate(), no_violations);
   const TensorMap x = {{"x", RandomTensor({1, 3}, 3)}};

@@ -19,6 +19,7 @@ using testing::IntList;
 using testing::Op;
 using testing::QuickQuantizeOptions;
 using testing::RandomTensor;
+using testing::RelativeDifference;
 using testing::RunGraph;
 using testing::SmallConvNet;
 
@@ -100,20 +101,21 @@ CalibrationSet Samples(const Graph& graph) {
   return CalibrationSet(GivenList(Given("input", RandomTensor({24, 3, 8, 8}, 50))), graph);
 }
 
-TEST(MeasureMoments, MatchesANaiveComputation) {
+TEST(MeasureMoments, MatchANaiveComputationOverSearchSamples) {
   Graph graph = SmallConvNet();
   const LinearLayers layers = FindLinearLayers(graph);
   const CalibrationSet samples = Samples(graph);
   ChannelMomentsMap one;
   ChannelMomentsMap two;
   MomentPasses passes;
-  MeasureMoments(graph, layers.layers, samples, 1, nullptr, one, passes);
+  const SampleSplit split = SplitSamples(samples.num_samples(), 0.3);
+  MeasureMoments(graph, layers.layers, samples, split, 1, nullptr, one, passes);
   const int64_t num_macs = passes.num_macs;
   EXPECT_GT(num_macs, 0);
-  MeasureMoments(graph, layers.layers, samples, 2, nullptr, two, passes);
+  MeasureMoments(graph, layers.layers, samples, split, 2, nullptr, two, passes);
   EXPECT_EQ(passes.num_macs, 2 * num_macs);
   // What is known is not measured again.
-  MeasureMoments(graph, layers.layers, samples, 2, nullptr, two, passes);
+  MeasureMoments(graph, layers.layers, samples, split, 2, nullptr, two, passes);
   EXPECT_EQ(passes.num_macs, 2 * num_macs);
   ASSERT_EQ(one.size(), layers.layers.size());
   for (const LinearLayer& layer : layers.layers) {
@@ -121,6 +123,7 @@ TEST(MeasureMoments, MatchesANaiveComputation) {
     EXPECT_EQ(one.at(layer.output).std, two.at(layer.output).std);
     std::vector<std::vector<double>> values(static_cast<size_t>(layer.num_rows));
     for (int64_t sample = 0; sample < samples.num_samples(); ++sample) {
+      if (split.held_out[static_cast<size_t>(sample)]) continue;
       const Tensor z = RunGraph(graph, {{"input", samples.FloatSample("input", sample)}},
                                 {layer.output})
                            .at(layer.output);
@@ -167,7 +170,7 @@ TEST(AnalyticCorrection, IsTheWeightErrorTimesTheExpectedInput) {
   ChannelMomentsMap moments;
   moments["a"] = {{-1.0, 0.0, 0.5, 1.0, 2.0, 0.3}, {0.5, 1.0, 0.0, 2.0, 0.1, 0.3}};
   moments["b"] = {{0, 0, 0, 0, 0}, {1, 1, 1, 1, 1}};
-  const std::vector<ExpectedInput> inputs = ExpectedInputs(graph, layers.layers, moments);
+  const std::vector<ExpectedInput> inputs = ExpectedInputs(graph, layers.layers, moments, {});
   ASSERT_EQ(inputs.size(), 3U);
   // The graph's own input, and what passes through a MaxPool, are not known.
   EXPECT_TRUE(inputs[0].mean.empty());
@@ -191,6 +194,72 @@ TEST(AnalyticCorrection, IsTheWeightErrorTimesTheExpectedInput) {
     }
     EXPECT_NEAR(correction[static_cast<size_t>(row)], wanted, 1e-5);
   }
+}
+
+// Conv and Relu before what reads them.
+Graph ReadByTransposed(const Shape& weight, const std::vector<int64_t>& strides) {
+  Graph graph;
+  graph.inputs = {FloatInput("input", {-1, 3, 8, 8})};
+  graph.outputs = {"t"};
+  graph.nodes = {Op("Conv", {"input", "a.w", "a.b"}, {"a"}), Op("Relu", {"a"}, {"f"}),
+                 Op("ConvTranspose", {"f", "t.w", "t.b"}, {"t"}, {{"strides", IntList(strides)}})};
+  graph.initializers = {{"a.w", RandomTensor({6, 3, 1, 1}, 1)},
+                        {"a.b", RandomTensor({6}, 2)},
+                        {"t.w", RandomTensor(weight, 3)},
+                        {"t.b", RandomTensor({weight[1]}, 4)}};
+  return graph;
+}
+
+// Of each channel, over all samples and positions.
+std::vector<double> ChannelMeans(const Graph& graph, const CalibrationSet& samples,
+                                 const std::string& tensor) {
+  std::vector<double> means;
+  for (int64_t sample = 0; sample < samples.num_samples(); ++sample) {
+    const Tensor y =
+        RunGraph(graph, {{"input", samples.FloatSample("input", sample)}}, {tensor}).at(tensor);
+    const int64_t positions = y.num_elements() / y.dim(1);
+    means.resize(static_cast<size_t>(y.dim(1)));
+    for (int64_t i = 0; i < y.num_elements(); ++i) {
+      means[static_cast<size_t>(i / positions)] +=
+          y.data<float>()[i] / static_cast<double>(positions * samples.num_samples());
+    }
+  }
+  return means;
+}
+
+// Kernels that strides divide and that do not overlap: every output meets one tap, none a border.
+TEST(AnalyticCorrection, IsTheMeanShiftOfTransposedConvolutions) {
+  Graph graph = ReadByTransposed({6, 4, 2, 3}, {2, 3});
+  const CalibrationSet samples = Samples(graph);
+  const std::vector<LinearLayer> layers = FindLinearLayers(graph).layers;
+  ExpectedInput input;
+  {
+    ChannelMomentsMap moments;
+    MomentPasses passes;
+    MeasureMoments(graph, layers, samples, SplitSamples(24, 0.0), 1, nullptr, moments, passes);
+    input = ExpectedInputs(graph, layers, moments, {})[1];
+  }
+  ASSERT_EQ(input.mean.size(), 6U);
+  // What the inputs really are on average, so that nothing but the weights' part is judged.
+  input.mean = ChannelMeans(graph, samples, "f");
+  const Tensor weight = graph.initializers.at("t.w");
+  const std::vector<double> before = ChannelMeans(graph, samples, "t");
+  graph.initializers["t.w"] = RandomTensor(weight.shape(), 9);
+  const std::vector<double> after = ChannelMeans(graph, samples, "t");
+  const std::vector<double> correction =
+      AnalyticCorrection(layers[1], weight, graph.initializers.at("t.w"), input);
+  for (size_t c = 0; c < 4; ++c) EXPECT_NEAR(correction[c], before[c] - after[c], 1e-5);
+}
+
+TEST(AnalyticCorrection, LeavesTransposedConvolutionsOfUnequalParts) {
+  const Graph graph = ReadByTransposed({6, 4, 3, 3}, {2, 2});
+  const std::vector<LinearLayer> layers = FindLinearLayers(graph).layers;
+  ChannelMomentsMap moments;
+  MomentPasses passes;
+  MeasureMoments(graph, layers, Samples(graph), SplitSamples(24, 0.0), 1, nullptr, moments, passes);
+  const ExpectedInput input = ExpectedInputs(graph, layers, moments, {})[1];
+  EXPECT_TRUE(input.mean.empty());
+  EXPECT_NE(input.unknown_because.find("strides"), std::string::npos);
 }
 
 // |mean over samples and positions of (output - float output)|, the largest of all channels.
@@ -225,6 +294,53 @@ QuantizeOptions CorrectionOptions(BiasCorrection correction) {
   options.search_columns = 1 << 20;
   options.held_out_fraction = 0.0;
   return options;
+}
+
+// Of maps, and of maps laid flat, whose channels lie side by side.
+TEST(AnalyticCorrection, LooksThroughSplitChannels) {
+  for (const bool flat : {false, true}) {
+    Graph graph = ReadByTransposed({6, 4, 1, 1}, {1, 1});
+    if (flat) {
+      graph.nodes[2] = Op("Gemm", {"g", "t.w", "t.b"}, {"t"});
+      graph.nodes.insert(graph.nodes.begin() + 2, Op("Flatten", {"f"}, {"g"}));
+      graph.initializers["t.w"] = RandomTensor({6 * 64, 4}, 3);
+    }
+    const CalibrationSet samples = Samples(graph);
+    QuantizeOptions options = CorrectionOptions(BiasCorrection::kAnalytic);
+    options.include = {"^t$"};
+    options.transform.split_outliers = 0.3;
+    const QuantizeResult corrected = QuantizeModel(graph, samples, options);
+    ASSERT_EQ(corrected.layers.size(), 1U);
+    EXPECT_EQ(corrected.layers[0].bias_correction, "analytic");
+    options.bias_correction = BiasCorrection::kNone;
+    const QuantizeResult plain = QuantizeModel(graph, samples, options);
+    EXPECT_LT(MeanError(graph, corrected.model, samples, "t", "t"),
+              0.3 * MeanError(graph, plain.model, samples, "t", "t"))
+        << flat;
+  }
+}
+
+// Both models are corrected, each by its own integers.
+TEST(BiasCorrection, NearestIsCorrectedByItsOwnIntegers) {
+  const Graph graph = ClippedChain();
+  const CalibrationSet samples = Samples(graph);
+  QuantizeOptions options = CorrectionOptions(BiasCorrection::kNone);
+  options.method = "floor";
+  options.fall_back_to_nearest = false;
+  options.include = {"^a$"};
+  const QuantizeResult plain = QuantizeModel(graph, samples, options);
+  options.bias_correction = BiasCorrection::kEmpirical;
+  const QuantizeResult corrected = QuantizeModel(graph, samples, options);
+  ASSERT_NE(corrected.model.weights.at("a.w").integers,
+            corrected.nearest.weights.at("a.w").integers);
+  EXPECT_LT(MeanError(graph, corrected.model, samples, "a", "a"),
+            0.25 * MeanError(graph, plain.model, samples, "a", "a"));
+  // Nearest's error is small from the start, and one sample of 24 is held out.
+  EXPECT_LT(MeanError(graph, corrected.nearest, samples, "a", "a"),
+            0.5 * MeanError(graph, plain.nearest, samples, "a", "a"));
+  EXPECT_GT(RelativeDifference(corrected.model.graph.initializers.at("a.b"),
+                               corrected.nearest.graph.initializers.at("a.b")),
+            1e-3);
 }
 
 TEST(BiasCorrection, EmpiricalMakesMeansOfAllLayersRight) {

@@ -102,6 +102,27 @@ TEST(LayerPlans, TheDecisionsOfARunRepeatIt) {
   ExpectSameModel(first, Quantize(told));
 }
 
+// Bias correction and outlier splitting look at the layers before the last choice of them.
+TEST(LayerPlans, HoldEachLayerOnce) {
+  QuantizeOptions options = QuickQuantizeOptions();
+  options.method = "nearest";
+  options.layer_bits = {{"stem", 8}};
+  options.exclude = {"depthwise"};
+  options.bias_correction = BiasCorrection::kEmpirical;
+  options.transform.split_outliers = 0.1;
+  const QuantizeResult first = Quantize(options);
+  const testing::ScratchFolder folder;
+  WriteLayerPlan(folder / "plan.json", first.plan);
+  QuantizeOptions repeated = options;
+  repeated.layer_bits.clear();
+  repeated.exclude.clear();
+  repeated.plan = ReadLayerPlan(folder / "plan.json");
+  EXPECT_EQ(repeated.plan.size(), 4u);
+  const QuantizeResult second = Quantize(repeated);
+  ExpectSameModel(first, second);
+  EXPECT_EQ(TextOf(first.plan), TextOf(second.plan));
+}
+
 TEST(LayerPlans, WithDecisionsKeepsTheUsualGridOutOfThePlan) {
   QuantizeOptions options;
   options.bits = 3;
@@ -219,6 +240,37 @@ TEST(SplitOutliers, IsToldAndComputesTheSame) {
   const QuantizeResult with_activations = QuantizeModel(graph, samples, options);
   EXPECT_GT(*EvaluateModel(with_activations.model, &graph, samples, nullptr, 1).distance->sqnr_db,
             5.0);
+}
+
+// Layers are split for their own grids, whatever says them, and only those that are quantized.
+TEST(SplitOutliers, FollowsTheLayersGrids) {
+  QuantizeOptions options = QuickQuantizeOptions();
+  options.method = "nearest";
+  options.bits = 3;
+  options.transform.split_outliers = 0.2;
+  options.layer_bits = {{"stem", 8}};
+  options.exclude = {"logits"};
+  const QuantizeResult first = Quantize(options);
+  QuantizeOptions repeated = options;
+  repeated.bits = 8;
+  repeated.layer_bits.clear();
+  repeated.exclude.clear();
+  repeated.plan = first.plan;
+  const QuantizeResult second = Quantize(repeated);
+  for (const auto& [name, tensor] : first.float_graph.initializers) {
+    if (tensor.dtype() != DType::kFloat32) continue;
+    EXPECT_EQ(testing::RelativeDifference(second.float_graph.initializers.at(name), tensor), 0.0)
+        << name;
+  }
+  ExpectSameModel(first, second);
+  EXPECT_EQ(first.float_graph.initializers.at("head.w").shape(), (Shape{5, 8}));
+  // As a network of the layer's bits alone is split.
+  options.bits = 8;
+  options.layer_bits.clear();
+  EXPECT_EQ(testing::RelativeDifference(
+                Quantize(options).float_graph.initializers.at("stem.w"),
+                first.float_graph.initializers.at("stem.w")),
+            0.0);
 }
 
 TEST(SplitOutliers, RatiosOutsideZeroToOneAreRefused) {

@@ -83,7 +83,8 @@ TEST(WorkingBytes, TheDryRunAndTheLimitHaveIt) {
   EXPECT_NE(prediction.warnings.front().find("--memory-limit"), std::string::npos);
 }
 
-// Passes that measure channels' moments are forward passes as others are.
+// Passes that measure channels' moments, over the samples that searches see, are forward passes as
+// others are.
 TEST(PredictQuantization, CountsPassesForMomentsWithoutMakingThem) {
   const Graph graph = testing::DeepConvNet(4);
   const CalibrationSet samples(GivenList(Given("input", RandomTensor({8, 6, 5, 5}, 50))), graph);
@@ -95,7 +96,7 @@ TEST(PredictQuantization, CountsPassesForMomentsWithoutMakingThem) {
   analytic.bias_correction = BiasCorrection::kAnalytic;
   const QuantizeResult without = QuantizeModel(graph, samples, plain);
   const int64_t predicted = PredictQuantization(graph, samples, plain).forward_macs;
-  const int64_t pass = 8 * without.macs_per_sample;
+  const int64_t pass = (8 - without.num_held_out_samples) * without.macs_per_sample;
   EXPECT_EQ(QuantizeModel(graph, samples, absorbing).forward_macs, without.forward_macs + pass);
   EXPECT_EQ(QuantizeModel(graph, samples, analytic).forward_macs, without.forward_macs + pass);
   // Layers get their own biases by the analytic correction, at no cost in multiplications.

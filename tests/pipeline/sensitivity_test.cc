@@ -68,6 +68,23 @@ TEST(Sensitivity, IsThatOfNetworksMadeOneByOne) {
   EXPECT_EQ(Sqnr(result.quantized), Sqnr(measure(options)));
 }
 
+// A searching method's layers make up for those before them: without the layer that they made up
+// for, networks are put together from layers that do not. The last layer draws what it would draw
+// if the others were left out.
+TEST(Sensitivity, AllButOneIsOfIndependentLayers) {
+  const Graph graph = SmallConvNet();
+  const CalibrationSet samples = ExampleSamples(graph, 50);
+  const CalibrationSet data = ExampleSamples(graph, 60);
+  QuantizeOptions options = Options();
+  const SensitivityResult result = Analyze(options, {});
+  QuantizeOptions all_but = options;
+  all_but.asymmetric_reconstruction = false;
+  all_but.exclude = {"^logits$"};
+  const Evaluation wanted = EvaluateModel(QuantizeModel(graph, samples, all_but).model, &graph,
+                                          data, nullptr, 1);
+  EXPECT_EQ(Sqnr(Layer(result, "logits").all_but), Sqnr(wanted));
+}
+
 TEST(Sensitivity, RanksAreAPermutationInOrderOfNoise) {
   const SensitivityResult result = Analyze(Options(), {});
   std::vector<const LayerSensitivity*> ranked(result.layers.size(), nullptr);

@@ -261,6 +261,36 @@ TEST(TaskLossHessian, SoftmaxIsLookedThrough) {
   }
 }
 
+TEST(TaskLossHessian, ProbabilitiesAreNoLogitsHoweverTheyLie) {
+  const Tensor inputs = RandomTensor({6, 5}, 9);
+  Graph graph = SmallClassifier(4);
+  graph.outputs = {"out"};
+  const auto behind = [&](std::vector<Node> nodes) {
+    Graph with = graph;
+    for (Node& node : nodes) with.nodes.push_back(std::move(node));
+    return with;
+  };
+  graph.initializers["shape"] = Tensor::FromVector<int64_t>({3}, {1, 2, 2});
+  const Example plain(SmallClassifier(4), "^hidden$", inputs);
+  const std::vector<float> h = plain.Hessian().Matrix(plain.all, 1, {});
+  const Node softmax = Op("Softmax", {"logits"}, {"p"}, {{"axis", 1}});
+  for (const Node& layout :
+       {Op("Flatten", {"p"}, {"out"}), Op("Reshape", {"p", "shape"}, {"out"}),
+        Op("Identity", {"p"}, {"out"}), Op("Cast", {"p"}, {"out"}, {{"to", 1}})}) {
+    const Example example(behind({softmax, layout}), "^hidden$", inputs);
+    EXPECT_LT(Difference(example.Hessian().Matrix(example.all, 1, {}), {h.begin(), h.end()}), 1e-5)
+        << layout.op;
+  }
+  const auto refused = [&](const Graph& with, const std::string& node) {
+    const Example example(with, "^hidden$", inputs);
+    ExpectErrorWith(ErrorCode::kUnsupported, {node}, [&] { example.Hessian(); });
+  };
+  refused(behind({Op("Sigmoid", {"logits"}, {"p"}), Op("Identity", {"p"}, {"out"})}),
+          "'p' (Sigmoid)");
+  refused(behind({softmax, Op("Softmax", {"p"}, {"out"})}), "'p' (Softmax)");
+  refused(behind({Op("Softmax", {"logits"}, {"out"}, {{"axis", 0}})}), "'out' (Softmax)");
+}
+
 TEST(TaskLossHessian, CertainNetworksHaveNone) {
   Graph graph = SmallClassifier(3);
   graph.nodes.push_back(Op("Mul", {"logits", "huge"}, {"certain"}));
@@ -467,8 +497,22 @@ TEST(TaskLossHessian, RefusesGivenTensorsBehindTheLayer) {
       GivenList(Given("input", RandomTensor({3, 5}, 9)), Given("active", RandomTensor({3, 4}, 8))),
       graph);
   const QuantizeOptions options = Example::OptionsFor("^hidden$");
-  ExpectErrorWith(ErrorCode::kInvalidArgument, {"'logits'", "does not depend on 'w1'"},
+  ExpectErrorWith(ErrorCode::kInvalidArgument, {"'active'", "behind layer 'hidden'"},
                   [&] { QuantizeModel(graph, samples, options); });
+}
+
+// One of two ways from the layer to the loss: the derivative along the other would be a part.
+TEST(TaskLossHessian, RefusesGivenTensorsThatCutOneOfTwoWays) {
+  Graph graph = SmallClassifier(3);
+  graph.nodes.insert(graph.nodes.begin() + 2, {Op("Sigmoid", {"hidden"}, {"other"}),
+                                               Op("Add", {"active", "other"}, {"sum"})});
+  graph.nodes.back().inputs[0] = "sum";
+  const CalibrationSet samples(
+      GivenList(Given("input", RandomTensor({3, 5}, 9)), Given("other", RandomTensor({3, 4}, 8))),
+      graph);
+  ExpectErrorWith(ErrorCode::kInvalidArgument, {"'other'", "behind layer 'hidden'"}, [&] {
+    QuantizeModel(graph, samples, Example::OptionsFor("^hidden$"));
+  });
 }
 
 TEST(TaskLossHessian, ListsNodesWithoutADerivative) {

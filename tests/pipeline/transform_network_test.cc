@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
+#include <limits>
 
+#include "adaround/base/error.h"
 #include "adaround/io/model_file.h"
 #include "adaround/io/npy.h"
 #include "graph/linear_layer.h"
@@ -76,6 +79,67 @@ TEST(FoldBatchNormMoments, FollowWhatIsFoldedBehind) {
   EXPECT_DOUBLE_EQ(moments.at("scaled").std[1], 2.0 * gamma.data<float>()[1]);
 }
 
+// Conv, Relu, Reshape to [-1, n], Gemm.
+Graph Flattened(int64_t n) {
+  Graph graph;
+  graph.inputs = {testing::FloatInput("input", {-1, 3, 8, 8})};
+  graph.outputs = {"y"};
+  graph.nodes = {testing::Op("Conv", {"input", "a.w"}, {"a"}),
+                 testing::Op("Relu", {"a"}, {"f"}), testing::Op("Reshape", {"f", "shape"}, {"g"}),
+                 testing::Op("MatMul", {"g", "y.w"}, {"y"})};
+  graph.initializers = {{"a.w", RandomTensor({4, 3, 1, 1}, 1)},
+                        {"shape", Tensor::FromVector<int64_t>({2}, {-1, n})},
+                        {"y.w", RandomTensor({n, 5}, 2)}};
+  return graph;
+}
+
+TEST(TransformNetwork, ReshapeOfAllThatASampleHoldsIsFlatten) {
+  for (const int64_t n : {256, 128}) {
+    const Graph graph = Flattened(n);
+    const CalibrationSet samples = Samples(graph);
+    QuantizeOptions options = QuickQuantizeOptions();
+    options.transform.equalize = true;
+    ChannelMomentsMap moments;
+    MomentPasses passes;
+    const Graph transformed =
+        TransformNetwork(graph, samples, options, moments, passes, nullptr);
+    const bool is_whole = n == 256;  // else a sample becomes two rows
+    EXPECT_EQ(transformed.nodes[2].op, is_whole ? "Flatten" : "Reshape");
+    EXPECT_TRUE(transformed.Validate().empty());
+    // A pair: its weights are others.
+    EXPECT_EQ(RelativeDifference(transformed.initializers.at("a.w"),
+                                 graph.initializers.at("a.w")) > 1e-3,
+              is_whole);
+    const Tensor x = RandomTensor({2, 3, 8, 8}, 7);
+    EXPECT_LT(RelativeDifference(RunGraph(transformed, {{"input", x}}, {"y"}).at("y"),
+                                 RunGraph(graph, {{"input", x}}, {"y"}).at("y")),
+              2e-5);
+  }
+}
+
+TEST(TransformNetwork, ComesAfterTheSamplesAreFoundUsable) {
+  const Graph graph = SmallConvNet();
+  const CalibrationSet same(
+      GivenList(Given("input", Tensor::Zeros(DType::kFloat32, {4, 3, 8, 8}))), graph);
+  QuantizeOptions options = QuickQuantizeOptions();
+  options.transform.equalize = true;
+  StepObserver observer;
+  EXPECT_THROW(QuantizeModel(graph, same, options, &observer), Error);
+  EXPECT_TRUE(observer.names.empty());
+}
+
+// A prediction runs one sample: what the others hold is not looked at.
+TEST(TransformNetwork, PredictionsMeasureNoMoments) {
+  Graph graph = SmallConvNet();
+  Tensor inputs = RandomTensor({4, 3, 8, 8}, 50).Clone();
+  inputs.mutable_data<float>()[2 * 3 * 64] = std::numeric_limits<float>::quiet_NaN();
+  const CalibrationSet samples(GivenList(Given("input", inputs)), graph);
+  QuantizeOptions options = QuickQuantizeOptions();
+  options.transform.absorb_bias = true;
+  EXPECT_EQ(PredictQuantization(graph, samples, options).layers.size(), 4U);
+  EXPECT_THROW(QuantizeModel(graph, samples, options), Error);
+}
+
 TEST(TransformNetwork, DoesNothingUnlessAsked) {
   Graph graph = SmallConvNet();
   FoldBatchNorm(graph);
@@ -107,13 +171,15 @@ TEST(TransformNetwork, MomentsAreThoseOfTheTransformedNetwork) {
   StepObserver observer;
   ChannelMomentsMap moments;
   MomentPasses passes;
-  MeasureMoments(graph, FindLinearLayers(graph).layers, samples, 1, nullptr, moments, passes);
+  const SampleSplit split = SplitSamples(12, 0.0);
+  MeasureMoments(graph, FindLinearLayers(graph).layers, samples, split, 1, nullptr, moments,
+                 passes);
   const ChannelMomentsMap before = moments;
   const Graph transformed = TransformNetwork(graph, samples, options, moments, passes, &observer);
   EXPECT_EQ(observer.names, (std::vector<std::string>{"equalize", "absorb-bias"}));
   ChannelMomentsMap measured;
-  MeasureMoments(transformed, FindLinearLayers(transformed).layers, samples, 1, nullptr, measured,
-                 passes);
+  MeasureMoments(transformed, FindLinearLayers(transformed).layers, samples, split, 1, nullptr,
+                 measured, passes);
   ASSERT_EQ(measured.size(), moments.size());
   for (const auto& [name, found] : moments) {
     for (size_t c = 0; c < found.mean.size(); ++c) {

@@ -38,7 +38,7 @@ struct LayerSensitivity {
   int bits = 0;
   int suggested_bits = 0;
   Evaluation alone;    // only this layer is quantized
-  Evaluation all_but;  // all layers are quantized but this one
+  Evaluation all_but;  // all layers are quantized but this one, each as when it is alone
   // Output noise of `alone` over the signal, 10^(-SQNR / 10); where there are no scores, the part of
   // positions that disagree.
   double noise = 0.0;

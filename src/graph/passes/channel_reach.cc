@@ -382,6 +382,13 @@ std::optional<ChannelBounds> BoundsOf(const Graph& graph, const Node& node,
   } else {
     return std::nullopt;
   }
+  for (std::vector<float>* all : {&bounds.lower, &bounds.upper}) {
+    for (float& bound : *all) {
+      if (std::abs(bound) == std::numeric_limits<float>::max()) {
+        bound = std::copysign(kInfinity, bound);
+      }
+    }
+  }
   const auto is_nan = [](float bound) { return std::isnan(bound); };
   if (std::any_of(bounds.lower.begin(), bounds.lower.end(), is_nan) ||
       std::any_of(bounds.upper.begin(), bounds.upper.end(), is_nan)) {

@@ -54,8 +54,9 @@ ChannelReach FollowChannels(const Graph& graph, const std::vector<LinearLayer>& 
 // REQUIRES: the node is on a path.
 ChannelStep StepOf(const Node& node);
 
-// The bounds of Clip, Min or Max with constants, infinite where there is none: one element each, or
-// one per channel. Nothing for other operators and for bounds that are not constants.
+// The bounds of Clip, Min or Max with constants, infinite where there is none and where the largest
+// float stands for none: one element each, or one per channel. Nothing for other operators
+// and for bounds that are not constants.
 struct ChannelBounds {
   std::vector<float> lower;
   std::vector<float> upper;

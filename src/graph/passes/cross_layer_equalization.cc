@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <optional>
 #include <utility>
@@ -23,14 +24,19 @@ using Ranges = std::vector<double>;
 // A layer's weights with the scales that its channels have so far.
 struct ScaledLayer {
   Shape shape;
-  const float* weight = nullptr;
+  // Largest magnitude of each stretch of weights that ForEachChannelPair() visits.
+  std::vector<float> largest;
   std::vector<double> out_scale;  // by which the rows are divided
   std::vector<double> in_scale;   // by which the inputs' weights are multiplied; one per input
 };
 
+// Which of a channel's sides is read as zeros, as its weights are so much smaller than others'.
+enum class Negligible : uint8_t { kNone, kRow, kColumn };
+
 struct Pair {
   size_t layer = 0;
   ChannelReach reach;
+  std::vector<Negligible> negligible;
   std::vector<double> bias;  // largest magnitude of what is added per channel, bounds included
   std::vector<double> scale;
 };
@@ -48,6 +54,18 @@ double At(const std::vector<float>& values, size_t channel) {
 // Whether scales change the bound.
 bool Moves(float bound) { return std::isfinite(bound) && bound != 0.0F; }
 
+std::vector<float> LargestMagnitudes(const LinearLayer& layer, const Tensor& weight) {
+  std::vector<float> all;
+  ForEachChannelPair(layer, weight.shape(), [&](int64_t, int64_t, int64_t offset, int64_t length) {
+    float largest = 0.0F;
+    for (const float* w = weight.data<float>() + offset; length > 0; --length, ++w) {
+      largest = std::max(largest, std::abs(*w));
+    }
+    all.push_back(largest);
+  });
+  return all;
+}
+
 double Median(std::vector<double> values) {
   if (values.empty()) return 0.0;
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
@@ -57,8 +75,12 @@ double Median(std::vector<double> values) {
 
 class Equalizer {
  public:
-  Equalizer(Graph& graph, const std::set<std::string>& fixed)
-      : graph_(graph), consumers_(graph.Consumers()), layers_(FindLinearLayers(graph).layers) {
+  Equalizer(Graph& graph, const std::set<std::string>& fixed,
+            const std::function<bool()>& should_stop)
+      : graph_(graph),
+        should_stop_(should_stop),
+        consumers_(graph.Consumers()),
+        layers_(FindLinearLayers(graph).layers) {
     FindPairs(fixed);
   }
 
@@ -117,18 +139,37 @@ class Equalizer {
     for (const LinearLayer& layer : layers_) {
       ScaledLayer scaled;
       scaled.shape = graph_.initializers.at(layer.weight).shape();
-      scaled.weight = graph_.initializers.at(layer.weight).data<float>();
       scaled.out_scale.assign(static_cast<size_t>(layer.num_rows), 1.0);
       // Of all groups.
       scaled.in_scale.assign(static_cast<size_t>(NumInputs(layer, scaled.shape)), 1.0);
       scaled_.push_back(std::move(scaled));
     }
     for (size_t i = 0; i < layers_.size(); ++i) {
-      if (std::optional<Pair> pair = PairOf(i, fixed)) {
+      std::string reason;
+      if (std::optional<Pair> pair = PairOf(i, fixed, reason)) {
         pairs_.push_back(std::move(*pair));
-      } else if (!fixed.empty() && PairOf(i, {})) {
+      } else if (std::string ignored; !fixed.empty() && PairOf(i, {}, ignored)) {
         ++result_.num_fixed_pairs;
+      } else if (!reason.empty()) {
+        result_.left.push_back(layers_[i].name + ": " + reason);
       }
+    }
+    for (const Pair& pair : pairs_) {
+      MeasureWeights(pair.layer);
+      for (const ChannelPath& path : pair.reach.paths) MeasureWeights(path.reader);
+    }
+  }
+
+  void MeasureWeights(size_t index) {
+    if (!scaled_[index].largest.empty()) return;
+    ThrowIfStopped();
+    scaled_[index].largest =
+        LargestMagnitudes(layers_[index], graph_.initializers.at(layers_[index].weight));
+  }
+
+  void ThrowIfStopped() const {
+    if (should_stop_ && should_stop_()) {
+      throw Error(ErrorCode::kCancelled, "stopped on request");
     }
   }
 
@@ -137,24 +178,38 @@ class Equalizer {
     return shape[1] * layer.num_groups;
   }
 
-  std::optional<Pair> PairOf(size_t index, const std::set<std::string>& fixed) const {
+  // Nothing, and a reason where other layers alone read the output.
+  std::optional<Pair> PairOf(size_t index, const std::set<std::string>& fixed,
+                             std::string& reason) const {
     const LinearLayer& layer = layers_[index];
-    if (layer.num_rows < 2 || !IsFree(layer)) return std::nullopt;
     // A bias Add may stand between the product and the output.
-    if (fixed.contains(graph_.nodes[layer.node].outputs[0])) return std::nullopt;
+    if (layer.num_rows < 2 || fixed.contains(graph_.nodes[layer.node].outputs[0])) {
+      return std::nullopt;
+    }
     Pair pair;
+    pair.reach = FollowChannels(graph_, layers_, consumers_, index, fixed);
+    if (!pair.reach.is_closed || pair.reach.paths.empty()) return std::nullopt;
+    const auto leave = [&](const std::string& why) {
+      reason = why;
+      return std::nullopt;
+    };
+    if (!IsFree(layer)) return leave("its weight is read elsewhere too, or is not finite");
     pair.layer = index;
     pair.scale.assign(static_cast<size_t>(layer.num_rows), 1.0);
     pair.bias.assign(pair.scale.size(), 0.0);
+    pair.negligible.assign(pair.scale.size(), Negligible::kNone);
     if (!layer.bias.empty()) {
-      if (!IsOwn(layer.bias) || !AllFinite(graph_.initializers.at(layer.bias))) return std::nullopt;
+      if (!IsOwn(layer.bias) || !AllFinite(graph_.initializers.at(layer.bias))) {
+        return leave("its bias is read elsewhere too, or is not finite");
+      }
       const std::vector<float> bias = LayerBias(graph_, layer);
       for (size_t c = 0; c < bias.size(); ++c) pair.bias[c] = std::abs(bias[c]);
     }
-    pair.reach = FollowChannels(graph_, layers_, consumers_, index, fixed);
-    if (!pair.reach.is_closed || pair.reach.paths.empty()) return std::nullopt;
     for (const ChannelPath& path : pair.reach.paths) {
-      if (path.reader == index || !IsFree(layers_[path.reader])) return std::nullopt;
+      if (path.reader == index || !IsFree(layers_[path.reader])) {
+        return leave("the weight of '" + layers_[path.reader].name +
+                     "' behind it is read elsewhere too, or is not finite");
+      }
     }
     for (const auto& [node, place] : pair.reach.places) {
       const std::optional<ChannelBounds> bounds = Bounds(node, place);
@@ -163,7 +218,15 @@ class Equalizer {
         for (size_t c = 0; c < pair.bias.size(); ++c) {
           const double bound = At(*values, c);
           if (!Moves(static_cast<float>(bound))) continue;
-          if (place.num_channels == 0 || graph_.opset < 8) return std::nullopt;
+          const std::string& name = graph_.nodes[node].name;
+          if (place.num_channels == 0) {
+            return leave("bounds per channel do not fit the flattened maps that '" + name +
+                         "' reads");
+          }
+          if (graph_.opset < 8) {
+            return leave("bounds per channel in place of '" + name +
+                         "' need operator set 8; the model has " + std::to_string(graph_.opset));
+          }
           pair.bias[c] = std::max(pair.bias[c], std::abs(bound));
         }
       }
@@ -179,11 +242,12 @@ class Equalizer {
   Ranges OutputRanges(size_t index) const {
     const ScaledLayer& layer = scaled_[index];
     Ranges ranges(layer.out_scale.size(), 0.0);
+    const float* largest = layer.largest.data();
     ForEachChannelPair(layers_[index], layer.shape,
-                       [&](int64_t out, int64_t in, int64_t offset, int64_t length) {
+                       [&](int64_t out, int64_t in, int64_t, int64_t) {
                          const double scale = layer.in_scale[static_cast<size_t>(in)];
                          double& range = ranges[static_cast<size_t>(out)];
-                         range = std::max(range, scale * Largest(layer.weight + offset, length));
+                         range = std::max(range, scale * *largest++);
                        });
     for (size_t c = 0; c < ranges.size(); ++c) ranges[c] /= layer.out_scale[c];
     return ranges;
@@ -192,54 +256,105 @@ class Equalizer {
   // The same of the inputs that come from one channel each.
   void IncludeInputRanges(const ChannelPath& path, Ranges& ranges) const {
     const ScaledLayer& layer = scaled_[path.reader];
+    const float* largest = layer.largest.data();
     ForEachChannelPair(
         layers_[path.reader], layer.shape,
-        [&](int64_t out, int64_t in, int64_t offset, int64_t length) {
+        [&](int64_t out, int64_t in, int64_t, int64_t) {
           const double scale =
               layer.in_scale[static_cast<size_t>(in)] / layer.out_scale[static_cast<size_t>(out)];
           double& range = ranges[static_cast<size_t>(in / path.inputs_per_channel)];
-          range = std::max(range, scale * Largest(layer.weight + offset, length));
+          range = std::max(range, scale * *largest++);
         });
   }
 
-  static double Largest(const float* values, int64_t count) {
-    float largest = 0.0F;
-    for (int64_t i = 0; i < count; ++i) largest = std::max(largest, std::abs(values[i]));
-    return largest;
+  void Sweep() {
+    do {
+      result_.has_converged = false;
+      while (!result_.has_converged && result_.num_sweeps < kMaxEqualizationSweeps) {
+        ++result_.num_sweeps;
+        double largest_change = 0.0;
+        result_.num_dead_channels = 0;
+        for (Pair& pair : pairs_) {
+          ThrowIfStopped();
+          largest_change = std::max(largest_change, Equalize(pair));
+        }
+        result_.has_converged = largest_change <= kEqualizationTolerance;
+      }
+      // What is small beside the others is known once neighbours have settled; each turn finds
+      // more, or is the last.
+    } while (result_.has_converged && FindNegligible());
   }
 
-  void Sweep() {
-    result_.has_converged = false;
-    while (!result_.has_converged && result_.num_sweeps < kMaxEqualizationSweeps) {
-      ++result_.num_sweeps;
-      double largest_change = 0.0;
-      result_.num_dead_channels = 0;
-      for (Pair& pair : pairs_) {
-        largest_change = std::max(largest_change, Equalize(pair));
+  // Of each channel's weights on either side, as they are scaled so far.
+  struct PairRanges {
+    Ranges first;
+    Ranges second;
+    double median = 0.0;  // of sqrt(first * second) of the live channels
+  };
+
+  PairRanges RangesOf(const Pair& pair) const {
+    PairRanges ranges;
+    ranges.first = OutputRanges(pair.layer);
+    ranges.second.assign(ranges.first.size(), 0.0);
+    for (const ChannelPath& path : pair.reach.paths) IncludeInputRanges(path, ranges.second);
+    std::vector<double> live;
+    for (size_t c = 0; c < pair.negligible.size(); ++c) {
+      const double product = ranges.first[c] * ranges.second[c];
+      if (pair.negligible[c] == Negligible::kNone && product > 0.0) {
+        live.push_back(std::sqrt(product));
       }
-      result_.has_converged = largest_change <= kEqualizationTolerance;
     }
+    ranges.median = Median(live);
+    return ranges;
+  }
+
+  // Marks channels below kNegligibleRange and kNegligibleSide; whether there are more.
+  bool FindNegligible() {
+    bool found = false;
+    for (Pair& pair : pairs_) {
+      const PairRanges ranges = RangesOf(pair);
+      std::vector<double> rows;
+      std::vector<double> columns;
+      for (size_t c = 0; c < pair.scale.size(); ++c) {
+        if (pair.negligible[c] != Negligible::kNone) continue;
+        if (ranges.first[c] == 0.0 || ranges.second[c] == 0.0) continue;
+        rows.push_back(ranges.first[c] * pair.scale[c]);
+        columns.push_back(ranges.second[c] / pair.scale[c]);
+      }
+      const double row_median = Median(rows);
+      const double column_median = Median(columns);
+      for (size_t c = 0; c < pair.scale.size(); ++c) {
+        const double first = ranges.first[c];
+        const double second = ranges.second[c];
+        if (pair.negligible[c] != Negligible::kNone || first == 0.0 || second == 0.0) continue;
+        if (std::sqrt(first * second) >= kNegligibleRange * ranges.median) continue;
+        const double row = first * pair.scale[c] / row_median;
+        const double column = second / pair.scale[c] / column_median;
+        if (std::min(row, column) >= kNegligibleSide) continue;
+        pair.negligible[c] = row <= column ? Negligible::kRow : Negligible::kColumn;
+        found = true;
+      }
+    }
+    return found;
   }
 
   // Returns the largest relative change of a scale.
   double Equalize(Pair& pair) {
-    const Ranges first = OutputRanges(pair.layer);
-    Ranges second(first.size(), 0.0);
-    for (const ChannelPath& path : pair.reach.paths) IncludeInputRanges(path, second);
-    std::vector<double> live;
-    for (size_t c = 0; c < first.size(); ++c) {
-      if (first[c] > 0.0 && second[c] > 0.0) live.push_back(std::sqrt(first[c] * second[c]));
-    }
-    const double median = Median(live);
+    const PairRanges ranges = RangesOf(pair);
+    const Ranges& first = ranges.first;
+    const Ranges& second = ranges.second;
+    const double median = ranges.median;
     double largest_change = 0.0;
     for (size_t c = 0; c < first.size(); ++c) {
       double change = 1.0;
-      if (first[c] > 0.0 && second[c] > 0.0) {
+      const bool row_counts = first[c] > 0.0 && pair.negligible[c] != Negligible::kRow;
+      const bool column_counts = second[c] > 0.0 && pair.negligible[c] != Negligible::kColumn;
+      if (row_counts && column_counts) {
         change = std::sqrt(first[c] / second[c]);
       } else {
         ++result_.num_dead_channels;
-        if (median > 0.0 && second[c] > 0.0) change = median / second[c];
-        if (median > 0.0 && first[c] > 0.0) change = first[c] / median;
+        if (median > 0.0 && column_counts) change = median / second[c];
+        if (median > 0.0 && row_counts) change = first[c] / median;
       }
       // Within the bounds, and so that no product leaves float32.
       const double old = pair.scale[c];
@@ -332,6 +447,7 @@ class Equalizer {
   }
 
   Graph& graph_;
+  const std::function<bool()>& should_stop_;
   std::map<std::string, std::vector<size_t>> consumers_;
   std::vector<LinearLayer> layers_;
   std::vector<ScaledLayer> scaled_;
@@ -342,8 +458,9 @@ class Equalizer {
 
 }  // namespace
 
-EqualizationResult EqualizeCrossLayer(Graph& graph, const std::set<std::string>& fixed) {
-  return Equalizer(graph, fixed).Run();
+EqualizationResult EqualizeCrossLayer(Graph& graph, const std::set<std::string>& fixed,
+                                      const std::function<bool()>& should_stop) {
+  return Equalizer(graph, fixed, should_stop).Run();
 }
 
 }  // namespace adaround

@@ -33,6 +33,12 @@ std::optional<Activation> ClipOf(const Graph& graph, const Node& node) {
     if (!bound) return std::nullopt;
     bounds[i] = *bound;
   }
+  // The largest float stands for no bound.
+  for (float& bound : bounds) {
+    if (std::abs(bound) == std::numeric_limits<float>::max()) {
+      bound = std::copysign(std::numeric_limits<float>::infinity(), bound);
+    }
+  }
   if (!(bounds[0] <= bounds[1])) return std::nullopt;
   return MakeClip(bounds[0], bounds[1]);
 }
@@ -167,16 +173,22 @@ class ActivationChain {
     return true;
   }
 
-  // Nothing where all channels have the same function.
-  std::optional<LayerActivation> PerChannel() const {
+  LayerActivation Joined() const {
     ChannelActivation activation;
     Settle(slope_, activation.function.negative_slope, activation.negative_slope);
     Settle(lower_, activation.function.lower, activation.lower);
     Settle(upper_, activation.function.upper, activation.upper);
+    return {activation, last_node_};
+  }
+
+  // Nothing where all channels have the same function.
+  std::optional<LayerActivation> PerChannel() const {
+    LayerActivation joined = Joined();
+    const ChannelActivation& activation = joined.activation;
     const bool is_same = activation.negative_slope.empty() && activation.lower.empty() &&
                          activation.upper.empty();
     if (is_same) return std::nullopt;
-    return LayerActivation{activation, last_node_};
+    return joined;
   }
 
  private:
@@ -190,9 +202,9 @@ class ActivationChain {
     }
     std::vector<float> slope = {static_cast<float>(node.GetFloat("alpha", 0.01))};
     if (node.op == "PRelu") {
-      // Before opset 7 a slope of one dimension lies along the channels.
-      if (node.inputs.size() != 2 || graph_.opset < 7) return false;
-      const auto constant = ChannelConstant(graph_, node.inputs[1], place_);
+      if (node.inputs.size() != 2) return false;
+      const auto constant = graph_.opset < 7 ? OldSlope(node.inputs[1])
+                                             : ChannelConstant(graph_, node.inputs[1], place_);
       if (!constant) return false;
       slope = *constant;
     }
@@ -200,6 +212,21 @@ class ActivationChain {
     has_slope_ = true;
     last_node_ = node.name;
     return true;
+  }
+
+  // Before opset 7 a slope of one dimension lies along dimension 1, and is one number or one per
+  // channel.
+  std::optional<std::vector<float>> OldSlope(const std::string& name) const {
+    const auto found = graph_.initializers.find(name);
+    if (found == graph_.initializers.end() || found->second.dtype() != DType::kFloat32 ||
+        found->second.rank() > 1) {
+      return std::nullopt;
+    }
+    const Tensor& slope = found->second;
+    const bool is_own = place_.rank - place_.from_end == 1 &&
+                        slope.num_elements() == place_.num_channels;
+    if (slope.num_elements() != 1 && !is_own) return std::nullopt;
+    return std::vector<float>(slope.data<float>(), slope.data<float>() + slope.num_elements());
   }
 
   static void Settle(const std::vector<float>& channels, float& common, std::vector<float>& own) {
@@ -267,6 +294,11 @@ LayerActivation FindActivation(const Graph& graph,
   if (node.inputs.empty() || node.inputs[0] != tensor) return {};
   if (const std::optional<Activation> activation = ActivationOf(graph, node)) {
     return {{.function = *activation}, node.name};
+  }
+  // A slope per channel, all of them the same.
+  if (node.op == "PRelu" && place.num_channels > 0) {
+    ActivationChain slope(graph, place);
+    if (slope.Join(node, tensor)) return slope.Joined();
   }
   return {};
 }

@@ -68,7 +68,8 @@ std::vector<size_t> ChooseSplits(const std::vector<Channel>& channels, int64_t c
   return splits;
 }
 
-// The larger part of w; w minus it is exact, as it lies between w / 2 and 2 w (Sterbenz), or is w / 2.
+// The larger part of w; w minus it is exact, as it lies between w / 2 and 2 w (Sterbenz), or is
+// w / 2.
 float LargerPart(float w, float quarter_step) {
   const float magnitude = std::abs(w);
   const bool is_small = magnitude <= quarter_step;
@@ -151,7 +152,8 @@ std::string ReasonToLeave(const LinearLayer& layer, const Graph& graph,
 
 }  // namespace
 
-OutlierSplit SplitOutlierChannels(const OutlierSplitOptions& options, Graph& graph) {
+OutlierSplit SplitOutlierChannels(const std::map<std::string, OutlierSplitOptions>& options,
+                                  Graph& graph) {
   OutlierSplit result;
   const auto consumers = graph.Consumers();
   NameBook tensors;
@@ -164,6 +166,8 @@ OutlierSplit SplitOutlierChannels(const OutlierSplitOptions& options, Graph& gra
   }
   std::map<size_t, Node> gathers;  // by the index of the node that they go before
   for (const LinearLayer& layer : FindLinearLayers(graph).layers) {
+    const auto own = options.find(layer.name);
+    if (own == options.end()) continue;
     const std::string reason = ReasonToLeave(layer, graph, consumers);
     if (!reason.empty()) {
       result.left.push_back(layer.name + ": " + reason);
@@ -174,7 +178,7 @@ OutlierSplit SplitOutlierChannels(const OutlierSplitOptions& options, Graph& gra
     const ChannelAxisView view = ViewOf(weight.shape(), axis);
     std::vector<Channel> channels = ChannelsOf(weight.data<float>(), view);
     const auto wanted =
-        static_cast<int64_t>(std::ceil(options.ratio * static_cast<double>(view.channels)));
+        static_cast<int64_t>(std::ceil(own->second.ratio * static_cast<double>(view.channels)));
     const std::vector<size_t> splits = ChooseSplits(channels, wanted);
     if (splits.empty()) {
       result.left.push_back(layer.name + ": its weights are zero");
@@ -182,7 +186,7 @@ OutlierSplit SplitOutlierChannels(const OutlierSplitOptions& options, Graph& gra
     }
     std::vector<Channel> halved = channels;
     Split(splits, std::vector<float>(channels.front().size(), 0.0F), halved);
-    const std::vector<float> quarter_step = QuarterSteps(halved, layer, view, options);
+    const std::vector<float> quarter_step = QuarterSteps(halved, layer, view, own->second);
     Split(splits, quarter_step, channels);
 
     const std::string indices = tensors.Fresh(layer.weight + ".split_channels");

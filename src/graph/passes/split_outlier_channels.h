@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 
 namespace adaround {
 
+// Of one layer.
 struct OutlierSplitOptions {
   // Part of a layer's input channels to add, rounded up. 0 < ratio <= 1.
   double ratio = 0.0;
@@ -27,22 +29,23 @@ struct SplitLayer {
 
 struct OutlierSplit {
   std::vector<SplitLayer> layers;
-  std::vector<std::string> left;  // "NAME: why", linear layers that stay as they are
+  std::vector<std::string> left;  // "NAME: why", layers with options that stay as they are
 };
 
-// Zhao et al. 2019 (arXiv:1901.09504), section 3: in every linear layer the input channel that holds
-// the largest |w| is computed twice, with weights
+// Zhao et al. 2019 (arXiv:1901.09504), section 3: in every linear layer that `options` names, the
+// input channel that holds the largest |w| is computed twice, with weights
 //   (|w| + step / 2) / 2 and (|w| - step / 2) / 2, signed as w,
-// as often as options.ratio asks for; a copy can be split again. With halves alone both copies round
+// as often as its ratio asks for; a copy can be split again. With halves alone both copies round
 // the same way, which doubles the step; shifted by half a step they round as w would on the grid
 // before. The scale being chosen later, `step` is the row's (or the tensor's) largest weight after
-// the split / options.steps. Weights within step / 4 of zero are plainly halved.
+// the split / steps. Weights within step / 4 of zero are plainly halved.
 //
 // The network computes the same: both copies are float32 and their sum is w exactly; only the order
 // of additions changes. A Gather along the input's channels makes the copies' inputs.
 // Left as they are: layers with groups (a channel of depthwise layers is a group), layers whose
 // weight something else reads, and layers of zeros.
 // REQUIRES: sorted, validated graph with constants folded. The order stays sorted.
-OutlierSplit SplitOutlierChannels(const OutlierSplitOptions& options, Graph& graph);
+OutlierSplit SplitOutlierChannels(const std::map<std::string, OutlierSplitOptions>& options,
+                                  Graph& graph);
 
 }  // namespace adaround
