@@ -34,7 +34,8 @@ LayerQuadratic MakeQuadratic(const RoundingProblem& problem, const std::vector<i
   // w_nearest - w.
   std::vector<double> difference;
   for (int64_t group = 0; group < samples.num_groups; ++group) {
-    RowBlock block = MakeRowBlock(problem, group, group * rows_per_group, rows_per_group);
+    RowBlock block =
+        MakeRowBlockWithoutTarget(problem, group, group * rows_per_group, rows_per_group);
     std::fill(block.up.begin(), block.up.end(), uint8_t{0});
     StoreIntegers(problem, block, layer.lower);
     for (int64_t i = 0; i < block.step.size(); ++i) {
@@ -68,8 +69,8 @@ using Search = std::function<Found(const QuadraticProblem&, const SolveContext&,
 
 class TaskQuboSolver final : public RoundingSolver {
  public:
-  TaskQuboSolver(std::string strategy, Search search)
-      : strategy_(std::move(strategy)), search_(std::move(search)) {}
+  TaskQuboSolver(std::string strategy, Search search, SizeLimit limit)
+      : strategy_(std::move(strategy)), search_(std::move(search)), limit_(std::move(limit)) {}
 
   RoundingResult Solve(const RoundingProblem& problem, const SolveContext& context) const override {
     ADAROUND_CHECK(problem.task_curvature != nullptr);
@@ -94,22 +95,28 @@ class TaskQuboSolver final : public RoundingSolver {
   }
 
   bool StaysAtFloorOrCeil() const override { return true; }
+  SizeLimit Limit() const override { return limit_; }
 
  private:
   std::string strategy_;
   Search search_;
+  SizeLimit limit_;
 };
 
 }  // namespace
 
 std::unique_ptr<RoundingSolver> MakeTaskCrossEntropySolver(const CrossEntropyOptions& options) {
+  SizeLimit limit;
+  limit.max_weights = CrossEntropyMaxVariables(options);
+  limit.remedy = "raise --cem-budget or take --method task-tabu";
   return std::make_unique<TaskQuboSolver>(
       "task cross-entropy",
       [options](const QuadraticProblem& problem, const SolveContext& context, uint64_t stream) {
         CrossEntropyResult result = SearchByCrossEntropy(problem, options, stream,
                                                          context.num_threads, context.should_stop);
         return Found{std::move(result.up), result.energy, result.num_rounds};
-      });
+      },
+      limit);
 }
 
 std::unique_ptr<RoundingSolver> MakeTaskTabuSolver(const TabuOptions& options) {
@@ -119,7 +126,8 @@ std::unique_ptr<RoundingSolver> MakeTaskTabuSolver(const TabuOptions& options) {
         TabuResult result =
             SearchByTabu(problem, options, TabuStart::kReference, stream, context.should_stop);
         return Found{std::move(result.up), result.energy, result.num_flips};
-      });
+      },
+      SizeLimit{});
 }
 
 }  // namespace adaround
