@@ -85,8 +85,10 @@ const std::vector<MethodOption>& MethodOptions() {
          return TextOf(o.rounding.annealing.temperature_start,
                        o.rounding.annealing.temperature_end);
        }},
-      {"ste_learning_rate", "--ste-learning-rate",
-       [](const Options& o) { return cli::TextOf(o.rounding.straight_through.learning_rate); }},
+      {"ste_reach", "--ste-reach",
+       [](const Options& o) { return cli::TextOf(o.rounding.straight_through.reach); }},
+      {"ste_dampening", "--ste-dampening",
+       [](const Options& o) { return cli::TextOf(o.rounding.straight_through.dampening); }},
   };
   return rows;
 }

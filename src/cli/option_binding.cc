@@ -300,10 +300,13 @@ void QuantizeBinding::AddOptimizer() {
       "--temperature", "of the sigmoid, with --method sigmoid-annealing",
       [](QuantizeOptions& o) -> double& { return o.rounding.annealing.temperature_start; },
       [](QuantizeOptions& o) -> double& { return o.rounding.annealing.temperature_end; });
-  Bind<double>(
-      "--ste-learning-rate", "Adam's step size in units of the scale, with --method ste",
-      kOptimizer,
-      [](QuantizeOptions& o) -> double& { return o.rounding.straight_through.learning_rate; });
+  Bind<double>("--ste-reach", "steps of its grid that a weight may move by, with --method ste",
+               kOptimizer,
+               [](QuantizeOptions& o) -> double& { return o.rounding.straight_through.reach; });
+  Bind<double>("--ste-dampening",
+               "pull of the grid point on a weight, with --method ste; 0 is the paper's estimator",
+               kOptimizer,
+               [](QuantizeOptions& o) -> double& { return o.rounding.straight_through.dampening; });
 }
 
 void QuantizeBinding::AddDiscrete() {

@@ -20,6 +20,7 @@
 #include "pipeline/prepared_network.h"
 #include "pipeline/task_loss_hessian.h"
 #include "quant/range_estimator.h"
+#include "rounding/nearest_guard.h"
 #include "rounding/rounding_solver.h"
 
 namespace adaround {
@@ -40,11 +41,21 @@ QuantGrid GridOf(const ChosenLayer& layer, const QuantizeOptions& options) {
                   layer.grid.group_size, options.narrow_range);
 }
 
-// Lists every layer whose rows the method does not take, before any is searched.
-void CheckRowLengths(const PreparedNetwork& network, const QuantizeOptions& options) {
-  const RowLimit limit = CreateRoundingSolver(options.method, options.rounding)->Limit();
+// Lists every layer that is too large for the method, before any is searched.
+void CheckLayerSizes(const PreparedNetwork& network, const QuantizeOptions& options) {
+  if (!FindRoundingMethod(options.method).row_wise) CheckTaskLayers(network, options.method);
+  const SizeLimit limit = CreateRoundingSolver(options.method, options.rounding)->Limit();
   std::string too_long;
   for (const ChosenLayer& layer : network.layers) {
+    const int64_t num_weights = layer.linear.num_rows * layer.linear.row_length;
+    if (num_weights > limit.max_weights) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "--method " + options.method + " takes at most " +
+                      std::to_string(limit.max_weights) + " weights, and layer '" +
+                      Printable(layer.linear.name) + "' has " + std::to_string(num_weights) +
+                      "; choose a smaller layer by --include" +
+                      (limit.remedy.empty() ? "" : ", " + limit.remedy));
+    }
     if (layer.linear.row_length <= limit.max_row_length) continue;
     too_long += (too_long.empty() ? "'" : ", '") + Printable(layer.linear.name) + "' with " +
                 std::to_string(layer.linear.row_length);
@@ -363,14 +374,12 @@ class NetworkQuantizer {
     // The scan over scales looks at every weight some forty times: fewer columns will do.
     constexpr int64_t kRangeColumns = 1024;
     SampledColumns thin;
-    RoundingProblem linear = problem;
-    linear.activation = ChannelActivation{};
     if (layer.grid.range_estimator == RangeEstimator::kOutputMse) {
       thin = ThinColumns(*problem.samples, kRangeColumns);
     }
     const RowErrorFunction output_error = [&](const std::vector<float>& rounded,
                                               std::vector<double>& errors) {
-      errors = RowErrors(linear, thin, rounded, options_.num_threads);
+      errors = RowErrors(problem, ChannelActivation{}, thin, rounded, options_.num_threads);
     };
     EstimateRange({layer.grid.range_estimator, options_.power_of_two_scales,
                    layer.grid.percentile},
@@ -430,19 +439,10 @@ class NetworkQuantizer {
     if (options_.rounding.keep_nearest_rows) return summary.num_nearest_rows;
     const RoundingMethod& method = FindRoundingMethod(options_.method);
     if (!method.searches || !method.row_wise) return 0;
-    RoundingProblem minimized = problem;
-    if (!method.Reads("activation_in_loss")) minimized.activation = ChannelActivation{};
-    const auto errors_of = [&](const std::vector<int16_t>& integers) {
-      return RowErrors(minimized, *problem.samples,
-                       DequantizeMatrix(integers, problem.samples->num_rows,
-                                        problem.samples->row_length, problem.grid),
-                       options_.num_threads);
-    };
-    const std::vector<double> errors = errors_of(searched);
-    const std::vector<double> nearest_errors = errors_of(nearest);
-    int64_t count = 0;
-    for (size_t row = 0; row < errors.size(); ++row) count += errors[row] > nearest_errors[row];
-    return count;
+    const std::vector<int64_t> above =
+        RowsAboveNearest(problem, method.Reads("activation_in_loss"), searched, nearest,
+                         options_.num_threads);
+    return static_cast<int64_t>(above.size());
   }
 
   void SolveLayer(size_t index) {
@@ -460,9 +460,6 @@ class NetworkQuantizer {
 
     RoundingProblem problem = MakeProblem(index, positions);
     std::vector<float> task_curvature;
-    // Whatever the search is told, its result is judged by what the quantized network does.
-    RoundingProblem judged = problem;
-    judged.activation = layer.activation;
     try {
       ThrowIfAny(ErrorCode::kNumerical, problem.Validate());
       SolveContext context;
@@ -492,7 +489,8 @@ class NetworkQuantizer {
       RoundingResult solved = solver_->Solve(problem, context);
       const RoundingResult nearest = nearest_solver_->Solve(problem, context);
       const auto judge_error = [&](const std::vector<int16_t>& integers) {
-        return MeanError(RowErrors(judged, judge,
+        // Whatever the search is told, its result is judged by what the quantized network does.
+        return MeanError(RowErrors(problem, layer.activation, judge,
                                    DequantizeMatrix(integers, layer.linear.num_rows,
                                                     layer.linear.row_length, problem.grid),
                                    options_.num_threads));
@@ -657,10 +655,7 @@ void QuantizeObserver::OnTransform(const TransformStep&, const Graph&) {}
 QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
                              const QuantizeOptions& options, QuantizeObserver* observer) {
   PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, observer);
-  CheckRowLengths(network, options);
-  if (!FindRoundingMethod(options.method).row_wise) {
-    CheckTaskLayers(network, options.method);
-  }
+  CheckLayerSizes(network, options);
   for (const std::string& warning : LimitWarnings(network, options)) {
     if (observer != nullptr) observer->OnWarning(warning);
   }
@@ -671,9 +666,8 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
                                        const QuantizeOptions& options) {
   // Of channels' moments nothing but the steps that they cost is asked for.
   PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, nullptr, 1);
-  CheckRowLengths(network, options);
+  CheckLayerSizes(network, options);
   if (!FindRoundingMethod(options.method).row_wise) {
-    CheckTaskLayers(network, options.method);
     const Executor executor(network.run_graph);
     const TaskLossHessian refuses_what_cannot_be_done(network, executor, samples,
                                                       options.task_hessian, options.seed);

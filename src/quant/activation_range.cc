@@ -65,8 +65,8 @@ ActivationGrid CoverPercentile(const ActivationRangeOptions& options,
   return Cover(low, high, options);
 }
 
-// Mean and mean distances from it of the values in bins from `first` to `last`; `mean` fixed where it
-// is given.
+// Mean and mean distances from it of the values in bins from `first` to `last`; `mean` fixed where
+// it is given.
 struct Spread {
   int64_t count = 0;
   double mean = 0.0;

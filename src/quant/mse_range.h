@@ -9,8 +9,8 @@
 namespace adaround {
 
 // min ||w - w_bar||^2 over the weights that share a scale (Nagel et al. 2020, table 6). With one
-// scale per output channel this is OMSE of Choukroun et al. (arXiv:1902.06822), who minimize the same
-// error for each kernel. A scan, as it has many local minima.
+// scale per output channel this is OMSE of Choukroun et al. (arXiv:1902.06822), who minimize the
+// same error for each kernel. A scan, as it has many local minima.
 ScaleAndZero MseRange(const ScaledWeights& weights, const QuantGrid& grid,
                       bool power_of_two_scale);
 

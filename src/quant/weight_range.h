@@ -1,5 +1,5 @@
-// What the range estimators have in common: the stretches of weights that share a scale, intervals of
-// weights, and the grid that covers an interval.
+// What the range estimators have in common: the stretches of weights that share a scale, intervals
+// of weights, and the grid that covers an interval.
 #pragma once
 
 #include <cstdint>

@@ -19,7 +19,7 @@ class AdaRoundSolver final : public RoundingSolver {
     const bool enumerates = problem.samples->row_length <= options_.enumerate_row_length;
     RoundingResult result =
         enumerates ? Enumerate(problem, context) : RelaxAndDescend(problem, context);
-    result.summary.strategy = enumerates ? "enumeration" : "relaxation";
+    result.summary.strategy = Strategy(enumerates);
     result.summary.iterations = enumerates ? 0 : options_.iterations;
     return result;
   }
@@ -34,6 +34,11 @@ class AdaRoundSolver final : public RoundingSolver {
   bool DescendsOnGram(const LayerExtent& layer) const {
     return options_.descent_sweeps > 0 && layer.identity_activation &&
            layer.row_length <= kMaxGramLength;
+  }
+  const char* Strategy(bool enumerates) const {
+    if (enumerates) return "enumeration";
+    if (options_.iterations > 0) return "relaxation";
+    return options_.descent_sweeps > 0 ? "descent" : "nearest";
   }
 
   static RoundingResult Enumerate(const RoundingProblem& problem, const SolveContext& context) {
@@ -58,7 +63,8 @@ class AdaRoundSolver final : public RoundingSolver {
     needs.gram = exact || descends_on_gram;
     needs.features = descends && !descends_on_gram;
     needs.ridge = options_.ridge;
-    needs.normalize_rows = options_.normalize_rows;
+    // Only the relaxation weighs its data term against something.
+    needs.normalize_rows = options_.normalize_rows && options_.iterations > 0;
     return SolveRowBlocks(
         problem, context, needs,
         [&](const BlockInputs& inputs, RowBlock& block, RoundingSummary& summary,

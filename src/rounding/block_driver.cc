@@ -35,9 +35,7 @@ GroupData Prepare(const RoundingProblem& problem, const BlockNeeds& needs, int64
   data.ridge = RidgeOf(samples, group, needs.ridge);
   if (needs.gram) {
     data.gram = GroupGram(samples, group);
-    for (int64_t k = 0; k < samples.row_length; ++k) {
-      data.gram(k, k) += 2.0F * data.ridge[static_cast<size_t>(k)];
-    }
+    AddRidge(data.ridge, data.gram);
   }
   if (needs.features) {
     data.features = ConstMatrixView(samples.GroupColumns(group), samples.num_samples,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <utility>
 
 #include "adaround/base/error.h"
@@ -207,13 +208,15 @@ class CrossEntropySearcher {
 int64_t CrossEntropyPopulation(const CrossEntropyOptions& options, int64_t num_free) {
   const Draws draws = DrawsFor(options, num_free);
   if (draws.affordable < draws.least) {
+    // Rounded up: a budget that falls short by a hair is not "1.0 times" too small.
+    char times[32];
+    std::snprintf(times, sizeof(times), "%.1f",
+                  std::ceil(10.0 * draws.least / draws.affordable) / 10.0);
     throw Error(ErrorCode::kInvalidArgument,
                 "the cross-entropy method over " + std::to_string(num_free) +
                     " weights needs at least " +
                     std::to_string(static_cast<int64_t>(draws.least)) + " draws a round, " +
-                    std::to_string(static_cast<int64_t>(draws.least / draws.affordable)) +
-                    " times what --cem-budget allows; raise it, leave the layer out (--exclude), "
-                    "or take qubo-tabu-warm, adaround or descent");
+                    times + " times what --cem-budget allows");
   }
   return static_cast<int64_t>(std::max(1.0, std::min(draws.wanted, draws.affordable)));
 }

@@ -20,7 +20,8 @@ struct CrossEntropyResult {
 // The draws per round for P variables with a choice: population * sqrt(P) but at least 200, less
 // where the predicted multiply-adds would pass options.max_operations.
 // Throws Error(kInvalidArgument) where that leaves too few to tell good draws from luck; the
-// message names P, the limit and the methods to take instead.
+// message names P and how far the budget falls short. What to do instead depends on the caller:
+// SizeLimit::remedy says it beforehand.
 int64_t CrossEntropyPopulation(const CrossEntropyOptions& options, int64_t num_free);
 
 // The most variables that CrossEntropyPopulation takes; 0 where it takes none.

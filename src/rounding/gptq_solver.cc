@@ -1,18 +1,18 @@
 #include "rounding/gptq_solver.h"
 
-#include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <sstream>
+#include <utility>
 
 #include "adaround/base/error.h"
 #include "rounding/block_schedule.h"
+#include "rounding/damped_inverse.h"
 #include "rounding/layer_gram.h"
 
 namespace adaround {
 namespace {
-
-using MatrixInDouble = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 // Rows that share a pass over the factor.
 constexpr int64_t kMaxRowsPerBlock = 32;
@@ -23,6 +23,7 @@ struct GroupData {
   // U, upper triangular with U^T U = H^-1, H = G + damping: row i tells how the weights after i
   // follow an error in it, once those before it are fixed.
   MatrixInDouble factor;
+  double damping = 0.0;  // that H has
 };
 
 class GptqSolver final : public RoundingSolver {
@@ -33,10 +34,13 @@ class GptqSolver final : public RoundingSolver {
 
   RoundingResult Solve(const RoundingProblem& problem, const SolveContext& context) const override;
   bool StaysAtFloorOrCeil() const override { return false; }
-  RowLimit Limit() const override { return {kMaxGramLength, ""}; }
+  SizeLimit Limit() const override {
+    SizeLimit limit;
+    limit.max_row_length = kMaxGramLength;
+    return limit;
+  }
   int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
-    // At the end of Prepare(): Cholesky's factor, its inverse, and that reversed.
-    return 3 * GramBytes(layer, num_threads, sizeof(double));
+    return 2 * GramBytes(layer, num_threads, sizeof(double));
   }
 
  private:
@@ -51,17 +55,10 @@ class GptqSolver final : public RoundingSolver {
 GroupData GptqSolver::Prepare(const SampledColumns& samples, int64_t group) const {
   const int64_t length = samples.row_length;
   Eigen::MatrixXd hessian = GroupGramInDouble(samples, group);
-  const std::vector<float> ridge = RidgeOf(samples, group, ridge_);
-  for (int64_t k = 0; k < length; ++k) {
-    hessian(k, k) += 2.0 * static_cast<double>(ridge[static_cast<size_t>(k)]);
-  }
+  AddRidge(RidgeOf(samples, group, ridge_), hessian);
   CheckGram(hessian);
-  const double mean_diagonal = hessian.diagonal().mean();
-  if (mean_diagonal > 0.0) {
-    hessian.diagonal().array() += options_.damping * mean_diagonal;
-  } else {
-    hessian.setIdentity();
-  }
+  // Without data all weights are alike, and none follows another's error.
+  if (!(hessian.diagonal().sum() > 0.0)) hessian.setIdentity();
   GroupData data;
   data.order.resize(static_cast<size_t>(length));
   std::iota(data.order.begin(), data.order.end(), int64_t{0});
@@ -70,26 +67,15 @@ GroupData GptqSolver::Prepare(const SampledColumns& samples, int64_t group) cons
       return hessian(a, a) > hessian(b, b);
     });
   }
-  // H with its order reversed is L L^T; so H = R R^T, where R is L with its order reversed, upper
-  // triangular, and U = R^-1.
-  Eigen::MatrixXd reversed(length, length);
+  Eigen::MatrixXd ordered(length, length);
   const auto at = [&](int64_t i) { return data.order[static_cast<size_t>(i)]; };
-  for (int64_t i = 0; i < length; ++i) {
-    for (int64_t j = 0; j < length; ++j) {
-      reversed(i, j) = hessian(at(length - 1 - i), at(length - 1 - j));
-    }
+  for (int64_t j = 0; j < length; ++j) {
+    for (int64_t i = 0; i < length; ++i) ordered(i, j) = hessian(at(i), at(j));
   }
-  hessian.resize(0, 0);
-  const Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> cholesky(reversed);
-  if (cholesky.info() != Eigen::Success) {
-    throw Error(ErrorCode::kNumerical,
-                "the damped Hessian of the layer's inputs has no Cholesky factor; raise "
-                "--gptq-damping");
-  }
-  Eigen::MatrixXd inverse = Eigen::MatrixXd::Identity(length, length);
-  reversed.triangularView<Eigen::Lower>().solveInPlace(inverse);
-  CheckGram(inverse);
-  data.factor = inverse.reverse();
+  hessian.resize(0, 0);  // two [K, K] at a time
+  DampedInverse inverse = FactorDampedInverse(std::move(ordered), options_.damping);
+  data.factor = std::move(inverse.factor);
+  data.damping = inverse.damping;
   return data;
 }
 
@@ -132,11 +118,13 @@ RoundingResult GptqSolver::Solve(const RoundingProblem& problem,
                                  const SolveContext& context) const {
   const SampledColumns& samples = *problem.samples;
   std::vector<GroupData> groups(static_cast<size_t>(samples.num_groups));
+  std::vector<double> damping(groups.size());
   RoundingResult result;
   result.integers.resize(problem.weights.size());
   BlockSteps steps;
   steps.prepare = [&](int64_t group) {
     groups[static_cast<size_t>(group)] = Prepare(samples, group);
+    damping[static_cast<size_t>(group)] = groups[static_cast<size_t>(group)].damping;
   };
   steps.solve = [&](const RowRange& rows) {
     SolveBlock(problem, groups[static_cast<size_t>(rows.group)], rows, result.integers);
@@ -145,6 +133,12 @@ RoundingResult GptqSolver::Solve(const RoundingProblem& problem,
   steps.release = [&](int64_t group) { groups[static_cast<size_t>(group)] = GroupData(); };
   result.summary = SolveInBlocks(samples, context, kMaxRowsPerBlock, steps);
   result.summary.strategy = "gptq";
+  const double largest = *std::max_element(damping.begin(), damping.end());
+  if (largest > options_.damping) {
+    std::ostringstream raised;
+    raised << ", damping raised to " << largest;
+    result.summary.strategy += raised.str();
+  }
   return result;
 }
 

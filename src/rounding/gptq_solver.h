@@ -15,9 +15,12 @@ namespace adaround {
 // CIFAR-10, 2 bits per tensor: top-1 50 % from w*, 26 % from the float weights). Then rounds
 // one weight after another to the nearest point of its fixed grid, and moves those that are left to
 // where the error is least. A weight may so end beyond the floor and ceiling of its float value.
-// All in double. A group whose samples are all zero rounds to nearest.
+// Hessian, factor and rounding are in double; the gradient at the float weights is summed in
+// float32, from residuals. A group whose samples are all zero rounds to nearest. Where rounding
+// leaves a group's damped Hessian without a Cholesky factor, its damping is raised
+// (FactorDampedInverse), and the summary's strategy says to what.
 // REQUIRES: options.Validate() is empty, ridge >= 0.
-// Solve() throws Error(kNumerical) where G is not finite.
+// Solve() throws Error(kNumerical) where G is not finite, or where no damping helps.
 std::unique_ptr<RoundingSolver> MakeGptqSolver(const GptqOptions& options, double ridge);
 
 }  // namespace adaround

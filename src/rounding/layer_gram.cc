@@ -60,6 +60,15 @@ std::vector<float> RidgeOf(const SampledColumns& samples, int64_t group, double 
   return result;
 }
 
+void AddRidge(const std::vector<float>& ridge, Matrix& gram) {
+  gram.diagonal() += 2.0F * Eigen::Map<const Eigen::VectorXf>(ridge.data(), gram.rows());
+}
+
+void AddRidge(const std::vector<float>& ridge, Eigen::MatrixXd& gram) {
+  gram.diagonal() +=
+      2.0 * Eigen::Map<const Eigen::VectorXf>(ridge.data(), gram.rows()).cast<double>();
+}
+
 Matrix LossGradient(const RoundingProblem& problem, int64_t group, int64_t first_row,
                     const Matrix& weights) {
   const SampledColumns& samples = *problem.samples;

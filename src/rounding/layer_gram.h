@@ -33,6 +33,10 @@ int64_t GramBytes(const LayerExtent& layer, int num_threads, int64_t value_bytes
 // ridge * K / N * E[x_hat_k^2], where N counts independent samples.  [K]
 std::vector<float> RidgeOf(const SampledColumns& samples, int64_t group, double ridge);
 
+// The ridge's part of the second derivative: adds 2 ridge_k to the diagonal of G.
+void AddRidge(const std::vector<float>& ridge, Matrix& gram);
+void AddRidge(const std::vector<float>& ridge, Eigen::MatrixXd& gram);
+
 // The first derivative [R, K] at `weights` [R, K], rows first_row ... of the layer, all of one
 // group. Taken from the residuals: beside G w and 2 / N (target - b) X_hat, which are large and
 // cancel, float32 would hide it.

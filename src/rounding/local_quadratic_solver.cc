@@ -66,14 +66,13 @@ RoundingResult LocalQuadraticSolver::Solve(const RoundingProblem& problem,
     GroupData& data = groups[static_cast<size_t>(group)];
     data.ridge = RidgeOf(samples, group, ridge_);
     data.gram = GroupGram(samples, group);
-    for (int64_t k = 0; k < length; ++k) {
-      data.gram(k, k) += 2.0F * data.ridge[static_cast<size_t>(k)];
-    }
+    AddRidge(data.ridge, data.gram);
     CheckGram(data.gram);
   };
   steps.solve = [&](const RowRange& rows) {
     const GroupData& data = groups[static_cast<size_t>(rows.group)];
-    RowBlock block = MakeRowBlock(problem, rows.group, rows.first_row, rows.num_rows);
+    RowBlock block =
+        MakeRowBlockWithoutTarget(problem, rows.group, rows.first_row, rows.num_rows);
     Matrix gradient = LossGradient(problem, rows.group, rows.first_row, block.HardWeights());
     for (int64_t r = 0; r < rows.num_rows; ++r) {
       for (int64_t k = 0; k < length; ++k) {
@@ -107,8 +106,11 @@ class CrossEntropySolver final : public LocalQuadraticSolver {
       : LocalQuadraticSolver("cross-entropy", ridge), options_(options) {
     ADAROUND_CHECK(options.Validate().empty());
   }
-  RowLimit Limit() const override {
-    return {std::min(kMaxGramLength, CrossEntropyMaxVariables(options_)), "raise --cem-budget"};
+  SizeLimit Limit() const override {
+    SizeLimit limit;
+    limit.max_row_length = std::min(kMaxGramLength, CrossEntropyMaxVariables(options_));
+    limit.remedy = "raise --cem-budget";
+    return limit;
   }
   int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
     // Each thread's search holds its row's quadratic in units of decisions.
@@ -135,7 +137,11 @@ class TabuSolver final : public LocalQuadraticSolver {
         start_(warm ? TabuStart::kReference : TabuStart::kRandom) {
     ADAROUND_CHECK(options.Validate().empty());
   }
-  RowLimit Limit() const override { return {kMaxGramLength, ""}; }
+  SizeLimit Limit() const override {
+    SizeLimit limit;
+    limit.max_row_length = kMaxGramLength;
+    return limit;
+  }
   int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
     return GramBytes(layer, num_threads, sizeof(float));
   }

@@ -21,22 +21,8 @@ class NearestGuard final : public RoundingSolver {
     const int64_t length = samples.row_length;
     const std::vector<int16_t> nearest =
         RoundToNearest({problem.weights.data(), samples.num_rows, length}, problem.grid);
-    RoundingProblem judged = problem;
-    if (!activation_) judged.activation = ChannelActivation{};
-    const auto errors_of = [&](const std::vector<int16_t>& integers) {
-      return RowErrors(judged, samples,
-                       DequantizeMatrix(integers, samples.num_rows, length, problem.grid),
-                       context.num_threads);
-    };
-    const std::vector<double> nearest_errors = errors_of(nearest);
-    const std::vector<double> errors = errors_of(result.integers);
-    for (int64_t row = 0; row < samples.num_rows; ++row) {
-      const auto at = static_cast<size_t>(row);
-      if (!std::isfinite(errors[at])) {
-        throw Error(ErrorCode::kNumerical, "the reconstruction error of output channel " +
-                                               std::to_string(row) + " is not finite");
-      }
-      if (errors[at] <= nearest_errors[at]) continue;
+    for (const int64_t row :
+         RowsAboveNearest(problem, activation_, result.integers, nearest, context.num_threads)) {
       std::copy_n(nearest.begin() + row * length, length, result.integers.begin() + row * length);
       ++result.summary.num_nearest_rows;
     }
@@ -44,7 +30,7 @@ class NearestGuard final : public RoundingSolver {
   }
 
   bool StaysAtFloorOrCeil() const override { return solver_->StaysAtFloorOrCeil(); }
-  RowLimit Limit() const override { return solver_->Limit(); }
+  SizeLimit Limit() const override { return solver_->Limit(); }
   int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
     return solver_->PairBytes(layer, num_threads);
   }
@@ -55,6 +41,30 @@ class NearestGuard final : public RoundingSolver {
 };
 
 }  // namespace
+
+std::vector<int64_t> RowsAboveNearest(const RoundingProblem& problem, bool activation,
+                                      const std::vector<int16_t>& integers,
+                                      const std::vector<int16_t>& nearest, int num_threads) {
+  const SampledColumns& samples = *problem.samples;
+  const ChannelActivation identity;
+  const auto errors_of = [&](const std::vector<int16_t>& rounded) {
+    return RowErrors(
+        problem, activation ? problem.activation : identity, samples,
+        DequantizeMatrix(rounded, samples.num_rows, samples.row_length, problem.grid),
+        num_threads);
+  };
+  const std::vector<double> nearest_errors = errors_of(nearest);
+  const std::vector<double> errors = errors_of(integers);
+  std::vector<int64_t> above;
+  for (size_t row = 0; row < errors.size(); ++row) {
+    if (!std::isfinite(errors[row])) {
+      throw Error(ErrorCode::kNumerical, "the reconstruction error of output channel " +
+                                             std::to_string(row) + " is not finite");
+    }
+    if (errors[row] > nearest_errors[row]) above.push_back(static_cast<int64_t>(row));
+  }
+  return above;
+}
 
 std::unique_ptr<RoundingSolver> GuardByNearest(std::unique_ptr<RoundingSolver> solver,
                                                bool activation) {

@@ -51,7 +51,8 @@ double Energy(const QuadraticProblem& problem, const std::vector<uint8_t>& up) {
   const std::vector<double> field = GradientAt(problem, up);
   double energy = 0.0;
   for (size_t i = 0; i < field.size(); ++i) {
-    const double difference = static_cast<double>(up[i]) - static_cast<double>(problem.reference[i]);
+    const double difference =
+        static_cast<double>(up[i]) - static_cast<double>(problem.reference[i]);
     energy += 0.5 * static_cast<double>(problem.step[i]) * difference *
               (static_cast<double>(problem.gradient[i]) + field[i]);
   }

@@ -8,9 +8,10 @@
 
 namespace adaround {
 
-// Rectified sigmoid with f_reg, eqs. (23) and (24): AdaRound without this program's finish. It reads
-// ridge, normalize_rows and exact_gradient as AdaRound does, so that the two differ by the finish
-// alone; with the values that preset paper gives these, it is the paper's method step for step.
+// Rectified sigmoid with f_reg, eqs. (23) and (24): AdaRound without this program's finish. It
+// reads ridge, normalize_rows and exact_gradient as AdaRound does, so that the two differ by the
+// finish alone; with the values that preset paper gives these, it is the paper's method step for
+// step.
 // REQUIRES, here and below: the options' Validate() is empty.
 std::unique_ptr<RoundingSolver> MakeRectifiedSigmoidSolver(const AdaRoundOptions& options);
 

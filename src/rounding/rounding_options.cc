@@ -32,8 +32,12 @@ std::vector<std::string> AnnealingOptions::Validate() const {
 }
 
 std::vector<std::string> StraightThroughOptions::Validate() const {
-  if (std::isfinite(learning_rate) && learning_rate > 0) return {};
-  return {"ste-learning-rate must be above 0"};
+  std::vector<std::string> violations;
+  if (!(std::isfinite(reach) && reach > 0)) violations.emplace_back("ste-reach must be above 0");
+  if (!(std::isfinite(dampening) && dampening >= 0)) {
+    violations.emplace_back("ste-dampening must be 0 or more");
+  }
+  return violations;
 }
 
 std::vector<std::string> CrossEntropyOptions::Validate() const {

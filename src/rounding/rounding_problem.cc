@@ -54,7 +54,8 @@ std::vector<std::string> RoundingProblem::Validate() const {
   return violations;
 }
 
-std::vector<double> RowErrors(const RoundingProblem& problem, const SampledColumns& samples,
+std::vector<double> RowErrors(const RoundingProblem& problem, const ChannelActivation& function,
+                              const SampledColumns& samples,
                               const std::vector<float>& rounded_weights, int num_threads) {
   const int64_t rows_per_group = samples.RowsPerGroup();
   const int64_t tasks_per_group = CeilDivide(rows_per_group, kRowsPerTask);
@@ -75,7 +76,7 @@ std::vector<double> RowErrors(const RoundingProblem& problem, const SampledColum
         float* values = z.row(r).data();
         const float bias = problem.bias[static_cast<size_t>(first + r)];
         for (int64_t i = 0; i < count; ++i) values[i] += bias;
-        const Activation activation = problem.activation.Of(first + r);
+        const Activation activation = function.Of(first + r);
         activation.Apply(values, values, count);
         activation.Apply(samples.RowTarget(first + r) + begin, wanted.data(), count);
         float partial = 0.0F;
@@ -89,6 +90,11 @@ std::vector<double> RowErrors(const RoundingProblem& problem, const SampledColum
   });
   for (double& error : errors) error /= static_cast<double>(samples.num_samples);
   return errors;
+}
+
+std::vector<double> RowErrors(const RoundingProblem& problem, const SampledColumns& samples,
+                              const std::vector<float>& rounded_weights, int num_threads) {
+  return RowErrors(problem, problem.activation, samples, rounded_weights, num_threads);
 }
 
 SampledColumns ThinColumns(const SampledColumns& samples, int64_t max_samples) {

@@ -51,6 +51,10 @@ struct RoundingProblem {
 // Units: squared output units.  `samples` may be others than the problem's (held-out columns).
 std::vector<double> RowErrors(const RoundingProblem& problem, const SampledColumns& samples,
                               const std::vector<float>& rounded_weights, int num_threads);
+// The same with another f than the problem's.
+std::vector<double> RowErrors(const RoundingProblem& problem, const ChannelActivation& function,
+                              const SampledColumns& samples,
+                              const std::vector<float>& rounded_weights, int num_threads);
 
 // At most max_samples of the samples, spread evenly.
 SampledColumns ThinColumns(const SampledColumns& samples, int64_t max_samples);

@@ -60,7 +60,7 @@ const std::vector<MethodRow>& Rows() {
          return MakeSigmoidAnnealingSolver(options.adaround, options.annealing);
        }},
       {{"ste", "straight-through estimator: may leave floor and ceiling", true,
-        gradient + Names{"ste_learning_rate"}},
+        gradient + Names{"ste_reach", "ste_dampening"}},
        [](const RoundingOptions& options) {
          return MakeStraightThroughSolver(options.adaround, options.straight_through);
        }},

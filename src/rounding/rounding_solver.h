@@ -15,8 +15,8 @@ namespace adaround {
 
 struct SolveContext {
   uint64_t seed = 42;
-  uint64_t layer =
-      0;  // position of the layer in the network: with the seed, names the random stream
+  // Position of the layer in the network: with the seed, names the random stream.
+  uint64_t layer = 0;
   int num_threads = 1;
   // Called from any thread with the number of finished and of all row blocks; may be empty.
   std::function<void(int64_t done, int64_t total)> on_progress;
@@ -25,7 +25,9 @@ struct SolveContext {
 };
 
 struct RoundingSummary {
-  std::string strategy;       // how the rows were solved: "relaxation", "enumeration", "nearest"
+  // How the rows were solved, in words: "relaxation" or "enumeration" of adaround, else the kind of
+  // search.
+  std::string strategy;
   // Adam steps taken per block of rows; rounds or flips that the longest search of a row took.
   int64_t iterations = 0;
   int64_t num_undecided = 0;  // weights with h(V) within 0.01 ... 0.99 at the end
@@ -38,11 +40,13 @@ struct RoundingResult {
   RoundingSummary summary;
 };
 
-// The longest rows that a method takes: known beforehand, so that a network is refused before any
-// of its layers is searched.
-struct RowLimit {
+// The longest rows, and the most weights of a layer, that a method takes: known beforehand, so that
+// a network is refused before any of its layers is searched.
+struct SizeLimit {
   int64_t max_row_length = std::numeric_limits<int64_t>::max();
-  std::string remedy;  // for longer ones, such as "raise --cem-budget"
+  // All rows together: for methods that do not round row by row.
+  int64_t max_weights = std::numeric_limits<int64_t>::max();
+  std::string remedy;  // for larger ones, such as "raise --cem-budget"
 };
 
 // What a solver's memory depends on, before there is a problem.
@@ -71,15 +75,15 @@ class RoundingSolver {
                                const SolveContext& context) const = 0;
   // Whether every integer is the clipped floor or ceiling of its weight.
   virtual bool StaysAtFloorOrCeil() const = 0;
-  // Solve() of a problem with longer rows throws Error(kInvalidArgument).
-  virtual RowLimit Limit() const { return {}; }
+  // Solve() of a larger problem may throw Error(kInvalidArgument).
+  virtual SizeLimit Limit() const { return {}; }
   // At most so many bytes are held at once in matrices over pairs of weights, which grow faster
   // than the layer, beside the problem and its curvature.
   virtual int64_t PairBytes(const LayerExtent&, int /*num_threads*/) const { return 0; }
 };
 
-// Throws Error(kInvalidArgument), listing the names, where there is no such method, or where the
-// method does not work row by row.
+// Throws Error(kInvalidArgument), listing the names, where there is no such method. Solvers of
+// methods that are not row-wise (RoundingMethod::row_wise) want problem.task_curvature.
 std::unique_ptr<RoundingSolver> CreateRoundingSolver(const std::string& method,
                                                      const RoundingOptions& options);
 

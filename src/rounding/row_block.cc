@@ -8,8 +8,12 @@ namespace adaround {
 Candidates CandidatesOf(float weight, float scale, int32_t zero_point, const QuantGrid& grid) {
   const double position = static_cast<double>(weight) / static_cast<double>(scale) + zero_point;
   const double floor = std::floor(position);
+  const double nearest = std::round(position);
   Candidates result;
-  if (floor < grid.q_min) {
+  if (nearest >= grid.q_min && nearest <= grid.q_max &&
+      scale * static_cast<float>(static_cast<int32_t>(nearest) - zero_point) == weight) {
+    result.lower = static_cast<int32_t>(nearest);
+  } else if (floor < grid.q_min) {
     result.lower = grid.q_min;
   } else if (floor >= grid.q_max) {
     result.lower = grid.q_max;
@@ -29,8 +33,8 @@ Matrix RowBlock::HardWeights() const {
   return weights;
 }
 
-RowBlock MakeRowBlock(const RoundingProblem& problem, int64_t group, int64_t first_row,
-                      int64_t num_rows) {
+RowBlock MakeRowBlockWithoutTarget(const RoundingProblem& problem, int64_t group,
+                                   int64_t first_row, int64_t num_rows) {
   const SampledColumns& samples = *problem.samples;
   const int64_t length = samples.row_length;
   RowBlock block;
@@ -39,7 +43,6 @@ RowBlock MakeRowBlock(const RoundingProblem& problem, int64_t group, int64_t fir
   block.base.resize(num_rows, length);
   block.step.resize(num_rows, length);
   block.fraction.resize(num_rows, length);
-  block.target.resize(num_rows, samples.num_samples);
   block.ridge.assign(static_cast<size_t>(length), 0.0F);
   block.up.assign(static_cast<size_t>(num_rows * length), 0);
   for (int64_t r = 0; r < num_rows; ++r) {
@@ -56,6 +59,17 @@ RowBlock MakeRowBlock(const RoundingProblem& problem, int64_t group, int64_t fir
       block.fraction(r, k) = candidates.has_choice ? static_cast<float>(candidates.fraction) : 0.0F;
       block.UpAt(r, k) = block.fraction(r, k) >= 0.5F ? 1 : 0;
     }
+  }
+  return block;
+}
+
+RowBlock MakeRowBlock(const RoundingProblem& problem, int64_t group, int64_t first_row,
+                      int64_t num_rows) {
+  const SampledColumns& samples = *problem.samples;
+  RowBlock block = MakeRowBlockWithoutTarget(problem, group, first_row, num_rows);
+  block.target.resize(num_rows, samples.num_samples);
+  for (int64_t r = 0; r < num_rows; ++r) {
+    const int64_t row = first_row + r;
     problem.activation.Of(row).Apply(samples.RowTarget(row), block.target.row(r).data(),
                                      samples.num_samples);
   }

@@ -13,7 +13,9 @@
 namespace adaround {
 
 // The integers that a weight may become: `lower`, and lower + 1 where there is a choice. There is
-// none where the weight is on the grid, or where both neighbours clip to the same integer.
+// none where both neighbours clip to the same integer, or where the weight is on the grid: equal,
+// in float32, to what an integer dequantizes to. w / scale strays from that integer by rounding, to
+// either side.
 struct Candidates {
   int32_t lower = 0;
   bool has_choice = false;
@@ -48,6 +50,9 @@ struct RowBlock {
 // All rows start at nearest, without ridge.
 RowBlock MakeRowBlock(const RoundingProblem& problem, int64_t group, int64_t first_row,
                       int64_t num_rows);
+// The same with `target` empty, for methods that do not read it.
+RowBlock MakeRowBlockWithoutTarget(const RoundingProblem& problem, int64_t group,
+                                   int64_t first_row, int64_t num_rows);
 
 // Writes the block's integers into [M, K].
 void StoreIntegers(const RoundingProblem& problem, const RowBlock& block,

@@ -47,6 +47,11 @@ StraightThroughWeights::StraightThroughWeights(const RoundingProblem& problem,
   for (int64_t begin = 0; begin < offset_.size(); begin += kStretch) Refresh(begin);
 }
 
+void StraightThroughWeights::AddDampening(const Matrix& pull) {
+  const auto offset = offset_.array();
+  gradient_.array() += pull.array() * scale_.array() * (offset - (offset + 0.5F).floor());
+}
+
 void StraightThroughWeights::Advance(const AdamStep& step) {
   for (int64_t begin = 0; begin < offset_.size(); begin += kStretch) {
     AdvanceStretch(begin, step);

@@ -21,6 +21,12 @@ class StraightThroughWeights {
   const Matrix& weights() const { return rounded_; }
   // dL/dw_bar, to be filled before Advance().
   Matrix& weight_gradient() { return gradient_; }
+  // Adds to the gradient that of pull / 2 * (w - w_bar)^2 by w = scale * (u - zero_point), for each
+  // weight; pull [R, K]. Where that is the loss's own curvature, the straight-through gradient,
+  //   curvature * (w_bar - w_float) + what the other weights' errors ask,
+  // becomes curvature * (w - w_float) + the same: u comes to rest where rounding it answers the
+  // others.
+  void AddDampening(const Matrix& pull);
   // One Adam step on u.
   void Advance(const AdamStep& step);
   // u of one weight.

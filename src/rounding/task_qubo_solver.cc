@@ -34,7 +34,8 @@ LayerQuadratic MakeQuadratic(const RoundingProblem& problem, const std::vector<i
   // w_nearest - w.
   std::vector<double> difference;
   for (int64_t group = 0; group < samples.num_groups; ++group) {
-    RowBlock block = MakeRowBlock(problem, group, group * rows_per_group, rows_per_group);
+    RowBlock block =
+        MakeRowBlockWithoutTarget(problem, group, group * rows_per_group, rows_per_group);
     std::fill(block.up.begin(), block.up.end(), uint8_t{0});
     StoreIntegers(problem, block, layer.lower);
     for (int64_t i = 0; i < block.step.size(); ++i) {
@@ -69,8 +70,11 @@ using Search = std::function<Found(const QuadraticProblem&, const SolveContext&,
 class TaskQuboSolver final : public RoundingSolver {
  public:
   // The search holds `num_matrices` over pairs of the layer's weights, float32.
-  TaskQuboSolver(std::string strategy, Search search, int64_t num_matrices)
-      : strategy_(std::move(strategy)), search_(std::move(search)), num_matrices_(num_matrices) {}
+  TaskQuboSolver(std::string strategy, Search search, SizeLimit limit, int64_t num_matrices)
+      : strategy_(std::move(strategy)),
+        search_(std::move(search)),
+        limit_(std::move(limit)),
+        num_matrices_(num_matrices) {}
 
   RoundingResult Solve(const RoundingProblem& problem, const SolveContext& context) const override {
     ADAROUND_CHECK(problem.task_curvature != nullptr);
@@ -95,6 +99,7 @@ class TaskQuboSolver final : public RoundingSolver {
   }
 
   bool StaysAtFloorOrCeil() const override { return true; }
+  SizeLimit Limit() const override { return limit_; }
   int64_t PairBytes(const LayerExtent& layer, int /*num_threads*/) const override {
     const int64_t num_weights = layer.num_rows * layer.row_length;
     return num_matrices_ * num_weights * num_weights * int64_t{sizeof(float)};
@@ -103,12 +108,16 @@ class TaskQuboSolver final : public RoundingSolver {
  private:
   std::string strategy_;
   Search search_;
+  SizeLimit limit_;
   int64_t num_matrices_;
 };
 
 }  // namespace
 
 std::unique_ptr<RoundingSolver> MakeTaskCrossEntropySolver(const CrossEntropyOptions& options) {
+  SizeLimit limit;
+  limit.max_weights = CrossEntropyMaxVariables(options);
+  limit.remedy = "raise --cem-budget or take --method task-tabu";
   return std::make_unique<TaskQuboSolver>(
       "task cross-entropy",
       [options](const QuadraticProblem& problem, const SolveContext& context, uint64_t stream) {
@@ -116,7 +125,7 @@ std::unique_ptr<RoundingSolver> MakeTaskCrossEntropySolver(const CrossEntropyOpt
                                                          context.num_threads, context.should_stop);
         return Found{std::move(result.up), result.energy, result.num_rounds};
       },
-      1);
+      limit, 1);
 }
 
 std::unique_ptr<RoundingSolver> MakeTaskTabuSolver(const TabuOptions& options) {
@@ -127,7 +136,7 @@ std::unique_ptr<RoundingSolver> MakeTaskTabuSolver(const TabuOptions& options) {
             SearchByTabu(problem, options, TabuStart::kReference, stream, context.should_stop);
         return Found{std::move(result.up), result.energy, result.num_flips};
       },
-      0);
+      SizeLimit{}, 0);
 }
 
 }  // namespace adaround

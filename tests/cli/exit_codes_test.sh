@@ -73,10 +73,11 @@ usage --beta 20
 usage --beta 20:x
 usage --method sigmoid-annealing --temperature 1
 usage --method sigmoid-annealing --temperature 0.1:1
-usage --method ste --ste-learning-rate 0
+usage --method ste --ste-reach 0
+usage --method ste --ste-dampening -1
 # What the method does not read.
 usage --temperature 1:0.1
-usage --ste-learning-rate 0.001
+usage --ste-reach 0.1
 usage --method ste --learning-rate 0.001
 usage --method sigmoid-annealing --lambda 0.1
 usage --method sigmoid --temperature 1:0.1

@@ -78,7 +78,7 @@ TEST(WorkingBytes, TheDryRunAndTheLimitHaveIt) {
   EXPECT_TRUE(PredictQuantization(graph, samples, options).warnings.empty());
   options.method = "gptq";
   const QuantizePrediction prediction = PredictQuantization(graph, samples, options);
-  EXPECT_EQ(prediction.peak_memory_bytes, nearest + int64_t{24} * 2000 * 2000);
+  EXPECT_EQ(prediction.peak_memory_bytes, nearest + int64_t{16} * 2000 * 2000);
   ASSERT_EQ(prediction.warnings.size(), 1u);
   EXPECT_NE(prediction.warnings.front().find("--memory-limit"), std::string::npos);
 }

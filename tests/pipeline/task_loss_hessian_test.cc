@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include "support/error_testing.h"
@@ -597,6 +598,16 @@ TEST(QuantizeByTaskLoss, OneLayerOfBoundedSize) {
   const CalibrationSet more(GivenList(Given("input", RandomTensor({4, 100}, 2))), large);
   ExpectErrorWith(ErrorCode::kInvalidArgument, {"'logits'", "9000", "8192", "--include"},
                   [&] { QuantizeModel(large, more, options); });
+  // A search that takes fewer says so as early: before the matrix, and in a prediction.
+  large.initializers["w"] = RandomTensor({100, 80}, 1);
+  options.method = "task-cross-entropy";
+  for (const auto& attempt : {std::function<void()>([&] { QuantizeModel(large, more, options); }),
+                              std::function<void()>([&] {
+                                PredictQuantization(large, more, options);
+                              })}) {
+    ExpectErrorWith(ErrorCode::kInvalidArgument,
+                    {"'logits' has 8000", "--cem-budget", "task-tabu", "--include"}, attempt);
+  }
 }
 
 }  // namespace

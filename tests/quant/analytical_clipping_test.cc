@@ -107,7 +107,9 @@ TEST(AnalyticalClipping, OptimumIsNearTheBestOfSampledWeights) {
     const std::vector<float> values = Draw(density, 20'000, 3);
     for (const int bits : {3, 4, 6}) {
       double best = 1e9;
-      for (int i = 1; i <= 300; ++i) best = std::min(best, SampledError(values, 0.05 * i, 1 << bits));
+      for (int i = 1; i <= 300; ++i) {
+        best = std::min(best, SampledError(values, 0.05 * i, 1 << bits));
+      }
       const double found = SampledError(values, OptimalClipping(density, 1 << bits), 1 << bits);
       // The formula takes the density to be constant within a cell, of which there are few.
       EXPECT_LE(found, 1.1 * best) << bits;

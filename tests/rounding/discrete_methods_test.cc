@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "adaround/base/error.h"
 #include "rounding/cross_entropy_search.h"
+#include "rounding/damped_inverse.h"
 #include "rounding/layer_gram.h"
 #include "rounding/rounding_solver.h"
 #include "support/error_testing.h"
@@ -213,6 +215,37 @@ TEST(WeightwiseMethods, FloorAndCeilAreTheClippedNeighbours) {
   }
 }
 
+TEST(WeightwiseMethods, WeightsOnTheGridStayWhateverTheScale) {
+  // w / scale in double strays from the integer by the rounding of scale * q to float32: every
+  // integer of many scales that are no powers of two.
+  for (const bool symmetric : {true, false}) {
+    const ProblemShape shape{.num_rows = 200, .row_length = 16, .symmetric = symmetric};
+    ExampleProblem example;
+    example.Draw(shape);
+    example.Finish(shape, 0.0F);
+    RoundingProblem& problem = example.problem;
+    std::vector<int16_t> wanted;
+    int64_t num_astray = 0;
+    for (int64_t row = 0; row < 200; ++row) {
+      const float scale = 0.01F * (1.0F + 0.37F * static_cast<float>(row));
+      problem.grid.scale[static_cast<size_t>(row)] = scale;
+      const int zero_point = problem.grid.zero_point[static_cast<size_t>(row)];
+      for (int64_t k = 0; k < 16; ++k) {
+        const int q = problem.grid.q_min + static_cast<int>(k);
+        const float weight = scale * static_cast<float>(q - zero_point);
+        const double position = static_cast<double>(weight) / static_cast<double>(scale);
+        if (position != std::round(position)) ++num_astray;
+        problem.weights[static_cast<size_t>(row * 16 + k)] = weight;
+        wanted.push_back(static_cast<int16_t>(q));
+      }
+    }
+    EXPECT_GT(num_astray, 1000);
+    for (const char* method : {"nearest", "floor", "ceil", "stochastic", "descent"}) {
+      EXPECT_EQ(Solve(method, problem), wanted) << method;
+    }
+  }
+}
+
 TEST(WeightwiseMethods, StochasticGoesUpAsOftenAsTheFractionSays) {
   const auto example = MakeExample({.num_rows = 2, .row_length = 30, .bit_width = 3});
   constexpr int kDraws = 4000;
@@ -306,6 +339,18 @@ TEST(CoordinateDescent, EndsWhereNoSingleFlipHelps) {
   }
 }
 
+TEST(CoordinateDescent, NamesWhatAdaRoundDoesWithoutIterations) {
+  RoundingOptions options;
+  options.adaround.iterations = 0;
+  const auto example = MakeExample({.row_length = 30});
+  const auto strategy = [&] {
+    return CreateRoundingSolver("adaround", options)->Solve(example->problem, {}).summary.strategy;
+  };
+  EXPECT_EQ(strategy(), "descent");
+  options.adaround.descent_sweeps = 0;
+  EXPECT_EQ(strategy(), "nearest");
+}
+
 TEST(CoordinateDescent, MoreSweepsFindMore) {
   const auto example = MakeExample({.num_rows = 30, .row_length = 60, .bit_width = 2});
   RoundingOptions options = AsFound();
@@ -389,14 +434,15 @@ TEST(LocalQuadratic, StreamsAreNamedBySeedLayerAndRow) {
 TEST(LocalQuadratic, RowsBeyondTheBudgetAreKnownBeforehand) {
   RoundingOptions options;
   options.cross_entropy.max_operations = 1e7;
-  const RowLimit limit = CreateRoundingSolver("qubo-cross-entropy", options)->Limit();
+  const SizeLimit limit = CreateRoundingSolver("qubo-cross-entropy", options)->Limit();
   EXPECT_NE(limit.remedy.find("--cem-budget"), std::string::npos);
   EXPECT_EQ(limit.max_row_length, CrossEntropyMaxVariables(options.cross_entropy));
   EXPECT_GT(CrossEntropyPopulation(options.cross_entropy, limit.max_row_length), 0);
   testing::ExpectErrorWith(ErrorCode::kInvalidArgument, {"--cem-budget"}, [&] {
     CrossEntropyPopulation(options.cross_entropy, limit.max_row_length + 1);
   });
-  const auto example = MakeExample({.row_length = limit.max_row_length + 1});
+  // A weight or two of a row, the ends of its range, lie on the grid and are not searched.
+  const auto example = MakeExample({.row_length = limit.max_row_length + 3});
   testing::ExpectErrorWith(ErrorCode::kInvalidArgument, {"--cem-budget"}, [&] {
     Solve("qubo-cross-entropy", example->problem, options);
   });
@@ -405,6 +451,8 @@ TEST(LocalQuadratic, RowsBeyondTheBudgetAreKnownBeforehand) {
   EXPECT_EQ(CrossEntropyMaxVariables(options.cross_entropy), 0);
   for (const char* method : {"qubo-tabu", "qubo-tabu-warm", "gptq"}) {
     EXPECT_EQ(CreateRoundingSolver(method, {})->Limit().max_row_length, kMaxGramLength);
+    EXPECT_EQ(CreateRoundingSolver(method, {})->Limit().max_weights,
+              std::numeric_limits<int64_t>::max());
   }
 }
 
@@ -469,6 +517,40 @@ TEST(Gptq, DeadInputsRoundToNearestAndDisturbNoOthers) {
     std::fill(example.samples.x_hat.begin(), example.samples.x_hat.end(), 0.0F);
     EXPECT_EQ(Solve("gptq", example.problem, options), nearest);
   }
+}
+
+// U^T U (A + damping * mean diagonal) = 1.
+void ExpectInverse(const Eigen::MatrixXd& a, const DampedInverse& inverse) {
+  const Eigen::MatrixXd factor = inverse.factor;
+  Eigen::MatrixXd damped = a;
+  damped.diagonal().array() += inverse.damping * a.diagonal().mean();
+  const Eigen::MatrixXd product = factor.transpose() * factor * damped;
+  for (int64_t i = 0; i < a.rows(); ++i) {
+    for (int64_t j = 0; j < a.cols(); ++j) {
+      EXPECT_NEAR(product(i, j), i == j ? 1.0 : 0.0, 1e-9);
+      if (i > j) {
+        EXPECT_EQ(factor(i, j), 0.0);
+      }
+    }
+  }
+}
+
+TEST(DampedInverse, RaisesTheDampingWhereThereIsNoFactor) {
+  const auto example = MakeExample({.row_length = 20});
+  Eigen::MatrixXd gram = GroupGramInDouble(example->samples, 0);
+  const DampedInverse sound = FactorDampedInverse(gram, 0.01);
+  EXPECT_EQ(sound.damping, 0.01);
+  ExpectInverse(gram, sound);
+  // An eigenvalue of -0.05 times the mean diagonal: as rounding may leave, if far larger.
+  const Eigen::VectorXd direction = Eigen::VectorXd::Unit(20, 3) - Eigen::VectorXd::Unit(20, 7);
+  gram.setIdentity();
+  gram -= 0.525 * direction * direction.transpose();
+  const DampedInverse raised = FactorDampedInverse(gram, 0.001);
+  EXPECT_DOUBLE_EQ(raised.damping, 0.1);
+  ExpectInverse(gram, raised);
+  gram(0, 1) = gram(1, 0) = 1e6;
+  testing::ExpectErrorWith(ErrorCode::kNumerical, {"0.01", "100", "--gptq-damping"},
+                           [&] { FactorDampedInverse(gram, 0.01); });
 }
 
 TEST(Gptq, DampingKeepsWeightsToThemselves) {

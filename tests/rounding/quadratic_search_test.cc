@@ -194,7 +194,7 @@ TEST(CrossEntropySearch, PopulationFitsTheBudgetOrIsRefused) {
   EXPECT_EQ(CrossEntropyPopulation(options, 400), 1000);
   options.max_operations = 3.2e8;
   testing::ExpectErrorWith(ErrorCode::kInvalidArgument,
-                           {"400 weights", "160 draws", "--cem-budget", "tabu-warm"},
+                           {"400 weights", "160 draws", "1.6 times", "--cem-budget"},
                            [&] { CrossEntropyPopulation(options, 400); });
 }
 

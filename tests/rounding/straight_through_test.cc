@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <random>
+
 #include "rounding/reconstruction_gradient.h"
 #include "rounding/rounding_solver.h"
 #include "support/rounding_testing.h"
@@ -10,6 +13,7 @@ namespace adaround {
 namespace {
 
 using testing::MakeExample;
+using testing::ProblemShape;
 using testing::NaiveActivation;
 using testing::RealWeight;
 
@@ -110,7 +114,8 @@ TEST(StraightThroughWeights, StepsAreThoseOfTheNaiveEstimator) {
       example->samples.columns_per_draw = 40;  // one draw is all columns
       const RoundingProblem& problem = example->problem;
       NaiveStraightThrough naive(problem);
-      std::vector<RowBlock> blocks = {MakeRowBlock(problem, 0, 0, 3), MakeRowBlock(problem, 1, 3, 3)};
+      std::vector<RowBlock> blocks = {MakeRowBlock(problem, 0, 0, 3),
+                                      MakeRowBlock(problem, 1, 3, 3)};
       DataTerm term;
       term.row_weight.assign(3, 1.0F);
       constexpr double kRate = 0.07;
@@ -145,6 +150,105 @@ TEST(StraightThroughWeights, StepsAreThoseOfTheNaiveEstimator) {
       }
       EXPECT_GT(num_beyond, 0);
       EXPECT_NE(integers, nearest);
+    }
+  }
+}
+
+TEST(StraightThroughWeights, DampeningIsTheGradientOfTheDistanceToTheGridPoint) {
+  for (const bool symmetric : {true, false}) {
+    const auto example = MakeExample({.num_rows = 3, .row_length = 20, .symmetric = symmetric,
+                                      .granularity = Granularity::kPerGroup, .group_size = 8});
+    const RoundingProblem& problem = example->problem;
+    StraightThroughWeights weights(problem, MakeRowBlock(problem, 0, 0, 3));
+    Matrix pull(3, 20);
+    for (int64_t i = 0; i < 60; ++i) pull.data()[i] = 0.1F * static_cast<float>(i + 1);
+    weights.weight_gradient().setConstant(0.25F);
+    weights.AddDampening(pull);
+    for (int64_t r = 0; r < 3; ++r) {
+      for (int64_t k = 0; k < 20; ++k) {
+        const auto at = static_cast<size_t>(r * 20 + k);
+        const double w = static_cast<double>(problem.weights[at]);
+        const double wanted = static_cast<double>(pull(r, k)) *
+                              (w - static_cast<double>(weights.weights()(r, k)));
+        EXPECT_NEAR(static_cast<double>(weights.weight_gradient()(r, k)), 0.25 + wanted, 1e-5);
+      }
+    }
+  }
+}
+
+// Mean error over the rows, over that of nearest; reach and dampening as given.
+double RatioToNearest(const RoundingProblem& problem, const StraightThroughOptions& ste,
+                      int64_t iterations) {
+  RoundingOptions options;
+  options.keep_nearest_rows = false;
+  options.adaround.ridge = 0.0;
+  options.adaround.iterations = iterations;
+  options.straight_through = ste;
+  const auto error = [&](const char* method) {
+    const std::vector<int16_t> integers =
+        CreateRoundingSolver(method, options)->Solve(problem, {}).integers;
+    return MeanError(RowErrors(
+        problem, *problem.samples,
+        DequantizeMatrix(integers, problem.samples->num_rows, problem.samples->row_length,
+                         problem.grid),
+        1));
+  };
+  return error("ste") / error("nearest");
+}
+
+TEST(StraightThroughSolver, LowersTheLossWhetherInputsAreCorrelatedOrNot) {
+  for (const Activation& activation : {Activation{}, MakeRelu()}) {
+    for (const int bit_width : {2, 4}) {
+      const ProblemShape shape{.num_rows = 16, .row_length = 40, .num_samples = 512,
+                                        .bit_width = bit_width, .activation = activation};
+      const auto correlated = MakeExample(shape);
+      testing::ExampleProblem independent;
+      independent.Draw(shape);
+      std::mt19937 generator(3);
+      std::normal_distribution<float> normal;
+      for (float& x : independent.samples.x_hat) x = normal(generator);
+      independent.Finish(shape, 0.1F);
+      for (const int64_t iterations : {300, 1500}) {
+        SCOPED_TRACE(activation.Name() + " bits " + std::to_string(bit_width) + " iterations " +
+                     std::to_string(iterations));
+        EXPECT_LT(RatioToNearest(correlated->problem, {}, iterations), 0.8);
+        const double ratio = RatioToNearest(independent.problem, {}, iterations);
+        EXPECT_LT(ratio, 0.995);
+        // Why it is dampened: with little to gain from other weights, the plain estimator loses.
+        const double plain = RatioToNearest(independent.problem, {.dampening = 0.0}, iterations);
+        EXPECT_GT(plain, ratio);
+        if (activation.IsIdentity()) {
+          EXPECT_GT(plain, 1.0);
+        }
+      }
+    }
+  }
+}
+
+TEST(StraightThroughSolver, ReachDoesNotDependOnTheIterations) {
+  // A constant push: 2 reach / n a step, decaying to 0, adds up to the reach.
+  const ProblemShape shape{.num_rows = 1, .row_length = 20};
+  testing::ExampleProblem example;
+  example.Draw(shape);
+  example.Finish(shape, 0.0F);
+  // Inputs that are alike, and a target beyond what the grid holds.
+  std::fill(example.samples.x_hat.begin(), example.samples.x_hat.end(), 1.0F);
+  std::fill(example.problem.grid.scale.begin(), example.problem.grid.scale.end(), 1.0F);
+  std::fill(example.problem.weights.begin(), example.problem.weights.end(), 0.0F);
+  std::fill(example.problem.bias.begin(), example.problem.bias.end(), 0.0F);
+  std::fill(example.samples.target.begin(), example.samples.target.end(), 1000.0F);
+  for (const int64_t iterations : {100, 1000}) {
+    for (const double reach : {0.45, 0.55, 1.45, 1.55}) {
+      RoundingOptions options;
+      options.keep_nearest_rows = false;
+      options.adaround.ridge = 0.0;
+      options.adaround.iterations = iterations;
+      options.straight_through.reach = reach;
+      options.straight_through.dampening = 0.0;
+      const std::vector<int16_t> integers =
+          CreateRoundingSolver("ste", options)->Solve(example.problem, {}).integers;
+      const auto wanted = static_cast<int16_t>(std::lround(reach));
+      EXPECT_EQ(integers, std::vector<int16_t>(20, wanted)) << iterations << " " << reach;
     }
   }
 }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "adaround/base/error.h"
 #include "adaround/rounding/rounding_method.h"
 #include "support/error_testing.h"
@@ -144,12 +146,38 @@ TEST(TaskQuboSolver, WithoutCurvatureNearestStays) {
 
 TEST(TaskQuboSolver, SaturatedWeightsClip) {
   for (const char* method : kMethods) {
-    CoupledProblem coupled({.num_rows = 3, .row_length = 4});
-    std::fill(coupled.example->problem.grid.scale.begin(),
-              coupled.example->problem.grid.scale.end(), 1e-4F);
-    EXPECT_EQ(CreateRoundingSolver(method, {})->Solve(coupled.problem(), {}).integers,
-              coupled.Nearest());
+    CoupledProblem coupled({.num_rows = 3, .row_length = 4, .bit_width = 3});
+    // Every other weight far beyond the grid, on its own side: what these leave pulls at the
+    // others.
+    RoundingProblem& problem = coupled.example->problem;
+    for (size_t i = 0; i < problem.weights.size(); i += 2) {
+      problem.weights[i] += problem.weights[i] < 0 ? -20.0F : 20.0F;
+    }
+    const std::vector<int16_t> nearest = coupled.Nearest();
+    const std::vector<int16_t> integers =
+        CreateRoundingSolver(method, {})->Solve(coupled.problem(), {}).integers;
+    for (size_t i = 0; i < integers.size(); i += 2) {
+      EXPECT_EQ(integers[i], problem.weights[i] < 0 ? problem.grid.q_min : problem.grid.q_max);
+    }
+    EXPECT_NE(integers, nearest);
+    EXPECT_LE(coupled.Energy(integers), coupled.BruteForce() * (1 + 1e-6));
   }
+}
+
+TEST(TaskQuboSolver, KnowsTheMostWeightsItTakesBeforehand) {
+  RoundingOptions options;
+  options.cross_entropy.max_operations = 1e7;
+  const SizeLimit limit = CreateRoundingSolver("task-cross-entropy", options)->Limit();
+  EXPECT_NE(limit.remedy.find("task-tabu"), std::string::npos);
+  const auto solve = [&](int64_t num_weights) {
+    const CoupledProblem coupled({.num_rows = 1, .row_length = num_weights});
+    CreateRoundingSolver("task-cross-entropy", options)->Solve(coupled.problem(), {});
+  };
+  solve(limit.max_weights);
+  testing::ExpectErrorWith(ErrorCode::kInvalidArgument, {"--cem-budget"},
+                           [&] { solve(limit.max_weights + 3); });  // some are on the grid
+  EXPECT_EQ(CreateRoundingSolver("task-tabu", options)->Limit().max_weights,
+            std::numeric_limits<int64_t>::max());
 }
 
 TEST(TaskQuboSolver, RefusesCurvatureThatIsNotFinite) {

@@ -126,7 +126,8 @@ inline std::unique_ptr<ExampleProblem> MakeExample(const ProblemShape& shape) {
   return example;
 }
 
-// The two integers a weight may round to, after clipping; equal where there is no choice.
+// The two integers a weight may round to, after clipping; equal where there is no choice, or where
+// one of them dequantizes to the weight itself.
 struct IntegerPair {
   int lower = 0;
   int upper = 0;
@@ -143,7 +144,13 @@ inline IntegerPair Neighbours(const RoundingProblem& problem, int64_t row, int64
     return static_cast<int>(std::clamp(q, static_cast<double>(problem.grid.q_min),
                                        static_cast<double>(problem.grid.q_max)));
   };
-  return {clip(std::floor(position)), clip(std::ceil(position))};
+  const IntegerPair pair{clip(std::floor(position)), clip(std::ceil(position))};
+  for (const int integer : {pair.lower, pair.upper}) {
+    const float value = problem.grid.scale[s] *
+                        static_cast<float>(integer - problem.grid.zero_point[s]);
+    if (value == problem.weights[static_cast<size_t>(row * length + k)]) return {integer, integer};
+  }
+  return pair;
 }
 
 inline double RealWeight(const RoundingProblem& problem, int64_t row, int64_t k, int integer) {

@@ -15,7 +15,9 @@ struct RoundingMethod {
   bool searches = false;
   // The options that it reads, of those that not every method does: names in C++, which are the
   // flags' with '_' for '-'. Flags of others are refused, and others are no part of a result's
-  // provenance. A method that looks at samples lists "positions_per_draw" and the two ablations.
+  // provenance. A method that looks at samples lists "positions_per_draw" and
+  // "asymmetric_reconstruction"; one whose loss can include the activation lists
+  // "activation_in_loss".
   std::vector<std::string> options = {};
   // Whether it rounds each row of a layer by itself. Others minimize the task loss over all weights
   // of one layer together, eq. (13) of arXiv:2004.10568: exactly one layer may be quantized, and
