@@ -21,12 +21,14 @@
 #include "cli/comparison_journal.h"
 #include "cli/comparison_rows.h"
 #include "cli/comparison_runner.h"
+#include "cli/data_options.h"
 #include "cli/image_options.h"
 #include "cli/log_sink.h"
 #include "cli/option_binding.h"
 #include "cli/output_checks.h"
 #include "cli/paper_tables.h"
 #include "cli/progress_display.h"
+#include "cli/shell_words.h"
 
 namespace adaround::cli {
 namespace {
@@ -86,6 +88,7 @@ std::string DigestOf(const std::string& path) {
 }
 
 // Everything but the rows that the results come from. What a row says itself is in its runs' keys.
+// The program's own digest: runs of two builds are not mixed, whatever their version says.
 std::map<std::string, std::string> InputsOf(const CLI::App& command,
                                             const QuantizeBinding& binding,
                                             const CompareArguments& arguments,
@@ -93,6 +96,7 @@ std::map<std::string, std::string> InputsOf(const CLI::App& command,
   std::map<std::string, std::string> inputs = {
       {"adaround_version", Version()},
       {"instruction_set", InstructionSet()},
+      {"program_sha256", Sha256OfFile("/proc/self/exe")},
       {"model_sha256", setup.model_digest},
       {"seed", std::to_string(setup.base.seed)},
   };
@@ -108,9 +112,7 @@ std::map<std::string, std::string> InputsOf(const CLI::App& command,
     if (option->count() > 0) set[flag] = option->results();
   }
   for (const auto& [flag, values] : set) {
-    std::string text;
-    for (const std::string& value : values) text += (text.empty() ? "" : " ") + value;
-    inputs["option " + flag] = text;
+    inputs["option " + flag] = JoinShellWords(values);
   }
   return inputs;
 }
@@ -170,7 +172,11 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
   std::vector<CalibrationChoice> calibrations = Calibrations(arguments);
   std::vector<std::string> inputs = {arguments.model, arguments.data, arguments.labels};
   for (const CalibrationChoice& choice : calibrations) inputs.push_back(choice.path);
-  CheckOutputFile("--log-file", arguments.common.log.file, inputs, true);
+  const fs::path output =
+      arguments.output.empty() ? DefaultOutput(arguments.model) : fs::path(arguments.output);
+  std::vector<std::string> read_or_made = inputs;
+  read_or_made.push_back(output.string());
+  CheckOutputFile("--log-file", arguments.common.log.file, read_or_made, true);
   SetUpLog(arguments.common.log);
   const SteadyClock::time_point start = SteadyClock::now();
   if (!arguments.labels.empty() && arguments.data.empty()) {
@@ -178,14 +184,12 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
   }
   ComparisonSetup setup;
   setup.rows = DefineRows(command, binding, arguments.rows);
-  setup.base = binding.Options();
+  setup.base = binding.UncheckedOptions();
   setup.num_repeats = arguments.num_repeats;
   setup.amounts = arguments.calib_samples;
   const int num_threads = arguments.common.NumThreads();
   setup.base.num_threads = num_threads;
   for (RowDefinition& row : setup.rows) row.options.num_threads = num_threads;
-  const fs::path output =
-      arguments.output.empty() ? DefaultOutput(arguments.model) : fs::path(arguments.output);
   CheckOutputFolder(output, inputs, false, kFinishedFile);
 
   Graph graph = ReadFloatModel(arguments.model);
@@ -196,6 +200,11 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
   std::map<std::string, std::string> made_from =
       InputsOf(command, binding, arguments, setup);
   ComparisonRunner runner(graph, std::move(setup));
+  if (runner.num_runs() == 0) {
+    const ComparisonRow& row = runner.report().rows.front();
+    throw Error(ErrorCode::kInvalidArgument, "nothing to compare: no row can run; row '" +
+                                                 Printable(row.label) + "': " + row.note);
+  }
   if (arguments.dry_run) {
     PrintPlan(runner);
     return;
@@ -216,7 +225,8 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
       data.reset();
     }
   }
-  OutputDirectory directory(output, arguments.force, {kFinishedFile, kJournalFile, arguments.resume});
+  OutputDirectory directory(output, arguments.force,
+                            {kFinishedFile, kJournalFile, arguments.resume});
   ComparisonBench bench(graph, data.get(), labels ? &*labels : nullptr, num_threads);
   ComparisonReport report =
       Compare(runner, bench, made_from, directory, data ? data->cache_bytes() : 0);
@@ -247,17 +257,8 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
 }
 
 void AddDataOptions(CLI::App& command, CompareArguments& arguments) {
-  command
-      .add_option("model", arguments.model, "model.json, the folder that holds it, or an .onnx file")
-      ->required()
-      ->type_name("MODEL");
-  command
-      .add_option("--calib", arguments.calib,
-                  "calibration samples: a folder of JPEG/PNG images or of .npy files, or one .npz "
-                  "or .safetensors")
-      ->required()
-      ->type_name("PATH")
-      ->group("Data");
+  AddModelArgument(command, arguments.model);
+  AddCalibOption(command, arguments.calib);
   command
       .add_option("--other-calib", arguments.other_calibs,
                   "the same rows with other calibration samples, beside (repeatable)")
@@ -272,16 +273,8 @@ void AddDataOptions(CLI::App& command, CompareArguments& arguments) {
       ->type_name("N[,N...]")
       ->allow_extra_args(false)
       ->group("Data");
-  command
-      .add_option("--data", arguments.data,
-                  "samples to measure on (default: those of --calib)")
-      ->type_name("PATH")
-      ->group("Data");
-  command
-      .add_option("--labels", arguments.labels,
-                  "their classes: .npy, .csv, .txt, or a folder of label images")
-      ->type_name("FILE")
-      ->group("Data");
+  AddDataAndLabels(command, "samples to measure on (default: those of --calib)", arguments.data,
+                   arguments.labels);
   AddImageOptions(command, arguments.image);
 }
 
@@ -304,9 +297,10 @@ void AddRowOptions(CLI::App& command, CompareArguments& arguments) {
       ->allow_extra_args(false)
       ->group("Rows");
   command
-      .add_option("--scope", rows.scopes,
-                  "layers to quantize, or only the first; both: each row with each (default: what a "
-                  "table has, else all)")
+      .add_option(
+          "--scope", rows.scopes,
+          "layers to quantize, or only the first; both: each row with each (default: what a "
+          "table has, else all)")
       ->delimiter(',')
       ->check(CLI::IsMember({"all", "first"}))
       ->allow_extra_args(false)
@@ -347,9 +341,11 @@ void AddCompareCommand(CLI::App& app) {
   AddListMethods(*command);
   AddCommonOptions(*command, arguments->common);
   command->footer(
-      "Options of `quantize` hold for all rows but where a row says otherwise. No layer falls back\n"
+      "Options of `quantize` hold for all rows but where a row says otherwise. No layer falls "
+      "back\n"
       "to nearest: the tables count where `quantize` would have. A row that fails is shown as\n"
-      "failed, the others go on, and the exit code is 1.\n\n"
+      "failed, the others go on, and the exit code is 1. --resize, --crop and the other options\n"
+      "about pictures hold for all data alike: --calib, --other-calib and --data.\n\n"
       "Examples:\n"
       "  adaround compare model.json --calib calib/ --data test/ --labels test_labels.npy \\\n"
       "      --granularity tensor --methods nearest,adaround \\\n"

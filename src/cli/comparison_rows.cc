@@ -37,7 +37,7 @@ class RowOptions {
       Fail(Printable(error.what(), 600) + Suggestion(words));
     }
     for (const CLI::Option* option : app_.get_options()) {
-      if (option->get_group() == "Run" && option->count() > 0) {
+      if (option->get_group() == kRunGroup && option->count() > 0) {
         Fail(option->get_name() + " is the same for all rows; give it to `compare` itself");
       }
     }
@@ -86,7 +86,8 @@ class RowDefiner {
     }
     try {
       const RowOptions row(words);
-      proto.options = QuantizeBinding::Options({&base_, &row.binding()});
+      const std::vector<const QuantizeBinding*> bindings = {&base_, &row.binding()};
+      proto.options = QuantizeBinding::Options(bindings);
       ShowWhatIsFound(proto.options);
       ThrowIfAny(ErrorCode::kInvalidArgument, proto.options.Validate());
       const bool has_first =
@@ -113,17 +114,6 @@ class RowDefiner {
   bool any_draws_ = false;
   std::vector<RowDefinition> rows_;
 };
-
-// What is given to all rows has an effect on one of them.
-void CheckBaseIsRead(const CLI::App& command, const std::vector<RowDefinition>& rows) {
-  for (const MethodOption& option : MethodOptions()) {
-    if (option.flag == nullptr || command.count(option.flag) == 0) continue;
-    const bool read = std::any_of(rows.begin(), rows.end(), [&](const RowDefinition& row) {
-      return IsRead(option, row.options);
-    });
-    if (!read) Fail(std::string(option.flag) + " has no effect: no row's method reads it");
-  }
-}
 
 }  // namespace
 
@@ -190,7 +180,9 @@ std::vector<RowDefinition> DefineRows(const CLI::App& command, const QuantizeBin
     Fail("--stochastic-samples has no effect: no row's method is " +
          std::string(kStochasticMethod));
   }
-  CheckBaseIsRead(command, definer.rows());
+  std::vector<QuantizeOptions> options;
+  for (const RowDefinition& row : definer.rows()) options.push_back(row.options);
+  base.CheckSomeReadOptions(options);
   return definer.rows();
 }
 

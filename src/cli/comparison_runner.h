@@ -36,8 +36,8 @@ struct ComparisonSetup {
 class ComparisonRunner {
  public:
   // Plans every run, and checks what can be checked before the first.
-  // Throws Error(kInvalidArgument): more samples wanted than there are, an amount twice, a row whose
-  // options fit no layer; as OpenCalibrationFiles and CalibrationSet do.
+  // Throws Error(kInvalidArgument): more samples wanted than there are, an amount twice, a row
+  // whose options fit no layer; as OpenCalibrationFiles and CalibrationSet do.
   ComparisonRunner(const Graph& graph, ComparisonSetup setup);
 
   int64_t num_runs() const;
