@@ -64,6 +64,9 @@ TEST(ComparisonBench, EachTransformedNetworkIsMeasuredOnce) {
     void OnProgress(const std::string& stage, int64_t done, int64_t total) override {
       if (stage == "evaluating" && done == total) ++num_passes;
     }
+    void OnWarning(const std::string&) override {}
+    void OnLayer(const LayerReport&, int64_t, int64_t, double) override {}
+    bool ShouldStop() const override { return false; }
     int num_passes = 0;
   };
   const Graph graph = SmallConvNet();
