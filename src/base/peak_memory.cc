@@ -1,4 +1,4 @@
-#include "base/peak_memory.h"
+#include "adaround/base/peak_memory.h"
 
 #include <malloc.h>
 #include <sys/resource.h>
@@ -37,6 +37,10 @@ int64_t PeakMemory::Bytes() const {
   if (is_own_) {
     if (const auto bytes = HighWaterBytes()) return *bytes;
   }
+  return PeakResidentBytes();
+}
+
+int64_t PeakResidentBytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<int64_t>(usage.ru_maxrss) * 1024;

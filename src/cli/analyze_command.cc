@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <tuple>
 
 #include "adaround/base/error.h"
 #include "adaround/io/atomic_output.h"
@@ -15,6 +16,7 @@
 #include "adaround/report/sensitivity_report.h"
 #include "cli/commands.h"
 #include "cli/data_files.h"
+#include "cli/data_options.h"
 #include "cli/image_options.h"
 #include "cli/option_binding.h"
 #include "cli/output_checks.h"
@@ -118,11 +120,13 @@ void CheckOutputs(const AnalyzeArguments& arguments, const std::string& calib_la
   const std::vector<std::string> inputs = {arguments.model, arguments.calib, arguments.data,
                                            arguments.labels, calib_labels};
   std::vector<std::string> files = {arguments.plan};
-  CheckOutputFile("--log-file", arguments.common.log.file, inputs, true, files);
-  const std::pair<const char*, const std::string&> outputs[] = {
-      {"--report", arguments.report}, {"--csv", arguments.csv}, {"--save-plan", arguments.save_plan}};
-  for (const auto& [option, path] : outputs) {
-    CheckOutputFile(option, path, inputs, arguments.force, files);
+  const std::tuple<const char*, const std::string&, bool> outputs[] = {
+      {"--log-file", arguments.common.log.file, true},
+      {"--report", arguments.report, arguments.force},
+      {"--csv", arguments.csv, arguments.force},
+      {"--save-plan", arguments.save_plan, arguments.force}};
+  for (const auto& [option, path, replace] : outputs) {
+    CheckOutputFile(option, path, inputs, replace, files);
     files.push_back(path);
   }
 }
@@ -148,10 +152,16 @@ void RunAnalyze(const AnalyzeArguments& arguments, const QuantizeBinding& bindin
   CheckOutputs(arguments, calib_labels);
   SetUpLog(arguments.common.log);
   const Clock::time_point start = Clock::now();
-  QuantizeOptions options = binding.Options();
-  if (!arguments.plan.empty()) options.plan = ReadLayerPlan(arguments.plan);
+  std::vector<LayerPlan> plan;
+  if (!arguments.plan.empty()) plan = ReadLayerPlan(arguments.plan);
+  QuantizeOptions options = binding.Options(std::move(plan));
   options.num_threads = arguments.common.NumThreads();
-  options.spill_directory = fs::temp_directory_path();
+  std::error_code failure;
+  options.spill_directory = fs::temp_directory_path(failure);
+  if (failure) {
+    throw Error(ErrorCode::kIo, "no folder for temporary files: " + failure.message() +
+                                    "; let TMPDIR name one that exists");
+  }
   ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
   ThrowIfAny(ErrorCode::kInvalidArgument, arguments.sensitivity.Validate());
   if (!arguments.labels.empty() && arguments.data.empty()) {
@@ -165,7 +175,7 @@ void RunAnalyze(const AnalyzeArguments& arguments, const QuantizeBinding& bindin
   if (!calib_labels.empty()) {
     const Labels all = ReadCalibLabels(calib_labels, arguments.calib, graph);
     options.task_hessian.labels = SelectLabels(all, samples.indices());
-    binding.CheckMethodReadsOptions(options);
+    binding.CheckOptionsAreRead(options);
   }
   const std::string& data_path = arguments.data.empty() ? arguments.calib : arguments.data;
   std::optional<Labels> labels;
@@ -211,32 +221,11 @@ void RunAnalyze(const AnalyzeArguments& arguments, const QuantizeBinding& bindin
 }
 
 void AddData(CLI::App& command, AnalyzeArguments& arguments) {
-  command
-      .add_option("model", arguments.model,
-                  "model.json, the folder that holds it, or an .onnx file")
-      ->required()
-      ->type_name("MODEL");
-  command
-      .add_option("--calib", arguments.calib,
-                  "calibration samples, as for `quantize`; measured on, too, where there is no "
-                  "--data")
-      ->required()
-      ->type_name("PATH")
-      ->group("Data");
-  command
-      .add_option("--calib-samples", arguments.calib_samples,
-                  "use this many of them, spread evenly; 0 = all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str()
-      ->group("Data");
-  command.add_option("--data", arguments.data, "samples to measure on")
-      ->type_name("PATH")
-      ->group("Data");
-  command
-      .add_option("--labels", arguments.labels,
-                  "their classes: .npy, .csv, .txt, or a folder of label images")
-      ->type_name("FILE")
-      ->group("Data");
+  AddModelArgument(command, arguments.model);
+  AddCalibOption(command, arguments.calib);
+  AddCalibSamplesOption(command, arguments.calib_samples);
+  AddDataAndLabels(command, "samples to measure on (default: those of --calib)", arguments.data,
+                   arguments.labels);
   command
       .add_option("--eval-samples", arguments.eval_samples,
                   "measure on this many, spread evenly; 0 = all (default: 32 to 1,000, so that a "
@@ -297,6 +286,7 @@ void AddAnalyzeCommand(CLI::App& app) {
                    "write the suggestion here, for `quantize --plan`")
       ->type_name("FILE")
       ->group("Layers");
+  AddListMethods(*command);
   AddCommonOptions(*command, arguments->common);
   command->footer(
       "Suggested are layers in order of output noise, quantized alone, per byte that more bits\n"

@@ -6,6 +6,7 @@
 #include "adaround/base/threads.h"
 #include "adaround/rounding/rounding_method.h"
 #include "cli/commands.h"
+#include "cli/option_binding.h"
 
 namespace adaround::cli {
 
@@ -15,21 +16,23 @@ void AddCommonOptions(CLI::App& app, CommonOptions& options) {
   app.add_option("-j,--threads", options.threads, "worker threads; 0 = all cores")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str()
-      ->group("Run");
-  app.add_flag_callback("-v,--verbose", [&options] { options.log.verbosity = 1; }, "say more")
-      ->group("Run");
-  app.add_flag_callback("-q,--quiet", [&options] { options.log.verbosity = -1; }, "errors only")
-      ->group("Run");
+      ->group(kRunGroup);
+  app.add_flag_callback(
+         "-v,--verbose", [&options] { options.log.verbosity = 1; }, "say more")
+      ->group(kRunGroup);
+  app.add_flag_callback(
+         "-q,--quiet", [&options] { options.log.verbosity = -1; }, "errors only")
+      ->group(kRunGroup);
   app.add_option("--log-file", options.log.file, "also write messages to this file")
       ->type_name("FILE")
-      ->group("Run");
+      ->group(kRunGroup);
   app.add_option("--progress", options.log.progress, "live progress on stderr")
       ->check(CLI::IsMember({"auto", "always", "never"}))
       ->capture_default_str()
-      ->group("Run");
+      ->group(kRunGroup);
   app.add_flag("--no-color", options.log.no_color, "no colours (NO_COLOR is honoured too)")
-      ->group("Run");
-  app.add_flag("--json", options.json, "print the result as JSON on stdout")->group("Run");
+      ->group(kRunGroup);
+  app.add_flag("--json", options.json, "print the result as JSON on stdout")->group(kRunGroup);
 }
 
 void AddListMethods(CLI::App& app) {

@@ -21,12 +21,14 @@
 #include "cli/comparison_rows.h"
 #include "cli/comparison_runner.h"
 #include "cli/data_files.h"
+#include "cli/data_options.h"
 #include "cli/image_options.h"
 #include "cli/log_sink.h"
 #include "cli/option_binding.h"
 #include "cli/output_checks.h"
 #include "cli/paper_tables.h"
 #include "cli/progress_display.h"
+#include "cli/shell_words.h"
 
 namespace adaround::cli {
 namespace {
@@ -82,6 +84,7 @@ std::vector<CalibrationChoice> Calibrations(const CompareArguments& arguments) {
 }
 
 // Everything but the rows that the results come from. What a row says itself is in its runs' keys.
+// The program's own digest: runs of two builds are not mixed, whatever their version says.
 std::map<std::string, std::string> InputsOf(const CLI::App& command,
                                             const QuantizeBinding& binding,
                                             const CompareArguments& arguments,
@@ -89,6 +92,7 @@ std::map<std::string, std::string> InputsOf(const CLI::App& command,
   std::map<std::string, std::string> inputs = {
       {"adaround_version", Version()},
       {"instruction_set", InstructionSet()},
+      {"program_sha256", Sha256OfFile("/proc/self/exe")},
       {"model_sha256", setup.model_digest},
       {"seed", std::to_string(setup.base.seed)},
   };
@@ -107,9 +111,7 @@ std::map<std::string, std::string> InputsOf(const CLI::App& command,
     if (option->count() > 0) set[flag] = option->results();
   }
   for (const auto& [flag, values] : set) {
-    std::string text;
-    for (const std::string& value : values) text += (text.empty() ? "" : " ") + value;
-    inputs["option " + flag] = text;
+    inputs["option " + flag] = JoinShellWords(values);
   }
   return inputs;
 }
@@ -173,20 +175,22 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
   setup.rows = DefineRows(command, binding, arguments.rows);
   inputs.push_back(QuantizeBinding::CalibLabels({&binding}));
   for (const RowDefinition& row : setup.rows) inputs.push_back(row.calib_labels);
-  CheckOutputFile("--log-file", arguments.common.log.file, inputs, true);
+  const fs::path output =
+      arguments.output.empty() ? DefaultOutput(arguments.model) : fs::path(arguments.output);
+  std::vector<std::string> read_or_made = inputs;
+  read_or_made.push_back(output.string());
+  CheckOutputFile("--log-file", arguments.common.log.file, read_or_made, true);
   SetUpLog(arguments.common.log);
   const SteadyClock::time_point start = SteadyClock::now();
   if (!arguments.labels.empty() && arguments.data.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "--labels needs --data");
   }
-  setup.base = QuantizeBinding::Options({&binding});  // rows have their own methods
+  setup.base = binding.UncheckedOptions();
   setup.num_repeats = arguments.num_repeats;
   setup.amounts = arguments.calib_samples;
   const int num_threads = arguments.common.NumThreads();
   setup.base.num_threads = num_threads;
   for (RowDefinition& row : setup.rows) row.options.num_threads = num_threads;
-  const fs::path output =
-      arguments.output.empty() ? DefaultOutput(arguments.model) : fs::path(arguments.output);
   CheckOutputFolder(output, inputs, false, kFinishedFile);
 
   Graph graph = ReadFloatModel(arguments.model);
@@ -197,6 +201,11 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
   std::map<std::string, std::string> made_from =
       InputsOf(command, binding, arguments, setup);
   ComparisonRunner runner(graph, std::move(setup));
+  if (runner.num_runs() == 0) {
+    const ComparisonRow& row = runner.report().rows.front();
+    throw Error(ErrorCode::kInvalidArgument, "nothing to compare: no row can run; row '" +
+                                                 Printable(row.label) + "': " + row.note);
+  }
   if (arguments.dry_run) {
     PrintPlan(runner);
     return;
@@ -217,7 +226,8 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
       data.reset();
     }
   }
-  OutputDirectory directory(output, arguments.force, {kFinishedFile, kJournalFile, arguments.resume});
+  OutputDirectory directory(output, arguments.force,
+                            {kFinishedFile, kJournalFile, arguments.resume});
   ComparisonBench bench(graph, data.get(), labels ? &*labels : nullptr, num_threads);
   ComparisonReport report =
       Compare(runner, bench, made_from, directory, data ? data->cache_bytes() : 0);
@@ -248,17 +258,8 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
 }
 
 void AddDataOptions(CLI::App& command, CompareArguments& arguments) {
-  command
-      .add_option("model", arguments.model, "model.json, the folder that holds it, or an .onnx file")
-      ->required()
-      ->type_name("MODEL");
-  command
-      .add_option("--calib", arguments.calib,
-                  "calibration samples: a folder of JPEG/PNG images or of .npy files, or one .npz "
-                  "or .safetensors")
-      ->required()
-      ->type_name("PATH")
-      ->group("Data");
+  AddModelArgument(command, arguments.model);
+  AddCalibOption(command, arguments.calib);
   command
       .add_option("--other-calib", arguments.other_calibs,
                   "the same rows with other calibration samples, beside (repeatable)")
@@ -273,16 +274,8 @@ void AddDataOptions(CLI::App& command, CompareArguments& arguments) {
       ->type_name("N[,N...]")
       ->allow_extra_args(false)
       ->group("Data");
-  command
-      .add_option("--data", arguments.data,
-                  "samples to measure on (default: those of --calib)")
-      ->type_name("PATH")
-      ->group("Data");
-  command
-      .add_option("--labels", arguments.labels,
-                  "their classes: .npy, .csv, .txt, or a folder of label images")
-      ->type_name("FILE")
-      ->group("Data");
+  AddDataAndLabels(command, "samples to measure on (default: those of --calib)", arguments.data,
+                   arguments.labels);
   AddImageOptions(command, arguments.image);
 }
 
@@ -305,9 +298,10 @@ void AddRowOptions(CLI::App& command, CompareArguments& arguments) {
       ->allow_extra_args(false)
       ->group("Rows");
   command
-      .add_option("--scope", rows.scopes,
-                  "layers to quantize, or only the first; both: each row with each (default: what a "
-                  "table has, else all)")
+      .add_option(
+          "--scope", rows.scopes,
+          "layers to quantize, or only the first; both: each row with each (default: what a "
+          "table has, else all)")
       ->delimiter(',')
       ->check(CLI::IsMember({"all", "first"}))
       ->allow_extra_args(false)
@@ -348,9 +342,11 @@ void AddCompareCommand(CLI::App& app) {
   AddListMethods(*command);
   AddCommonOptions(*command, arguments->common);
   command->footer(
-      "Options of `quantize` hold for all rows but where a row says otherwise. No layer falls back\n"
+      "Options of `quantize` hold for all rows but where a row says otherwise. No layer falls "
+      "back\n"
       "to nearest: the tables count where `quantize` would have. A row that fails is shown as\n"
-      "failed, the others go on, and the exit code is 1.\n\n"
+      "failed, the others go on, and the exit code is 1. --resize, --crop and the other options\n"
+      "about pictures hold for all data alike: --calib, --other-calib and --data.\n\n"
       "Examples:\n"
       "  adaround compare model.json --calib calib/ --data test/ --labels test_labels.npy \\\n"
       "      --granularity tensor --methods nearest,adaround \\\n"

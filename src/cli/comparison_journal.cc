@@ -15,23 +15,41 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kFormat = "adaround-comparison-journal";
-constexpr const char* kInfinite = "infinite";  // JSON has no number for it
 
 // Our own complaint about a record; the caller knows file and line.
 struct Misfit {
   std::string what;
 };
 
-Json NumberToJson(double value) { return std::isinf(value) ? Json(kInfinite) : Json(value); }
+// JSON has no number for these.
+constexpr std::pair<const char*, double> kNamedNumbers[] = {
+    {"infinite", std::numeric_limits<double>::infinity()},
+    {"-infinite", -std::numeric_limits<double>::infinity()},
+};
+constexpr const char* kNotANumber = "nan";
+
+Json NumberToJson(double value) {
+  for (const auto& [name, named] : kNamedNumbers) {
+    if (value == named) return name;
+  }
+  if (std::isnan(value)) return kNotANumber;
+  return value;
+}
 
 double NumberFrom(const Json& json) {
-  if (json == kInfinite) return std::numeric_limits<double>::infinity();
+  for (const auto& [name, named] : kNamedNumbers) {
+    if (json == name) return named;
+  }
+  if (json == kNotANumber) return std::numeric_limits<double>::quiet_NaN();
   if (!json.is_number()) throw Misfit{"holds " + json.dump() + " in place of a number"};
   return json.get<double>();
 }
 
 int64_t CountFrom(const Json& json) {
-  if (!json.is_number_integer() || json < 0) throw Misfit{"holds " + json.dump() + " as a count"};
+  constexpr auto kMost = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+  if (!json.is_number_unsigned() || json.get<uint64_t>() > kMost) {
+    throw Misfit{"holds " + json.dump() + " as a count"};
+  }
   return json.get<int64_t>();
 }
 

@@ -37,7 +37,7 @@ class RowOptions {
       Fail(Printable(error.what(), 600) + Suggestion(words));
     }
     for (const CLI::Option* option : app_.get_options()) {
-      if (option->get_group() == "Run" && option->count() > 0) {
+      if (option->get_group() == kRunGroup && option->count() > 0) {
         Fail(option->get_name() + " is the same for all rows; give it to `compare` itself");
       }
     }
@@ -86,10 +86,10 @@ class RowDefiner {
     }
     try {
       const RowOptions row(words);
-      proto.options = QuantizeBinding::Options({&base_, &row.binding()});
-      row.binding().CheckMethodReadsOptions(proto.options);
+      const std::vector<const QuantizeBinding*> bindings = {&base_, &row.binding()};
+      proto.options = QuantizeBinding::Options(bindings);
       if (FindRoundingMethod(proto.options.method).Reads("calib_labels")) {
-        proto.calib_labels = QuantizeBinding::CalibLabels({&base_, &row.binding()});
+        proto.calib_labels = QuantizeBinding::CalibLabels(bindings);
       }
       ShowWhatIsFound(proto.options);
       ThrowIfAny(ErrorCode::kInvalidArgument, proto.options.Validate());
@@ -117,17 +117,6 @@ class RowDefiner {
   bool any_draws_ = false;
   std::vector<RowDefinition> rows_;
 };
-
-// What is given to all rows has an effect on one of them.
-void CheckBaseIsRead(const CLI::App& command, const std::vector<RowDefinition>& rows) {
-  for (const MethodOption& option : MethodOptions()) {
-    if (option.flag == nullptr || command.count(option.flag) == 0) continue;
-    const bool read = std::any_of(rows.begin(), rows.end(), [&](const RowDefinition& row) {
-      return IsRead(option, row.options);
-    });
-    if (!read) Fail(std::string(option.flag) + " has no effect: no row's method reads it");
-  }
-}
 
 }  // namespace
 
@@ -194,7 +183,9 @@ std::vector<RowDefinition> DefineRows(const CLI::App& command, const QuantizeBin
     Fail("--stochastic-samples has no effect: no row's method is " +
          std::string(kStochasticMethod));
   }
-  CheckBaseIsRead(command, definer.rows());
+  std::vector<QuantizeOptions> options;
+  for (const RowDefinition& row : definer.rows()) options.push_back(row.options);
+  base.CheckSomeReadOptions(options);
   return definer.rows();
 }
 

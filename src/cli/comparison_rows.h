@@ -37,9 +37,9 @@ struct RowDefinition {
 // In the order of the tables: the user's own rows first. `base` holds what all rows share, and
 // belongs to `command`.
 //
-// Throws Error(kInvalidArgument), naming the row: no row at all; two rows of one table with the same
-// label; an option that is none of `quantize`'s about grid, method or layers, that its value does
-// not fit, or that the row's method does not read; layers chosen by a row of scope "first"; an
+// Throws Error(kInvalidArgument), naming the row: no row at all; two rows of one table with the
+// same label; an option that is none of `quantize`'s about grid, method or layers, that its value
+// does not fit, or that the row's method does not read; layers chosen by a row of scope "first"; an
 // option of `base` that no row reads, or that each row says for itself.
 std::vector<RowDefinition> DefineRows(const CLI::App& command, const QuantizeBinding& base,
                                       const RowRequest& request);

@@ -165,8 +165,6 @@ int64_t BytesAt(const fs::path& path) {
 
 void RunConvert(const ConvertArguments& arguments) {
   const std::vector<std::string> inputs = {arguments.model, arguments.data};
-  CheckOutputFile("--log-file", arguments.common.log.file, inputs, true);
-  SetUpLog(arguments.common.log);
   if (!arguments.data.empty() && arguments.verify == 0) {
     throw Error(ErrorCode::kInvalidArgument, "--data needs --verify N");
   }
@@ -178,6 +176,10 @@ void RunConvert(const ConvertArguments& arguments) {
                  ? stem + ".onnx"
                  : stem + "-" + FindExportFormat(arguments.format).file_name;
   }
+  std::vector<std::string> read_or_made = inputs;
+  read_or_made.push_back(output.string());
+  CheckOutputFile("--log-file", arguments.common.log.file, read_or_made, true);
+  SetUpLog(arguments.common.log);
   if (arguments.format == "json") {
     CheckOutputFolder(output, inputs, true);
   } else {

@@ -13,6 +13,7 @@
 #include "adaround/io/model_file.h"
 #include "adaround/pipeline/evaluate.h"
 #include "cli/commands.h"
+#include "cli/data_options.h"
 #include "cli/image_options.h"
 #include "cli/output_checks.h"
 #include "cli/progress_display.h"
@@ -144,20 +145,16 @@ void AddEvaluateCommand(CLI::App& app) {
   command->add_option("model", arguments->model, "folder that `quantize` wrote, or a float model")
       ->required()
       ->type_name("OUT|MODEL");
-  command
-      ->add_option("--data", arguments->data,
+  AddDataAndLabels(*command,
                    "samples: a folder of .npy files or of JPEG and PNG pictures (or one sub-folder "
-                   "of them per class), .npz, .safetensors")
-      ->required()
-      ->type_name("PATH");
-  command
-      ->add_option("--labels", arguments->labels,
-                   "their classes: .npy, .csv or .txt; or a folder of label images")
-      ->type_name("FILE|DIR");
+                   "of them per class), .npz, .safetensors",
+                   arguments->data, arguments->labels);
+  command->get_option("--data")->required();
   command
       ->add_option("--reference", arguments->reference,
                    "float model to compare with (default: the one recorded in OUT)")
-      ->type_name("MODEL");
+      ->type_name("MODEL")
+      ->group("Data");
   AddImageOptions(*command, arguments->images);
   AddCommonOptions(*command, arguments->common);
   command->callback([arguments] { RunEvaluate(*arguments); });

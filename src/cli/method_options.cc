@@ -1,6 +1,7 @@
 #include "cli/method_options.h"
 
-#include <cstdio>
+#include <algorithm>
+#include <charconv>
 #include <string_view>
 
 #include "adaround/rounding/rounding_method.h"
@@ -16,12 +17,20 @@ std::string TextOf(double start, double end) {
 
 using Options = QuantizeOptions;
 
+// Whether layers have the estimator by default, or the plan gives it to one.
+bool AnyLayerHas(RangeEstimator estimator, const QuantizeOptions& options) {
+  return options.range_estimator == estimator ||
+         std::any_of(options.plan.begin(), options.plan.end(),
+                     [&](const LayerPlan& layer) { return layer.range_estimator == estimator; });
+}
+
 }  // namespace
 
 std::string TextOf(double value) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.9g", value);
-  return text;
+  const std::to_chars_result result =
+      std::to_chars(text, text + sizeof text, value, std::chars_format::general);
+  return std::string(text, result.ptr);
 }
 
 const std::vector<MethodOption>& MethodOptions() {
@@ -96,8 +105,8 @@ const std::vector<MethodOption>& MethodOptions() {
 bool IsRead(const MethodOption& option, const QuantizeOptions& options) {
   // This estimator chooses by the output's error on the columns that a search would get.
   const std::string_view name = option.name;
-  if (options.range_estimator == RangeEstimator::kOutputMse &&
-      (name == "asymmetric_reconstruction" || name == "positions_per_draw")) {
+  if ((name == "asymmetric_reconstruction" || name == "positions_per_draw") &&
+      AnyLayerHas(RangeEstimator::kOutputMse, options)) {
     return true;
   }
   // A label per sample leaves nothing to draw.

@@ -18,10 +18,10 @@ struct MethodOption {
 // A row for every name in some method's options.
 const std::vector<MethodOption>& MethodOptions();
 
-// Whether the option changes the result, options.method being what it is.
+// Whether the option changes the result: options.method reads it, or the grids of some layers do.
 bool IsRead(const MethodOption& option, const QuantizeOptions& options);
 
-// Nine significant digits at most.
+// The shortest text that gives the same number back.
 std::string TextOf(double value);
 
 }  // namespace adaround::cli

@@ -20,8 +20,6 @@ constexpr const char* kTransforms = "Before and after rounding";
 constexpr const char* kOptimizer = "Optimizer";
 constexpr const char* kDiscrete = "Discrete methods";
 constexpr const char* kLayers = "Layers";
-constexpr const char* kRun = "Run";
-constexpr const char* kTransform = "Transformation of the float network";
 
 double ParseNumber(const std::string& text, const std::string& option) {
   double value = 0.0;
@@ -57,6 +55,42 @@ std::pair<std::string, int> ParseLayerBits(const std::string& text) {
   }
   return {text.substr(0, equals), static_cast<int>(bits)};
 }
+
+// Whether another value of the number would give a layer another grid.
+template <typename T>
+bool DecidesSomeGrid(const QuantizeOptions& options, T LayerGrid::*member) {
+  const LayerGrid usual = options.DefaultGrid();
+  LayerGrid other = usual;
+  other.*member += 1;
+  return !usual.SameAs(other) ||
+         std::any_of(options.plan.begin(), options.plan.end(), [&](const LayerPlan& layer) {
+           return !layer.keep_float && !layer.AppliedTo(usual).SameAs(layer.AppliedTo(other));
+         });
+}
+
+// A flag that has an effect only beside another.
+struct DependentFlag {
+  const char* flag;
+  const char* needed;
+  bool (*is_read)(const QuantizeOptions& options);
+};
+
+constexpr DependentFlag kDependentFlags[] = {
+    {"--group-size", "--granularity group",
+     [](const QuantizeOptions& o) { return DecidesSomeGrid(o, &LayerGrid::group_size); }},
+    {"--percentile", "--range-estimator percentile",
+     [](const QuantizeOptions& o) { return DecidesSomeGrid(o, &LayerGrid::percentile); }},
+    {"--act-range-estimator", "--act-bits",
+     [](const QuantizeOptions& o) { return o.act_bits.has_value(); }},
+    {"--act-percentile", "--act-bits",
+     [](const QuantizeOptions& o) { return o.act_bits.has_value(); }},
+    {"--act-percentile", "--act-range-estimator percentile",
+     [](const QuantizeOptions& o) {
+       return o.act_range_estimator == ActivationEstimator::kPercentile;
+     }},
+    {"--rounding-seed", "a --method that draws random numbers",
+     [](const QuantizeOptions& o) { return FindRoundingMethod(o.method).random; }},
+};
 
 std::string CheckSeed(const std::string& text) {
   uint64_t value = 0;
@@ -94,7 +128,6 @@ void QuantizeBinding::AddAll() {
   AddOptimizer();
   AddDiscrete();
   AddLayers();
-  AddOutlierSplit();
   AddRun();
   CheckMethodOptions();
   for (const CLI::Option* option : std::as_const(app_).get_options()) {
@@ -140,14 +173,8 @@ void QuantizeBinding::AddScheme() {
     if (granularity_option->count() == 0) return;
     options.granularity = ParseGranularity(*granularity);
   });
-  CLI::Option* group_size =
-      Bind<int64_t>("--group-size", "weights per scale with --granularity group", kScheme,
-                    [](QuantizeOptions& o) -> int64_t& { return o.group_size; });
-  overlays_.push_back([group_size](QuantizeOptions& options) {
-    if (group_size->count() > 0 && options.granularity != Granularity::kPerGroup) {
-      throw Error(ErrorCode::kInvalidArgument, "--group-size needs --granularity group");
-    }
-  });
+  Bind<int64_t>("--group-size", "weights per scale with --granularity group", kScheme,
+                [](QuantizeOptions& o) -> int64_t& { return o.group_size; });
   CLI::Option* symmetric =
       app_.add_flag("--symmetric")->description("grid around zero (default)")->group(kScheme);
   CLI::Option* asymmetric =
@@ -168,16 +195,9 @@ void QuantizeBinding::AddScheme() {
   overlays_.push_back([estimator, estimator_option](QuantizeOptions& options) {
     if (estimator_option->count() > 0) options.range_estimator = ParseRangeEstimator(*estimator);
   });
-  CLI::Option* percentile_option =
-      Bind<double>("--percentile",
-                   "percent of the weights inside the range, with --range-estimator percentile",
-                   kScheme, [](QuantizeOptions& o) -> double& { return o.percentile; });
-  overlays_.push_back([percentile_option](QuantizeOptions& options) {
-    if (percentile_option->count() > 0 &&
-        options.range_estimator != RangeEstimator::kPercentile) {
-      throw Error(ErrorCode::kInvalidArgument, "--percentile needs --range-estimator percentile");
-    }
-  });
+  Bind<double>("--percentile",
+               "percent of the weights inside the range, with --range-estimator percentile",
+               kScheme, [](QuantizeOptions& o) -> double& { return o.percentile; });
   app_.add_flag("--narrow-range")
       ->description("symmetric integers from -2^(b-1)+1 (accelerators)")
       ->group(kScheme);
@@ -214,6 +234,12 @@ void QuantizeBinding::AddTransforms() {
   app_.add_flag("--absorb-bias")
       ->description("first move what channels always exceed into the next layers' biases")
       ->group(kTransforms);
+  Bind<double>(
+      "--split-outliers",
+      "first duplicate this part of each layer's input channels with half the weight, those "
+      "with the largest weights; 0 = none",
+      kTransforms, [](QuantizeOptions& o) -> double& { return o.transform.split_outliers; })
+      ->type_name("RATIO");
   auto correction = std::make_shared<std::string>(
       BiasCorrectionName(QuantizeOptions{}.bias_correction));
   CLI::Option* correction_option =
@@ -246,25 +272,15 @@ void QuantizeBinding::AddActivations() {
       app_.add_option("--act-range-estimator", *estimator, "how an activation's range is chosen")
           ->check(CLI::IsMember(ActivationEstimatorNames()))
           ->capture_default_str()
-          ->needs(bits_option)
           ->group(kActivations);
   overlays_.push_back([estimator, estimator_option](QuantizeOptions& options) {
     if (estimator_option->count() > 0) {
       options.act_range_estimator = ParseActivationEstimator(*estimator);
     }
   });
-  CLI::Option* percentile_option =
-      Bind<double>("--act-percentile",
-                   "percent of the values inside the range, with --act-range-estimator percentile",
-                   kActivations, [](QuantizeOptions& o) -> double& { return o.act_percentile; })
-          ->needs(bits_option);
-  overlays_.push_back([percentile_option](QuantizeOptions& options) {
-    if (percentile_option->count() > 0 &&
-        options.act_range_estimator != ActivationEstimator::kPercentile) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "--act-percentile needs --act-range-estimator percentile");
-    }
-  });
+  Bind<double>("--act-percentile",
+               "percent of the values inside the range, with --act-range-estimator percentile",
+               kActivations, [](QuantizeOptions& o) -> double& { return o.act_percentile; });
 }
 
 void QuantizeBinding::AddOptimizer() {
@@ -278,11 +294,13 @@ void QuantizeBinding::AddOptimizer() {
                [](QuantizeOptions& o) -> double& { return o.rounding.adaround.learning_rate; });
   Bind<double>("--lambda", "weight of the rounding regularizer", kOptimizer,
                [](QuantizeOptions& o) -> double& { return o.rounding.adaround.lambda; });
-  BindStartAndEnd("--beta", "regularizer's exponent, start and end",
-                  [](QuantizeOptions& o) -> double& { return o.rounding.adaround.beta_start; },
-                  [](QuantizeOptions& o) -> double& { return o.rounding.adaround.beta_end; });
-  Bind<double>("--warm-start", "part of the iterations without regularizer", kOptimizer,
-               [](QuantizeOptions& o) -> double& { return o.rounding.adaround.warm_start_fraction; });
+  BindStartAndEnd(
+      "--beta", "regularizer's exponent, start and end",
+      [](QuantizeOptions& o) -> double& { return o.rounding.adaround.beta_start; },
+      [](QuantizeOptions& o) -> double& { return o.rounding.adaround.beta_end; });
+  Bind<double>(
+      "--warm-start", "part of the iterations without regularizer", kOptimizer,
+      [](QuantizeOptions& o) -> double& { return o.rounding.adaround.warm_start_fraction; });
   Bind<double>("--ridge", "guard against fitting few samples; 0 = none, as in the paper",
                kOptimizer, [](QuantizeOptions& o) -> double& { return o.rounding.adaround.ridge; });
   Bind<int64_t>("--batch-size", "columns per step (images, in preset paper)", kOptimizer,
@@ -377,24 +395,17 @@ void QuantizeBinding::AddLayers() {
   });
 }
 
-void QuantizeBinding::AddOutlierSplit() {
-  Bind<double>("--split-outliers",
-               "part of each layer's input channels to duplicate with half the weight, those with "
-               "the largest weights; 0 = none",
-               kTransform, [](QuantizeOptions& o) -> double& { return o.transform.split_outliers; })
-      ->type_name("RATIO");
-}
-
 void QuantizeBinding::AddRun() {
-  Bind<uint64_t>("--seed", "names the random streams", kRun, [](QuantizeOptions& o) -> uint64_t& {
-    return o.seed;
-  })->check(CheckSeed);
+  Bind<uint64_t>("--seed", "names the random streams", kRunGroup,
+                 [](QuantizeOptions& o) -> uint64_t& { return o.seed; })
+      ->check(CheckSeed);
   auto rounding_seed = std::make_shared<uint64_t>(0);
   CLI::Option* rounding_seed_option =
-      app_.add_option("--rounding-seed", *rounding_seed,
-                      "those of the rounding alone (default: --seed): one of the draws of `compare`")
+      app_.add_option(
+              "--rounding-seed", *rounding_seed,
+              "those of the rounding alone (default: --seed): one of the draws of `compare`")
           ->check(CheckSeed)
-          ->group(kRun);
+          ->group(kRunGroup);
   overlays_.push_back([rounding_seed, rounding_seed_option](QuantizeOptions& options) {
     if (rounding_seed_option->count() > 0) options.rounding_seed = *rounding_seed;
   });
@@ -403,13 +414,13 @@ void QuantizeBinding::AddRun() {
       app_.add_option("--memory-limit", *limit,
                       "resident memory to stay below, such as 3G; changes speed, never the result")
           ->type_name("SIZE")
-          ->group(kRun);
+          ->group(kRunGroup);
   overlays_.push_back([limit, limit_option](QuantizeOptions& options) {
     if (limit_option->count() > 0) options.memory_limit = ParseBytes(*limit);
   });
 }
 
-QuantizeOptions QuantizeBinding::Options(const std::vector<const QuantizeBinding*>& bindings) {
+QuantizeOptions QuantizeBinding::Overlaid(const std::vector<const QuantizeBinding*>& bindings) {
   std::string preset = bindings.front()->default_preset_;
   for (const QuantizeBinding* binding : bindings) {
     if (binding->app_.count("--preset") > 0) preset = binding->preset_;
@@ -422,9 +433,16 @@ QuantizeOptions QuantizeBinding::Options(const std::vector<const QuantizeBinding
   return options;
 }
 
-QuantizeOptions QuantizeBinding::Options() const {
-  const QuantizeOptions options = Options({this});
-  CheckMethodReadsOptions(options);
+QuantizeOptions QuantizeBinding::Options(std::vector<LayerPlan> plan) const {
+  QuantizeOptions options = Overlaid({this});
+  options.plan = std::move(plan);
+  CheckOptionsAreRead(options);
+  return options;
+}
+
+QuantizeOptions QuantizeBinding::Options(const std::vector<const QuantizeBinding*>& bindings) {
+  QuantizeOptions options = Overlaid(bindings);
+  bindings.back()->CheckOptionsAreRead(options);
   return options;
 }
 
@@ -445,19 +463,35 @@ std::map<std::string, std::vector<std::string>> QuantizeBinding::SetOptions() co
   return set;
 }
 
-void QuantizeBinding::CheckMethodReadsOptions(const QuantizeOptions& options) const {
+void QuantizeBinding::CheckOptionsAreRead(const QuantizeOptions& options) const {
   for (const MethodOption& option : MethodOptions()) {
     if (option.flag == nullptr || app_.count(option.flag) == 0 || IsRead(option, options)) continue;
     throw Error(ErrorCode::kInvalidArgument,
                 std::string(option.flag) + " has no effect with --method " + options.method +
                     (options.task_hessian.labels ? " and a label for each sample" : ""));
   }
-  // What neither searches nor draws has no random streams.
-  const bool is_random =
-      FindRoundingMethod(options.method).searches || options.method == kStochasticMethod;
-  if (app_.count("--rounding-seed") > 0 && !is_random) {
+  for (const DependentFlag& dependent : kDependentFlags) {
+    if (app_.count(dependent.flag) == 0 || dependent.is_read(options)) continue;
     throw Error(ErrorCode::kInvalidArgument,
-                "--rounding-seed has no effect with --method " + options.method);
+                std::string(dependent.flag) + " needs " + dependent.needed);
+  }
+}
+
+void QuantizeBinding::CheckSomeReadOptions(const std::vector<QuantizeOptions>& rows) const {
+  for (const MethodOption& option : MethodOptions()) {
+    if (option.flag == nullptr || app_.count(option.flag) == 0) continue;
+    const bool read = std::any_of(rows.begin(), rows.end(),
+                                  [&](const QuantizeOptions& row) { return IsRead(option, row); });
+    if (!read) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  std::string(option.flag) + " has no effect: no row's method reads it");
+    }
+  }
+  for (const DependentFlag& dependent : kDependentFlags) {
+    if (app_.count(dependent.flag) == 0) continue;
+    if (std::any_of(rows.begin(), rows.end(), dependent.is_read)) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                std::string(dependent.flag) + " has no effect: no row has " + dependent.needed);
   }
 }
 

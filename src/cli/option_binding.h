@@ -13,6 +13,9 @@
 
 namespace adaround::cli {
 
+// The group of options that say how a run goes on, not what comes out.
+inline constexpr const char* kRunGroup = "Run";
+
 class QuantizeBinding {
  public:
   explicit QuantizeBinding(CLI::App& app, const std::string& default_preset = "default")
@@ -21,18 +24,24 @@ class QuantizeBinding {
   // Adds every option that ends in QuantizeOptions.
   void AddAll();
 
-  // Defaults, then the preset, then what the user set.  Throws Error(kInvalidArgument), for what
-  // the method does not read, too.
-  QuantizeOptions Options() const;
+  // Defaults, then the preset, then what the user set, beside a plan. Throws
+  // Error(kInvalidArgument) for a flag that has no effect on all of that.
+  QuantizeOptions Options(std::vector<LayerPlan> plan = {}) const;
   // The same of several command lines at once: what a later one sets counts over the earlier ones',
-  // the preset too; lists grow. Whether a method reads what is set is left to the caller.
+  // the preset too; lists grow. Of the last alone each flag must have an effect, on what all of
+  // them together say.  Throws Error(kInvalidArgument).
   static QuantizeOptions Options(const std::vector<const QuantizeBinding*>& bindings);
+  // What this command line sets, whether or not anything reads it.
+  QuantizeOptions UncheckedOptions() const { return Overlaid({this}); }
+  // Throws Error(kInvalidArgument) for a flag that has no effect on any of `rows`, which are what
+  // the command line becomes together with others.
+  void CheckSomeReadOptions(const std::vector<QuantizeOptions>& rows) const;
+  // Throws Error(kInvalidArgument) where a flag was given that has no effect on `options`: of use
+  // again after Options() where they have got labels since.
+  void CheckOptionsAreRead(const QuantizeOptions& options) const;
   // The file that --calib-labels names on the last of the command lines that has it; "" = none.
   // The command reads it, and puts its labels into TaskHessianOptions.
   static std::string CalibLabels(const std::vector<const QuantizeBinding*>& bindings);
-  // Throws Error(kInvalidArgument) where a flag was given that options.method does not read; of use
-  // again after Options() where `options` has got labels since.
-  void CheckMethodReadsOptions(const QuantizeOptions& options) const;
   // What the user set: option -> values, but for what never changes the result.
   std::map<std::string, std::vector<std::string>> SetOptions() const;
   const std::string& preset() const { return preset_; }
@@ -60,10 +69,10 @@ class QuantizeBinding {
   void AddOptimizer();
   void AddDiscrete();
   void AddLayers();
-  void AddOutlierSplit();
   void AddRun();
   // Flags and methods agree with MethodOptions(): every optimizer flag has a row.
   void CheckMethodOptions() const;
+  static QuantizeOptions Overlaid(const std::vector<const QuantizeBinding*>& bindings);
 
   CLI::App& app_;
   std::string default_preset_;

@@ -49,8 +49,8 @@ bool HoldsFloatModelAlone(const fs::path& folder) {
 [[noreturn]] void ThrowIsInput(const std::string& what, const fs::path& output,
                                const std::string& input) {
   throw Error(ErrorCode::kMalformed, what + " " + Printable(output.string()) +
-                                         " would overwrite input " + Printable(input) +
-                                         "; choose another place");
+                                         " would overwrite " + Printable(input) +
+                                         ", which is read or written, too; choose another place");
 }
 
 }  // namespace

@@ -10,8 +10,8 @@ namespace adaround::cli {
 // Before any work. `inputs` are files or folders; "" entries are passed over.
 //
 // An output file must be none of the inputs, nor lie in a folder that is one or that holds a
-// model.json among them; nor be one of `files`, which are read or written, too, and not looked into:
-// plans, reports.  Throws Error(kMalformed); Error(kInvalidArgument) where it exists and
+// model.json among them; nor be one of `files`, which are read or written, too, and not looked
+// into: plans, reports.  Throws Error(kMalformed); Error(kInvalidArgument) where it exists and
 // `replace` is false; Error(kIo) where its folder does not exist.
 void CheckOutputFile(const std::string& option, const std::filesystem::path& output,
                      const std::vector<std::string>& inputs, bool replace,

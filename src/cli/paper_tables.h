@@ -1,5 +1,5 @@
-// The paper's tables (Nagel et al. 2020, arXiv:2004.10568) as lists of rows, to be run on the user's
-// network.
+// The paper's tables (Nagel et al. 2020, arXiv:2004.10568) as lists of rows, to be run on the
+// user's network.
 #pragma once
 
 #include <cstdint>

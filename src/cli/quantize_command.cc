@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -7,9 +6,11 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <tuple>
 
 #include "adaround/base/build_info.h"
 #include "adaround/base/error.h"
+#include "adaround/base/peak_memory.h"
 #include "adaround/io/atomic_output.h"
 #include "adaround/io/calibration_files.h"
 #include "adaround/io/labels.h"
@@ -22,6 +23,7 @@
 #include "adaround/rounding/rounding_method.h"
 #include "cli/commands.h"
 #include "cli/data_files.h"
+#include "cli/data_options.h"
 #include "cli/export_formats.h"
 #include "cli/image_options.h"
 #include "cli/method_options.h"
@@ -30,6 +32,7 @@
 #include "cli/progress_display.h"
 #include "cli/provenance.h"
 #include "cli/report_rows.h"
+#include "cli/shell_words.h"
 
 namespace adaround::cli {
 namespace {
@@ -57,12 +60,6 @@ struct QuantizeArguments {
   CommonOptions common;
 };
 
-std::string TextOf(const std::vector<std::string>& values) {
-  std::string text;
-  for (const std::string& value : values) text += (text.empty() ? "" : " ") + value;
-  return text;
-}
-
 }  // namespace
 
 std::map<std::string, std::string> Provenance(const SourceDigests& digests,
@@ -82,9 +79,9 @@ std::map<std::string, std::string> Provenance(const SourceDigests& digests,
       {"granularity", std::string(GranularityName(options.granularity))},
       {"symmetric", options.symmetric ? "true" : "false"},
       {"range_estimator", std::string(RangeEstimatorName(options.range_estimator))},
-      {"include", TextOf(options.include)},
-      {"exclude", TextOf(options.exclude)},
-      {"layer_bits", TextOf(layer_bits)},
+      {"include", JoinShellWords(options.include)},
+      {"exclude", JoinShellWords(options.exclude)},
+      {"layer_bits", JoinShellWords(layer_bits)},
       {"narrow_range", options.narrow_range ? "true" : "false"},
       {"power_of_two_scales", options.power_of_two_scales ? "true" : "false"},
       {"seed", std::to_string(options.seed)},
@@ -137,12 +134,6 @@ std::map<std::string, std::string> Provenance(const SourceDigests& digests,
 }
 
 namespace {
-
-int64_t PeakResidentBytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<int64_t>(usage.ru_maxrss) * 1024;
-}
 
 fs::path DefaultOutput(const fs::path& model, int bits) {
   // Of a folder the whole name: "net-1.0" and "net-1.1" are two models.
@@ -303,15 +294,53 @@ std::optional<Error> WriteExports(const QuantizeArguments& arguments, const Quan
   return failure;
 }
 
+// No two outputs at one place, and none over what is read.
+void CheckOutputs(const QuantizeArguments& arguments, const std::string& calib_labels,
+                  const fs::path& output) {
+  std::vector<std::string> places = {arguments.model, arguments.calib, arguments.data,
+                                     arguments.labels, calib_labels};
+  const std::vector<std::string> inputs = places;
+  places.push_back(output.string());
+  std::vector<std::string> files = {arguments.plan};
+  const std::tuple<const char*, const std::string&, bool> outputs[] = {
+      {"--log-file", arguments.common.log.file, true},
+      {"--report", arguments.report, arguments.force},
+      {"--save-plan", arguments.save_plan, arguments.force}};
+  for (const auto& [option, path, replace] : outputs) {
+    CheckOutputFile(option, path, places, replace, files);
+    files.push_back(path);
+  }
+  CheckOutputFolder(output, inputs);
+}
+
+// Writes --report and --save-plan, each whatever becomes of the other. Returns the first failure.
+std::optional<Error> WriteFilesBeside(const QuantizeArguments& arguments, const std::string& report,
+                                      const std::vector<LayerPlan>& plan) {
+  std::optional<Error> failure;
+  const auto attempt = [&](const std::string& path, const auto& write) {
+    if (path.empty()) return;
+    try {
+      write(path);
+    } catch (const Error& error) {
+      if (failure) LogError(error.what());
+      if (!failure) failure = error;
+    }
+  };
+  attempt(arguments.report, [&](const fs::path& path) { WriteFileAtomically(path, report); });
+  attempt(arguments.save_plan, [&](const fs::path& path) { WriteLayerPlan(path, plan); });
+  return failure;
+}
+
 void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& binding) {
   const std::string calib_labels = QuantizeBinding::CalibLabels({&binding});
-  const std::vector<std::string> inputs = {arguments.model, arguments.calib, arguments.data,
-                                           arguments.labels, calib_labels};
-  CheckOutputFile("--log-file", arguments.common.log.file, inputs, true, {arguments.plan});
-  SetUpLog(arguments.common.log);
   const Clock::time_point start = Clock::now();
-  QuantizeOptions options = binding.Options();
-  if (!arguments.plan.empty()) options.plan = ReadLayerPlan(arguments.plan);
+  std::vector<LayerPlan> plan;
+  if (!arguments.plan.empty()) plan = ReadLayerPlan(arguments.plan);
+  QuantizeOptions options = binding.Options(std::move(plan));
+  const fs::path output = arguments.output.empty() ? DefaultOutput(arguments.model, options.bits)
+                                                   : fs::path(arguments.output);
+  CheckOutputs(arguments, calib_labels, output);
+  SetUpLog(arguments.common.log);
   options.num_threads = arguments.common.NumThreads();
   ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
   if (!arguments.labels.empty() && arguments.data.empty()) {
@@ -327,14 +356,6 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   if (arguments.verify > 0 && !runs) {
     throw Error(ErrorCode::kInvalidArgument, "--verify needs --format onnx: a file to verify");
   }
-  const fs::path output = arguments.output.empty() ? DefaultOutput(arguments.model, options.bits)
-                                                   : fs::path(arguments.output);
-  CheckOutputFolder(output, inputs);
-  std::vector<std::string> read_or_made = inputs;
-  read_or_made.push_back(output.string());
-  CheckOutputFile("--report", arguments.report, read_or_made, arguments.force, {arguments.plan});
-  CheckOutputFile("--save-plan", arguments.save_plan, read_or_made, arguments.force,
-                  {arguments.plan, arguments.report});
 
   Graph graph = ReadFloatModel(arguments.model);
   for (const Node& node : graph.nodes) {
@@ -353,7 +374,7 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   if (!calib_labels.empty()) {
     const Labels all = ReadCalibLabels(calib_labels, arguments.calib, graph);
     options.task_hessian.labels = SelectLabels(all, samples.indices());
-    binding.CheckMethodReadsOptions(options);
+    binding.CheckOptionsAreRead(options);
   }
   if (arguments.dry_run) {
     PrintPrediction(PredictQuantization(graph, samples, options), samples);
@@ -422,8 +443,7 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   report.total_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   const std::string json = ToJson(report);
   WriteFileAtomically(directory.partial() / "report.json", json);
-  if (!arguments.report.empty()) WriteFileAtomically(arguments.report, json);
-  if (!arguments.save_plan.empty()) WriteLayerPlan(arguments.save_plan, result.plan);
+  // The result is worth more than what is written beside it: it is in place first.
   directory.Commit();
   if (arguments.common.json) {
     std::cout << json;
@@ -431,7 +451,12 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
     std::cout << ToText(report, with_baseline);
   }
   LogInfo("wrote " + Printable(output.string()));
+  const std::optional<Error> failure = WriteFilesBeside(arguments, json, result.plan);
+  if (export_failure && failure) LogError(failure->what());
   if (export_failure) throw *export_failure;
+  if (failure)
+    throw failure->WithContext(Printable(output.string()) +
+                               " is complete, but not what was to lie beside it");
 }
 
 }  // namespace
@@ -441,33 +466,11 @@ void AddQuantizeCommand(CLI::App& app) {
       app.add_subcommand("quantize", "Round a model's weights and write integers and scales");
   auto arguments = std::make_shared<QuantizeArguments>();
   auto binding = std::make_shared<QuantizeBinding>(*command);
-  command
-      ->add_option("model", arguments->model,
-                   "model.json, the folder that holds it, or an .onnx file")
-      ->required()
-      ->type_name("MODEL");
-  command
-      ->add_option(
-          "--calib", arguments->calib,
-          "calibration samples: a folder of JPEG/PNG images or of .npy files, or one .npz or "
-          ".safetensors")
-      ->required()
-      ->type_name("PATH")
-      ->group("Data");
-  command
-      ->add_option("--calib-samples", arguments->calib_samples,
-                   "use this many of them, spread evenly; 0 = all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str()
-      ->group("Data");
-  command->add_option("--data", arguments->data, "samples to measure the result on")
-      ->type_name("PATH")
-      ->group("Data");
-  command
-      ->add_option("--labels", arguments->labels,
-                   "their classes: .npy, .csv, .txt, or a folder of label images")
-      ->type_name("FILE")
-      ->group("Data");
+  AddModelArgument(*command, arguments->model);
+  AddCalibOption(*command, arguments->calib);
+  AddCalibSamplesOption(*command, arguments->calib_samples);
+  AddDataAndLabels(*command, "samples to measure the result on", arguments->data,
+                   arguments->labels);
   AddImageOptions(*command, arguments->image);
   command
       ->add_option(
@@ -501,7 +504,8 @@ void AddQuantizeCommand(CLI::App& app) {
       ->type_name("FILE")
       ->group("Layers");
   command
-      ->add_option("--save-plan", arguments->save_plan, "write what was decided for each layer here")
+      ->add_option("--save-plan", arguments->save_plan,
+                   "write what was decided for each layer here")
       ->type_name("FILE")
       ->group("Layers");
   command

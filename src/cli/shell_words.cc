@@ -37,4 +37,23 @@ std::vector<std::string> SplitShellWords(const std::string& text) {
   return words;
 }
 
+std::string JoinShellWords(const std::vector<std::string>& words) {
+  std::string text;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) text += ' ';
+    const std::string& word = words[i];
+    if (!word.empty() && word.find_first_of(" \t\n\r\\'\"") == std::string::npos) {
+      text += word;
+      continue;
+    }
+    text += '"';
+    for (const char c : word) {
+      if (c == '"' || c == '\\') text += '\\';
+      text += c;
+    }
+    text += '"';
+  }
+  return text;
+}
+
 }  // namespace adaround::cli

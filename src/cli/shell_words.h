@@ -11,4 +11,7 @@ namespace adaround::cli {
 // Throws Error(kInvalidArgument) where a quote or a last backslash has no end.
 std::vector<std::string> SplitShellWords(const std::string& text);
 
+// The text that SplitShellWords() takes apart into these words: no two lists have the same.
+std::string JoinShellWords(const std::vector<std::string>& words);
+
 }  // namespace adaround::cli

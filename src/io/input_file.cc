@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "adaround/base/error.h"
+#include "io/descriptor.h"
 #include "io/file_error.h"
 
 namespace adaround {
@@ -30,22 +31,6 @@ constexpr int kOpenFlags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
   throw Error(absent ? ErrorCode::kMalformed : ErrorCode::kIo,
               name + ": cannot be opened: " + std::strerror(error) + remedy);
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (descriptor_ >= 0) close(descriptor_);
-  }
-  int get() const { return descriptor_; }
-  void Reset(int descriptor) { close(std::exchange(descriptor_, descriptor)); }
-  int Release() { return std::exchange(descriptor_, -1); }
-
- private:
-  int descriptor_;
-};
 
 std::vector<std::string> SplitRelativePath(const std::string& relative,
                                            const std::string& named_by) {

@@ -10,6 +10,7 @@
 
 #include "adaround/base/error.h"
 #include "adaround/io/sha256.h"
+#include "io/descriptor.h"
 #include "io/output_file.h"
 
 namespace adaround {
@@ -21,20 +22,6 @@ constexpr int64_t kMaxBytes = int64_t{256} << 20;
 std::string DigestOf(const std::string& record) {
   return Sha256OfBytes(record).substr(0, kDigestDigits);
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (descriptor_ >= 0) close(descriptor_);
-  }
-  int get() const { return descriptor_; }
-
- private:
-  int descriptor_;
-};
 
 [[noreturn]] void ThrowCannotRead(const std::filesystem::path& path, int error) {
   throw Error(ErrorCode::kIo, Printable(path.string(), 4096) + ": cannot be read: " +

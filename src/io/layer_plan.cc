@@ -86,6 +86,19 @@ LayerPlan ReadEntry(const JsonView& entry, const std::string& file) {
   return layer;
 }
 
+// As it is; in quotes where it has what could be taken for what stands around it.
+std::string NameInText(const std::string& name) {
+  std::string escaped;
+  for (const char c : name) {
+    if (c == '"' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  escaped = Printable(escaped, 4 * escaped.size() + 1);
+  const bool is_plain =
+      !name.empty() && escaped == name && name.find_first_of(":;, ") == std::string::npos;
+  return is_plain ? name : "\"" + escaped + "\"";
+}
+
 }  // namespace
 
 LayerPlan LayerPlan::Of(const std::string& name, const LayerGrid& grid) {
@@ -111,16 +124,17 @@ LayerGrid LayerPlan::AppliedTo(LayerGrid grid) const {
 }
 
 std::string LayerPlan::ToText() const {
-  std::string text = name + ":";
-  if (keep_float) text += " float";
-  if (bits) text += " " + std::to_string(*bits);
-  if (symmetric) text += *symmetric ? " symmetric" : " asymmetric";
-  if (granularity) text += " " + std::string(GranularityName(*granularity));
-  if (group_size) text += " " + std::to_string(*group_size);
-  if (range_estimator) text += " " + std::string(RangeEstimatorName(*range_estimator));
+  std::string text;
+  const auto add = [&](const std::string& word) { text += (text.empty() ? " " : ", ") + word; };
+  if (keep_float) add("float");
+  if (bits) add("bits " + std::to_string(*bits));
+  if (symmetric) add(*symmetric ? "symmetric" : "asymmetric");
+  if (granularity) add("granularity " + std::string(GranularityName(*granularity)));
+  if (group_size) add("group_size " + std::to_string(*group_size));
+  if (range_estimator) add("range_estimator " + std::string(RangeEstimatorName(*range_estimator)));
   // Shortest text that gives the same number back.
-  if (percentile) text += " " + Json(*percentile).dump();
-  return text;
+  if (percentile) add("percentile " + Json(*percentile).dump());
+  return NameInText(name) + ":" + text;
 }
 
 std::vector<LayerPlan> ReadLayerPlan(const std::filesystem::path& path) {

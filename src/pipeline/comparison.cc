@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <functional>
 #include <string_view>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "adaround/base/error.h"
+#include "adaround/base/peak_memory.h"
 #include "adaround/io/sha256.h"
-#include "base/peak_memory.h"
 #include "base/rng.h"
 
 namespace adaround {
@@ -79,6 +81,52 @@ std::string GridsDigest(const QuantizedModel& model) {
   return Sha256OfBytes(bytes).substr(0, 16);
 }
 
+// Of everything that decides what the network computes.
+std::string GraphDigest(const Graph& graph) {
+  std::string text;
+  const auto add = [&](std::string_view part) {
+    text += std::to_string(part.size()) + ":";
+    text += part;
+  };
+  const auto add_tensor = [&](const Tensor& tensor) {
+    add(DTypeName(tensor.dtype()));
+    add(ShapeToString(tensor.shape()));
+    add(Sha256OfBytes({reinterpret_cast<const char*>(tensor.raw()), tensor.num_bytes()}));
+  };
+  const auto add_value = [&](const auto& value) {
+    using Value = std::decay_t<decltype(value)>;
+    if constexpr (std::is_same_v<Value, Tensor>) {
+      add_tensor(value);
+    } else if constexpr (std::is_same_v<Value, std::string>) {
+      add(value);
+    } else if constexpr (std::is_same_v<Value, std::vector<std::string>>) {
+      for (const std::string& part : value) add(part);
+    } else if constexpr (std::is_arithmetic_v<Value>) {
+      add({reinterpret_cast<const char*>(&value), sizeof value});
+    } else {
+      add({reinterpret_cast<const char*>(value.data()), value.size() * sizeof(value.front())});
+    }
+  };
+  for (const Node& node : graph.nodes) {
+    add(node.op);
+    for (const auto* names : {&node.inputs, &node.outputs}) {
+      add(std::to_string(names->size()));
+      for (const std::string& name : *names) add(name);
+    }
+    for (const auto& [key, attribute] : node.attributes) {
+      add(key);
+      add(std::to_string(attribute.index()));
+      std::visit(add_value, attribute);
+    }
+    add("node");
+  }
+  for (const auto& [name, tensor] : graph.initializers) {
+    add(name);
+    add_tensor(tensor);
+  }
+  return Sha256OfBytes(text);
+}
+
 std::string Literally(const std::string& name) {
   std::string expression = "^";
   for (const char c : name) {
@@ -139,6 +187,17 @@ NetworkMeasures ComparisonBench::Measure(const QuantizedModel& model, ProgressOb
   return MeasuresOf(evaluation);
 }
 
+NetworkMeasures ComparisonBench::MeasureTransformed(const Graph& transformed,
+                                                    ProgressObserver* observer) {
+  if (!reference_) return {};
+  const std::string digest = GraphDigest(transformed);
+  const auto known = transformed_.find(digest);
+  if (known != transformed_.end()) return known->second;
+  QuantizedModel unquantized;
+  unquantized.graph = transformed;
+  return transformed_[digest] = Measure(unquantized, observer);
+}
+
 NetworkMeasures ComparisonBench::MeasureFloat(ProgressObserver* observer) {
   QuantizedModel unquantized;
   unquantized.graph = graph_;
@@ -150,9 +209,7 @@ ComparisonRun ComparisonBench::Run(const CalibrationSet& samples, const Quantize
   ComparisonRun run;
   TransformObserver watching(observer, [&](const TransformStep& step, const Graph& transformed) {
     if (!measure_transforms) return;
-    QuantizedModel unquantized;
-    unquantized.graph = transformed;
-    run.transformed.push_back({step.name, step.detail, Measure(unquantized, &watching)});
+    run.transformed.push_back({step.name, step.detail, MeasureTransformed(transformed, &watching)});
   });
   const PeakMemory peak;
   const QuantizeResult result = QuantizeModel(graph_, samples, options, &watching);

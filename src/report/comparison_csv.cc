@@ -1,26 +1,11 @@
-#include <fmt/format.h>
-
-#include <cmath>
-
 #include "adaround/base/error.h"
 #include "adaround/report/comparison_report.h"
 #include "report/loss_scale.h"
+#include "report/measure_text.h"
 #include "report/table_text.h"
 
 namespace adaround {
 namespace {
-
-// Shortest digits that give the value back; "inf" where outputs are equal, nothing where nothing
-// was measured.
-std::string Cell(const std::optional<double>& value) {
-  if (!value) return "";
-  if (std::isinf(*value)) return *value > 0 ? "inf" : "-inf";
-  return fmt::format("{}", *value);
-}
-
-std::string Cell(const std::optional<int64_t>& value) {
-  return value ? std::to_string(*value) : "";
-}
 
 const std::vector<std::string> kRowKeys = {"table",       "label",        "method", "scope",
                                            "calibration", "calib_samples"};
@@ -50,10 +35,10 @@ std::string RunsToCsv(const ComparisonReport& report) {
       line.push_back(std::to_string(run.seed));
       line.push_back(run.rounding_seed ? std::to_string(*run.rounding_seed) : "");
       for (const MeasureColumn& column : MeasureColumns()) {
-        line.push_back(Cell(run.network.*column.member));
+        line.push_back(MeasureToCsv(run.network.*column.member));
       }
       if (run.failure.empty()) {
-        line.push_back(Cell(std::optional<double>(run.local_loss)));
+        line.push_back(MeasureToCsv(run.local_loss));
         line.push_back(std::to_string(run.num_layers));
         line.push_back(std::to_string(run.num_above_nearest));
         line.push_back(std::to_string(run.num_rows_above_nearest));
@@ -63,8 +48,8 @@ std::string RunsToCsv(const ComparisonReport& report) {
         line.insert(line.end(), 6, "");
       }
       line.push_back(Printable(run.failure, 1000));
-      line.push_back(Cell(std::optional<double>(run.solve_seconds)));
-      line.push_back(Cell(std::optional<double>(run.forward_seconds)));
+      line.push_back(MeasureToCsv(run.solve_seconds));
+      line.push_back(MeasureToCsv(run.forward_seconds));
       line.push_back(std::to_string(run.peak_bytes));
       line.push_back(run.peak_is_own ? "true" : "false");
       table.lines.push_back(std::move(line));
@@ -89,8 +74,8 @@ std::string SummariesToCsv(const ComparisonReport& report) {
     table.header.push_back(key);
   }
   const auto add = [](const std::optional<Moments>& moments, std::vector<std::string>& line) {
-    line.push_back(moments ? Cell(std::optional<double>(moments->mean)) : "");
-    line.push_back(moments ? Cell(moments->std) : "");
+    line.push_back(moments ? MeasureToCsv(moments->mean) : "");
+    line.push_back(moments ? MeasureToCsv(moments->std) : "");
   };
   for (size_t i = 0; i < report.rows.size(); ++i) {
     const ComparisonRow& row = report.rows[i];
@@ -101,15 +86,15 @@ std::string SummariesToCsv(const ComparisonReport& report) {
     for (const auto& moments : summary.measures) add(moments, line);
     add(summary.local_loss, line);
     line.push_back(std::to_string(summary.num_layers));
-    line.push_back(Cell(std::optional<double>(summary.mean_above_nearest)));
-    line.push_back(Cell(std::optional<double>(summary.mean_rows_above_nearest)));
-    line.push_back(Cell(summary.best));
-    line.push_back(Cell(summary.num_beating_nearest));
-    line.push_back(Cell(summary.pearson));
-    line.push_back(Cell(summary.spearman));
+    line.push_back(MeasureToCsv(summary.mean_above_nearest));
+    line.push_back(MeasureToCsv(summary.mean_rows_above_nearest));
+    line.push_back(MeasureToCsv(summary.best));
+    line.push_back(summary.num_beating_nearest ? std::to_string(*summary.num_beating_nearest) : "");
+    line.push_back(MeasureToCsv(summary.pearson));
+    line.push_back(MeasureToCsv(summary.spearman));
     line.push_back(Printable(row.note, 1000));
-    line.push_back(Cell(std::optional<double>(summary.mean_solve_seconds)));
-    line.push_back(Cell(std::optional<double>(summary.mean_forward_seconds)));
+    line.push_back(MeasureToCsv(summary.mean_solve_seconds));
+    line.push_back(MeasureToCsv(summary.mean_forward_seconds));
     line.push_back(std::to_string(summary.peak_bytes));
     line.push_back(summary.peak_is_own ? "true" : "false");
     table.lines.push_back(std::move(line));
@@ -123,7 +108,9 @@ std::string ScatterToCsv(const ComparisonReport& report, const std::vector<Scatt
   TextTable table;
   table.header = {"scatter"};
   table.header.insert(table.header.end(), kRowKeys.begin(), kRowKeys.end());
-  for (const char* key : {"repeat", "draw", "local_loss", "loss_over_nearest"}) table.header.push_back(key);
+  for (const char* key : {"repeat", "draw", "local_loss", "loss_over_nearest"}) {
+    table.header.push_back(key);
+  }
   table.header.push_back(measure->key);
   for (size_t s = 0; s < scatters.size(); ++s) {
     const LossScale scale(report, report.rows[scatters[s].row].nearest_row);
@@ -136,9 +123,9 @@ std::string ScatterToCsv(const ComparisonReport& report, const std::vector<Scatt
         line.insert(line.begin(), std::to_string(s + 1));
         line.push_back(std::to_string(run.repeat));
         line.push_back(std::to_string(run.draw));
-        line.push_back(Cell(std::optional<double>(run.local_loss)));
-        line.push_back(scale.is_relative() ? Cell(std::optional<double>(scale.Of(run))) : "");
-        line.push_back(Cell(run.network.*measure->member));
+        line.push_back(MeasureToCsv(run.local_loss));
+        line.push_back(scale.is_relative() ? MeasureToCsv(scale.Of(run)) : "");
+        line.push_back(MeasureToCsv(run.network.*measure->member));
         table.lines.push_back(std::move(line));
       }
     }

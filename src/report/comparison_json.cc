@@ -1,30 +1,28 @@
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "adaround/report/comparison_report.h"
+#include "report/measure_text.h"
 
 namespace adaround {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-// JSON has no infinity: measures of equal outputs are null beside "exact": true.
-Json Number(const std::optional<double>& value) {
-  return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
-}
-
 Json ToJson(const NetworkMeasures& network) {
   Json json = Json::object();
   for (const MeasureColumn& column : MeasureColumns()) {
-    json[column.key] = Number(network.*column.member);
+    json[column.key] = MeasureToJson(network.*column.member);
   }
-  json["exact"] = network.sqnr_db && std::isinf(*network.sqnr_db);
+  json["exact"] = IsExact(network.sqnr_db);
   return json;
 }
 
 Json ToJson(const std::optional<Moments>& moments) {
   if (!moments) return nullptr;
-  return {{"count", moments->count}, {"mean", Number(moments->mean)}, {"std", Number(moments->std)}};
+  return {{"count", moments->count},
+          {"num_exact", moments->num_exact},
+          {"mean", MeasureToJson(moments->mean)},
+          {"std", MeasureToJson(moments->std)}};
 }
 
 Json ToJson(const ComparisonRun& run) {
@@ -65,11 +63,11 @@ Json ToJson(const RowSummary& summary) {
   json["peak_is_own"] = summary.peak_is_own;
   json["row_with_other_grids"] =
       summary.row_with_other_grids ? Json(*summary.row_with_other_grids) : Json(nullptr);
-  json["best"] = Number(summary.best);
+  json["best"] = MeasureToJson(summary.best);
   json["num_beating_nearest"] =
       summary.num_beating_nearest ? Json(*summary.num_beating_nearest) : Json(nullptr);
-  json["pearson"] = Number(summary.pearson);
-  json["spearman"] = Number(summary.spearman);
+  json["pearson"] = MeasureToJson(summary.pearson);
+  json["spearman"] = MeasureToJson(summary.spearman);
   return json;
 }
 

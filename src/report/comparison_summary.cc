@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "adaround/base/error.h"
 #include "adaround/report/comparison_report.h"
@@ -9,9 +10,13 @@
 namespace adaround {
 namespace {
 
+constexpr double kExact = std::numeric_limits<double>::infinity();
+
 std::optional<Moments> MomentsOf(const std::vector<double>& values) {
   if (values.empty()) return std::nullopt;
-  return Moments{static_cast<int64_t>(values.size()), Mean(values), StandardDeviation(values)};
+  const auto num_exact = std::count(values.begin(), values.end(), kExact);
+  return Moments{static_cast<int64_t>(values.size()), Mean(values), StandardDeviation(values),
+                 static_cast<int64_t>(num_exact)};
 }
 
 std::vector<const ComparisonRun*> FinishedRuns(const ComparisonRow& row) {
@@ -89,16 +94,20 @@ void SummarizeDraws(const ComparisonReport& report, const ComparisonRow& row, Ro
 
 const std::vector<MeasureColumn>& MeasureColumns() {
   static const std::vector<MeasureColumn> columns = {
-      {"top1", "top-1 %", 2, true, &NetworkMeasures::top1},
-      {"top5", "top-5 %", 2, true, &NetworkMeasures::top5},
-      {"miou", "mIoU %", 2, true, &NetworkMeasures::miou},
-      {"pixel_accuracy", "pixels %", 2, true, &NetworkMeasures::pixel_accuracy},
-      {"sqnr_db", "SQNR dB", 2, true, &NetworkMeasures::sqnr_db},
-      {"agreement", "agree %", 2, true, &NetworkMeasures::agreement},
-      {"agreement_miou", "agree mIoU %", 2, true, &NetworkMeasures::agreement_miou},
-      {"kl_divergence", "KL", 4, false, &NetworkMeasures::kl_divergence},
+      {"top1", "top-1", "%", 2, true, &NetworkMeasures::top1},
+      {"top5", "top-5", "%", 2, true, &NetworkMeasures::top5},
+      {"miou", "mIoU", "%", 2, true, &NetworkMeasures::miou},
+      {"pixel_accuracy", "pixels", "%", 2, true, &NetworkMeasures::pixel_accuracy},
+      {"sqnr_db", "SQNR", "dB", 2, true, &NetworkMeasures::sqnr_db},
+      {"agreement", "agree", "%", 2, true, &NetworkMeasures::agreement},
+      {"agreement_miou", "agree mIoU", "%", 2, true, &NetworkMeasures::agreement_miou},
+      {"kl_divergence", "KL", "", 4, false, &NetworkMeasures::kl_divergence},
   };
   return columns;
+}
+
+std::string MeasureColumn::Title() const {
+  return *unit == '\0' ? name : std::string(name) + " " + unit;
 }
 
 const MeasureColumn* HeadlineMeasure(const ComparisonReport& report) {

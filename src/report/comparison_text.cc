@@ -7,24 +7,20 @@
 #include "adaround/base/error.h"
 #include "adaround/report/comparison_report.h"
 #include "adaround/report/run_report.h"
+#include "report/measure_text.h"
 #include "report/table_text.h"
 
 namespace adaround {
 namespace {
 
-std::string Number(double value, int digits) {
-  if (std::isinf(value)) return "exact";
-  return fmt::format("{:.{}f}", value, digits);
-}
-
-std::string Cell(const std::optional<double>& value, int digits) {
-  return value ? Number(*value, digits) : "-";
-}
-
 std::string Cell(const std::optional<Moments>& moments, int digits) {
   if (!moments) return "-";
-  std::string text = Number(moments->mean, digits);
-  if (moments->std) text += " ± " + Number(*moments->std, digits);
+  // Runs with equal outputs and others have no mean to speak of.
+  if (moments->num_exact > 0 && moments->num_exact < moments->count) {
+    return fmt::format("{} of {} exact", moments->num_exact, moments->count);
+  }
+  std::string text = MeasureText(moments->mean, digits);
+  if (moments->std) text += " ± " + MeasureText(*moments->std, digits);
   return text;
 }
 
@@ -101,8 +97,9 @@ class SectionTable {
   TextTable Main() const {
     TextTable table;
     table.header = Head("row");
-    for (const size_t column : columns_) table.header.push_back(MeasureColumns()[column].title);
-    for (const char* title : {"local loss", "above nearest", "rounding", "forward", "peak memory"}) {
+    for (const size_t column : columns_) table.header.push_back(MeasureColumns()[column].Title());
+    for (const char* title :
+         {"local loss", "above nearest", "rounding", "forward", "peak memory"}) {
       table.header.push_back(title);
     }
     table.lines.push_back(NetworkLine("float", nullptr, report_.float_network));
@@ -119,7 +116,7 @@ class SectionTable {
     TextTable table;
     const MeasureColumn* measure = HeadlineMeasure(report_);
     if (measure == nullptr) return table;
-    const std::string title = measure->title;
+    const std::string title = measure->Title();
     const auto at = static_cast<size_t>(measure - MeasureColumns().data());
     table.header = Head("draws of");
     for (const std::string& name : {std::string("draws"), title, "best " + title,
@@ -135,12 +132,12 @@ class SectionTable {
       line.insert(line.begin(), Printable(report_.rows[section_.rows[i]].label));
       line.push_back(std::to_string(num_drawn));
       line.push_back(Cell(summary.measures[at], measure->digits));
-      line.push_back(Cell(summary.best, measure->digits));
+      line.push_back(MeasureText(summary.best, measure->digits));
       line.push_back(summary.num_beating_nearest
                          ? fmt::format("{} of {}", *summary.num_beating_nearest, num_drawn)
                          : "-");
-      line.push_back(Cell(summary.pearson, 3));
-      line.push_back(Cell(summary.spearman, 3));
+      line.push_back(MeasureText(summary.pearson, 3));
+      line.push_back(MeasureText(summary.spearman, 3));
       table.lines.push_back(std::move(line));
     }
     return table;
@@ -204,7 +201,7 @@ class SectionTable {
     line.insert(line.begin(), name);
     for (const size_t column : columns_) {
       const MeasureColumn& measure = MeasureColumns()[column];
-      line.push_back(Cell(network.*measure.member, measure.digits));
+      line.push_back(MeasureText(network.*measure.member, measure.digits));
     }
     line.insert(line.end(), 5, "");
     return line;
@@ -275,12 +272,13 @@ std::vector<std::string> CommonRemarks(const ComparisonReport& report) {
     remarks.push_back("first layer: " + Printable(report.first_layer));
   }
   if (has_deviation) {
-    remarks.push_back("mean ± standard deviation (n - 1) over the runs, which differ in their seeds");
+    remarks.push_back(
+        "mean ± standard deviation (n - 1) over the runs, which differ in their seeds");
   }
   remarks.push_back(
       "local loss: held-out reconstruction error, summed over the quantized layers; above nearest: "
-      "layers where `quantize` would have taken nearest (and output channels that are above it on the "
-      "samples searched on)");
+      "layers where `quantize` would have taken nearest (and output channels that are above it on "
+      "the samples searched on)");
   if (!peak_is_own) {
     remarks.push_back("peak memory is the process's so far: the system does not let it start anew");
   }
@@ -341,7 +339,8 @@ std::string RunLine(const ComparisonRow& row, const ComparisonRun& run, int64_t 
   for (const MeasureColumn& column : MeasureColumns()) {
     const std::optional<double> value = run.network.*column.member;
     if (!value) continue;
-    line += fmt::format("{}{} {}", separator, column.title, Number(*value, column.digits));
+    line += fmt::format("{}{} {}", separator, column.name, MeasureText(value, column.digits));
+    if (std::isfinite(*value) && *column.unit != '\0') line += std::string(" ") + column.unit;
     separator = ", ";
   }
   return line + fmt::format("{}local loss {:.4g}, {}", separator, run.local_loss,

@@ -1,17 +1,12 @@
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "adaround/report/run_report.h"
+#include "report/measure_text.h"
 
 namespace adaround {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// JSON has no infinity: an exact match is reported as null beside "exact": true.
-Json Number(const std::optional<double>& value) {
-  return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
-}
 
 Json ToJson(const LayerReport& layer) {
   return {
@@ -25,8 +20,8 @@ Json ToJson(const LayerReport& layer) {
       {"nearest_error", layer.nearest_error},
       {"error", layer.error},
       {"search_error", layer.search_error},
-      {"nearest_task_loss", Number(layer.nearest_task_loss)},
-      {"search_task_loss", Number(layer.search_task_loss)},
+      {"nearest_task_loss", MeasureToJson(layer.nearest_task_loss)},
+      {"search_task_loss", MeasureToJson(layer.search_task_loss)},
       {"fell_back", layer.fell_back},
       {"shares_weight", layer.shares_weight},
       {"short_last_group", layer.short_last_group},
@@ -51,14 +46,14 @@ Json ToJson(const LeftLayer& left) {
 Json ToJson(const NetworkRow& network) {
   return {
       {"name", network.name},
-      {"top1", Number(network.top1)},
-      {"top5", Number(network.top5)},
-      {"miou", Number(network.miou)},
-      {"pixel_accuracy", Number(network.pixel_accuracy)},
-      {"sqnr_db", Number(network.sqnr_db)},
-      {"agreement", Number(network.agreement)},
-      {"kl_divergence", Number(network.kl_divergence)},
-      {"exact", network.sqnr_db && std::isinf(*network.sqnr_db)},
+      {"top1", MeasureToJson(network.top1)},
+      {"top5", MeasureToJson(network.top5)},
+      {"miou", MeasureToJson(network.miou)},
+      {"pixel_accuracy", MeasureToJson(network.pixel_accuracy)},
+      {"sqnr_db", MeasureToJson(network.sqnr_db)},
+      {"agreement", MeasureToJson(network.agreement)},
+      {"kl_divergence", MeasureToJson(network.kl_divergence)},
+      {"exact", IsExact(network.sqnr_db)},
   };
 }
 

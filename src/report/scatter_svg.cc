@@ -76,11 +76,14 @@ class Axis {
   double end_;
 };
 
+// Marks beyond as many kinds would look like others.
+constexpr size_t kNumMarks = 4;
+
 // Shapes that differ without colour.
-std::string Mark(size_t kind, double x, double y) {
+std::string Shape(size_t kind, double x, double y) {
   constexpr double r = 7.0;
-  const std::string name = fmt::format("mark mark{}", kind % 4);
-  switch (kind % 4) {
+  const std::string name = fmt::format("mark mark{}", kind % kNumMarks);
+  switch (kind % kNumMarks) {
     case 0:
       return fmt::format(R"(<rect class="{}" x="{:.1f}" y="{:.1f}" width="12" height="12"/>)", name,
                          x - 6.0, y - 6.0);
@@ -96,17 +99,24 @@ std::string Mark(size_t kind, double x, double y) {
   }
 }
 
+std::string Mark(size_t kind, bool numbered, double x, double y) {
+  if (!numbered) return Shape(kind, x, y);
+  return Shape(kind, x, y) +
+         fmt::format(R"(<text class="number" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>)",
+                     x, y + 3.5, kind + 1);
+}
+
 constexpr const char* kStyle =
     "<style>"
     "text{font-family:system-ui,sans-serif;fill:#1f2328}"
     ".ground{fill:#ffffff}.frame{fill:none;stroke:#59636e}.grid{stroke:#d1d9e0}"
     ".title{font-size:17px;font-weight:600}.small{font-size:12px}.label{font-size:14px}"
     ".draw{fill:#0969da;fill-opacity:.55}"
-    ".mark{stroke:#ffffff;stroke-width:1.5}"
+    ".mark{stroke:#ffffff;stroke-width:1.5}.number{font-size:9px;fill:#ffffff}"
     ".mark0{fill:#cf222e}.mark1{fill:#1a7f37}.mark2{fill:#8250df}.mark3{fill:#9a6700}"
     "@media(prefers-color-scheme:dark){"
     "text{fill:#f0f6fc}.ground{fill:#0d1117}.frame{stroke:#9198a1}.grid{stroke:#3d444d}"
-    ".draw{fill:#58a6ff}.mark{stroke:#0d1117}"
+    ".draw{fill:#58a6ff}.mark{stroke:#0d1117}.number{fill:#0d1117}"
     ".mark0{fill:#ff7b72}.mark1{fill:#3fb950}.mark2{fill:#d2a8ff}.mark3{fill:#e3b341}}"
     "</style>\n";
 
@@ -144,9 +154,10 @@ std::string ScatterToSvg(const ComparisonReport& report, const Scatter& scatter)
       "height=\"{1:.0f}\" role=\"img\">\n",
       kWidth, height);
   const std::string title =
-      fmt::format("{} against local loss, {} draws", measure->title, draws.points.size());
+      fmt::format("{} against local loss, {} draws", measure->Title(), draws.points.size());
   svg += "<title>" + Escaped(title, 200) + "</title>\n" + kStyle;
-  svg += fmt::format("<rect class=\"ground\" width=\"{:.0f}\" height=\"{:.0f}\"/>\n", kWidth, height);
+  svg +=
+      fmt::format("<rect class=\"ground\" width=\"{:.0f}\" height=\"{:.0f}\"/>\n", kWidth, height);
   svg += fmt::format("<text class=\"title\" x=\"{:.0f}\" y=\"32\">{}</text>\n", kLeft,
                      Escaped(title, 200));
   std::string subtitle = row.scope;
@@ -163,8 +174,9 @@ std::string ScatterToSvg(const ComparisonReport& report, const Scatter& scatter)
                              *summary.spearman);
   }
   if (summary.num_beating_nearest) {
-    statistics += fmt::format("{}{} of {} draws better than nearest", statistics.empty() ? "" : "; ",
-                              *summary.num_beating_nearest, summary.num_runs - summary.num_failed);
+    statistics +=
+        fmt::format("{}{} of {} draws better than nearest", statistics.empty() ? "" : "; ",
+                    *summary.num_beating_nearest, summary.num_runs - summary.num_failed);
   }
   svg += fmt::format("<text class=\"small\" x=\"{:.0f}\" y=\"74\">{}</text>\n", kLeft,
                      Escaped(statistics, 200));
@@ -192,7 +204,7 @@ std::string ScatterToSvg(const ComparisonReport& report, const Scatter& scatter)
   svg += fmt::format(
       "<text class=\"label\" transform=\"translate(22 {:.1f}) rotate(-90)\" "
       "text-anchor=\"middle\">{}</text>\n",
-      0.5 * (kTop + kBottom), Escaped(measure->title, 60));
+      0.5 * (kTop + kBottom), Escaped(measure->Title(), 60));
 
   const auto legend = [](size_t line, const std::string& mark, const std::string& label) {
     const double at = kLegendTop + kLegendLine * static_cast<double>(line);
@@ -206,13 +218,15 @@ std::string ScatterToSvg(const ComparisonReport& report, const Scatter& scatter)
   svg += legend(0, fmt::format("<circle class=\"draw\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\"/>",
                                kLeft + 6.0, kLegendTop),
                 Escaped(draws.label, 80) + ", one point per draw");
+  const bool numbered = marked.size() > kNumMarks;
   for (size_t i = 0; i < marked.size(); ++i) {
     for (const Point& point : marked[i].points) {
-      svg += Mark(i, x.At(point.loss), y.At(point.value)) + "\n";
+      svg += Mark(i, numbered, x.At(point.loss), y.At(point.value)) + "\n";
     }
-    svg += legend(i + 1,
-                  Mark(i, kLeft + 6.0, kLegendTop + kLegendLine * static_cast<double>(i + 1)),
-                  Escaped(marked[i].label, 80));
+    svg += legend(
+        i + 1,
+        Mark(i, numbered, kLeft + 6.0, kLegendTop + kLegendLine * static_cast<double>(i + 1)),
+        Escaped(marked[i].label, 80));
   }
   return svg + "</svg>\n";
 }

@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "adaround/base/error.h"
+#include "report/measure_text.h"
+#include "report/table_text.h"
 
 namespace adaround {
 namespace {
@@ -15,43 +16,21 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxNameWidth = 40;
 
-// JSON has no infinity: null where there is no noise, and "exact" says so.
-Json Number(const std::optional<double>& value) {
-  return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
-}
-
 Json RowToJson(const NetworkRow& row) {
   Json json = Json::object();
   if (!row.name.empty()) json["name"] = row.name;
-  json["top1"] = Number(row.top1);
-  json["top5"] = Number(row.top5);
-  json["miou"] = Number(row.miou);
-  json["pixel_accuracy"] = Number(row.pixel_accuracy);
-  json["sqnr_db"] = Number(row.sqnr_db);
-  json["agreement"] = Number(row.agreement);
-  json["kl_divergence"] = Number(row.kl_divergence);
-  json["exact"] = row.sqnr_db && std::isinf(*row.sqnr_db);
+  json["top1"] = MeasureToJson(row.top1);
+  json["top5"] = MeasureToJson(row.top5);
+  json["miou"] = MeasureToJson(row.miou);
+  json["pixel_accuracy"] = MeasureToJson(row.pixel_accuracy);
+  json["sqnr_db"] = MeasureToJson(row.sqnr_db);
+  json["agreement"] = MeasureToJson(row.agreement);
+  json["kl_divergence"] = MeasureToJson(row.kl_divergence);
+  json["exact"] = IsExact(row.sqnr_db);
   return json;
 }
 
-std::string Cell(const std::optional<double>& value, int digits, const std::string& none) {
-  if (!value) return none;
-  if (std::isinf(*value)) return "exact";
-  return fmt::format("{:.{}f}", *value, digits);
-}
-
 std::optional<double> Headline(const NetworkRow& row) { return row.miou ? row.miou : row.top1; }
-
-std::string CsvCell(const std::optional<double>& value) {
-  return value ? fmt::format("{:.9g}", *value) : "";
-}
-
-std::string CsvName(const std::string& name) {
-  if (name.find_first_of(",\"\r\n") == std::string::npos) return name;
-  std::string quoted = "\"";
-  for (const char c : name) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
 
 std::string LayerTable(const SensitivityReport& report) {
   size_t width = 5;
@@ -72,9 +51,9 @@ std::string LayerTable(const SensitivityReport& report) {
                       has_accuracy ? accuracy : "-", "SQNR dB", "agree %", "KL",
                       has_accuracy ? accuracy : "-", "suggested");
   const auto measures = [](const NetworkRow& row) {
-    return fmt::format("{:>8} {:>8} {:>8} {:>8}", Cell(row.sqnr_db, 2, "-"),
-                       Cell(row.agreement, 2, "-"), Cell(row.kl_divergence, 4, "-"),
-                       Cell(Headline(row), 2, "-"));
+    return fmt::format("{:>8} {:>8} {:>8} {:>8}", MeasureText(row.sqnr_db, 2),
+                       MeasureText(row.agreement, 2), MeasureText(row.kl_divergence, 4),
+                       MeasureText(Headline(row), 2));
   };
   for (const SensitivityRow& layer : report.layers) {
     text += fmt::format(
@@ -102,7 +81,8 @@ std::string ToJson(const SensitivityReport& report) {
         {"bit_width", layer.bits},
         {"suggested_bits", layer.suggested_bits},
         {"rank_by_noise", layer.rank_by_noise},
-        {"rank_by_accuracy", layer.rank_by_accuracy ? Json(*layer.rank_by_accuracy) : Json(nullptr)},
+        {"rank_by_accuracy",
+         layer.rank_by_accuracy ? Json(*layer.rank_by_accuracy) : Json(nullptr)},
         {"alone", RowToJson(layer.alone)},
         {"all_but", RowToJson(layer.all_but)},
     });
@@ -143,21 +123,32 @@ std::string ToText(const SensitivityReport& report) {
 }
 
 std::string ToCsv(const SensitivityReport& report) {
-  std::string text =
-      "rank_by_noise,rank_by_accuracy,name,op,num_weights,bit_width,suggested_bits,"
-      "alone_sqnr_db,alone_agreement,alone_kl_divergence,alone_accuracy,"
-      "all_but_sqnr_db,all_but_agreement,all_but_kl_divergence,all_but_accuracy\n";
-  const auto measures = [](const NetworkRow& row) {
-    return CsvCell(row.sqnr_db) + "," + CsvCell(row.agreement) + "," + CsvCell(row.kl_divergence) +
-           "," + CsvCell(Headline(row));
-  };
-  for (const SensitivityRow& layer : report.layers) {
-    text += fmt::format("{},{},{},{},{},{},{},{},{}\n", layer.rank_by_noise,
-                        layer.rank_by_accuracy ? std::to_string(*layer.rank_by_accuracy) : "",
-                        CsvName(layer.name), CsvName(layer.op), layer.num_weights, layer.bits,
-                        layer.suggested_bits, measures(layer.alone), measures(layer.all_but));
+  TextTable table;
+  table.header = {"rank_by_noise", "rank_by_accuracy", "name",          "op",
+                  "num_weights",   "bit_width",        "suggested_bits"};
+  for (const std::string of : {"alone", "all_but"}) {
+    for (const char* measure : {"_sqnr_db", "_agreement", "_kl_divergence", "_accuracy"}) {
+      table.header.push_back(of + measure);
+    }
   }
-  return text;
+  for (const SensitivityRow& layer : report.layers) {
+    std::vector<std::string> line = {
+        std::to_string(layer.rank_by_noise),
+        layer.rank_by_accuracy ? std::to_string(*layer.rank_by_accuracy) : "",
+        Printable(layer.name),
+        Printable(layer.op),
+        std::to_string(layer.num_weights),
+        std::to_string(layer.bits),
+        std::to_string(layer.suggested_bits)};
+    for (const NetworkRow* row : {&layer.alone, &layer.all_but}) {
+      line.push_back(MeasureToCsv(row->sqnr_db));
+      line.push_back(MeasureToCsv(row->agreement));
+      line.push_back(MeasureToCsv(row->kl_divergence));
+      line.push_back(MeasureToCsv(Headline(*row)));
+    }
+    table.lines.push_back(std::move(line));
+  }
+  return ToCsv(table);
 }
 
 }  // namespace adaround

@@ -29,8 +29,8 @@ std::vector<double> Ranks(const std::vector<double>& values) {
   return ranks;
 }
 
-// From the mean, the largest being 1, so that no square leaves the range of doubles. Empty where the
-// values do not vary.
+// From the mean, the largest being 1, so that no square leaves the range of doubles. Empty where
+// the values do not vary.
 std::vector<double> Deviations(std::vector<double> values) {
   const double mean = Mean(values);
   double largest = 0.0;

@@ -1,6 +1,7 @@
 #include "report/table_text.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace adaround {
 namespace {
@@ -11,7 +12,16 @@ size_t NumCharacters(const std::string& text) {
   }));
 }
 
-std::string CsvCell(const std::string& text) {
+bool IsFormula(const std::string& text) {
+  if (text.empty() || std::string("=+-@").find(text.front()) == std::string::npos) return false;
+  double number = 0.0;
+  const char* end = text.data() + text.size();
+  const auto [stop, failure] = std::from_chars(text.data(), end, number);
+  return failure != std::errc() || stop != end;
+}
+
+std::string CsvCell(std::string text) {
+  if (IsFormula(text)) text.insert(0, 1, '\'');
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);

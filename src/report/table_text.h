@@ -19,7 +19,8 @@ std::string ToMarkdownTable(const TextTable& table);
 std::string EscapeMarkdown(const std::string& text);
 
 // RFC 4180, lines end in "\n": cells with commas, quotes or line breaks stand in quotes, quotes
-// inside them doubled.
+// inside them doubled. A cell that begins with = + - or @ and is no number would be a formula to a
+// spreadsheet: "'" stands before it.
 std::string ToCsv(const TextTable& table);
 
 }  // namespace adaround

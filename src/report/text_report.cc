@@ -5,15 +5,10 @@
 
 #include "adaround/base/error.h"
 #include "adaround/report/run_report.h"
+#include "report/measure_text.h"
 
 namespace adaround {
 namespace {
-
-std::string Cell(const std::optional<double>& value, int digits) {
-  if (!value) return "-";
-  if (std::isinf(*value)) return "exact";
-  return fmt::format("{:.{}f}", *value, digits);
-}
 
 std::string Ratio(double nearest, double found) {
   if (found > 0.0) return fmt::format("{:.1f}x", nearest / found);
@@ -63,7 +58,7 @@ std::string TransformLine(const TransformRow& row) {
   std::string separator = " ";
   const auto add = [&](const char* name, const std::optional<double>& value, const char* unit) {
     if (!value) return;
-    line += separator + name + " " + Cell(value, 2) + (std::isinf(*value) ? "" : unit);
+    line += separator + name + " " + MeasureText(value, 2) + (std::isinf(*value) ? "" : unit);
     separator = ", ";
   };
   add("top-1", network.top1, " %");
@@ -83,10 +78,10 @@ std::string NetworkTable(const std::vector<NetworkRow>& networks, int64_t num_ev
                       "SQNR dB", "agree %", "KL");
   for (const NetworkRow& network : networks) {
     text += fmt::format("{:<12}  {:>8}  {:>8}  {:>9}  {:>9}  {:>9}\n", network.name,
-                        Cell(has_maps ? network.miou : network.top1, 2),
-                        Cell(has_maps ? network.pixel_accuracy : network.top5, 2),
-                        Cell(network.sqnr_db, 2), Cell(network.agreement, 2),
-                        Cell(network.kl_divergence, 4));
+                        MeasureText(has_maps ? network.miou : network.top1, 2),
+                        MeasureText(has_maps ? network.pixel_accuracy : network.top5, 2),
+                        MeasureText(network.sqnr_db, 2), MeasureText(network.agreement, 2),
+                        MeasureText(network.kl_divergence, 4));
   }
   return text;
 }

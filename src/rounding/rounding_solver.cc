@@ -44,7 +44,7 @@ const std::vector<MethodRow>& Rows() {
                                "cem_budget"};
   const Names tabu = {"tabu_flips", "tabu_restarts", "tabu_tenure"};
   static const std::vector<MethodRow> rows = {
-      {{"nearest", "to the nearest grid point", false},
+      {{"nearest", "to the nearest grid point", false, {}, true, false},
        [](const RoundingOptions&) { return MakeNearestSolver(); }},
       {{"adaround", "rectified sigmoid with regularizer, then coordinate descent", true,
         relaxation + regularizer + finish},
@@ -64,13 +64,14 @@ const std::vector<MethodRow>& Rows() {
        [](const RoundingOptions& options) {
          return MakeStraightThroughSolver(options.adaround, options.straight_through);
        }},
-      {{"floor", "every weight down", false},
+      {{"floor", "every weight down", false, {}, true, false},
        [](const RoundingOptions&) { return MakeFloorSolver(); }},
-      {{"ceil", "every weight up", false}, [](const RoundingOptions&) { return MakeCeilSolver(); }},
+      {{"ceil", "every weight up", false, {}, true, false},
+       [](const RoundingOptions&) { return MakeCeilSolver(); }},
       {{"stochastic", "up with the probability of the fractional part", false},
        [](const RoundingOptions&) { return MakeStochasticSolver(); }},
       {{"descent", "coordinate descent alone, from nearest", true,
-        samples + Names{"sweeps", "ridge"}},
+        samples + Names{"sweeps", "ridge"}, true, false},
        [](const RoundingOptions& options) {
          return MakeCoordinateDescentSolver(options.descent, options.adaround.ridge);
        }},
@@ -90,7 +91,7 @@ const std::vector<MethodRow>& Rows() {
          return MakeTabuSolver(options.tabu, options.adaround.ridge, true);
        }},
       {{"gptq", "weight by weight, the others moved to make up for its error", true,
-        before_activation + Names{"gptq_damping", "gptq_activation_order", "ridge"}},
+        before_activation + Names{"gptq_damping", "gptq_activation_order", "ridge"}, true, false},
        [](const RoundingOptions& options) {
          return MakeGptqSolver(options.gptq, options.adaround.ridge);
        }},

@@ -1,4 +1,4 @@
-#include "base/peak_memory.h"
+#include "adaround/base/peak_memory.h"
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>

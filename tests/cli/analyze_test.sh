@@ -64,14 +64,16 @@ expect_stderr_contains "does not reach --target-sqnr"
 
 # A saved plan gives the same bytes as the run that saved it, whatever led there.
 expect_exit 0 quantize --bits 3 --layer-bits 'linear=8' --exclude 'stem' --asymmetric \
-  --range-estimator percentile --percentile 99.5 -o first --save-plan saved.json
+  --range-estimator percentile --percentile 99.51234567891 -o first --save-plan saved.json
 expect_exit 0 quantize --plan saved.json -o second
 expect_same first/model.json second/model.json
 expect_same first/weights.safetensors second/weights.safetensors
 expect_python '
 provenance = json.load(open(sys.argv[1]))["provenance"]
-assert "stem.conv: float" in provenance["plan"] and "linear: 8" in provenance["plan"], provenance
-assert provenance["bits"] == "3" and provenance["percentile"] == "99.5", provenance
+plan = provenance["plan"]
+assert "stem.conv: float" in plan and "linear: bits 8" in plan, plan
+# All digits of a number: two that differ are never one in a provenance.
+assert provenance["bits"] == "3" and provenance["percentile"] == "99.51234567891", provenance
 ' first/model.json
 
 # Edited by hand: a name and what is to be different are enough.
@@ -84,6 +86,21 @@ bits = {layer["name"]: layer["bit_width"] for layer in report["layers"]}
 assert bits.pop("linear") == 8 and set(bits.values()) == {4} and "stem.conv" not in bits, bits
 assert [left["reason"] for left in report["left"]] == ["kept in float by the plan"]
 ' by-hand.json
+
+# What a plan's layers read has an effect, though the default grid does not read it.
+edited '{"name": "linear", "range_estimator": "output-mse"}'
+expect_exit 0 quantize --plan edited.json --symmetric-reconstruction -o output-mse
+expect_python '
+provenance = json.load(open(sys.argv[1]))["provenance"]
+assert provenance["asymmetric_reconstruction"] == "false" and "positions_per_draw" in provenance
+' output-mse/model.json
+edited '{"name": "linear", "range_estimator": "percentile"}'
+expect_exit 0 quantize --plan edited.json --percentile 99.125 -o percentile --save-plan decided.json
+grep -q '"percentile":99.125' decided.json || fail "--percentile does not reach the plan's layer"
+edited '{"name": "linear", "range_estimator": "percentile", "percentile": 99}'
+expect_refused 2 out quantize --plan edited.json --percentile 99.125 -o out
+expect_stderr_contains "--percentile needs --range-estimator percentile"
+expect_refused 2 out quantize --plan edited.json --symmetric-reconstruction -o out
 
 # What a plan must not say.
 edited '{"name": "linaer", "bits": 8}'
@@ -112,9 +129,29 @@ expect_exit 2 analyze --report sensitivity.json
 expect_stderr_contains "--report: sensitivity.json exists; --force replaces it"
 expect_exit 3 analyze --report both.json --csv both.json
 expect_stderr_contains "--csv both.json is the same file as both.json"
-expect_absent out out.partial both.json
+expect_exit 3 analyze --log-file both.txt --csv both.txt
+expect_stderr_contains "--csv both.txt is the same file as both.txt"
+expect_exit 3 analyze --log-file both.txt --report both.txt --force
+for option in --save-plan --report; do
+  expect_exit 3 quantize --log-file both.txt $option both.txt --force -o out
+  expect_stderr_contains "$option both.txt is the same file as both.txt"
+done
+expect_exit 3 quantize --log-file out/log -o out
+expect_absent out out.partial both.json both.txt
+cp -r first kept
+expect_exit 3 quantize --log-file kept/report.json -o kept --force
+expect_same first/report.json kept/report.json
+# Files beside a result that cannot be written leave the result.
+expect_exit 5 quantize -o beside --report /dev/full --save-plan beside.json
+expect_stderr_matches '^error: beside is complete, but not what was to lie beside it: /dev/full'
+expect_files beside model.json weights.safetensors report.json
+[[ -s beside.json ]] || fail "--save-plan was not written"
+expect_refused 5 out env TMPDIR=nowhere "$PROGRAM" analyze "$MOBILENET" --calib "$IMAGES"
+expect_stderr_contains "TMPDIR"
 
 # Usage.
+expect_exit 0 analyze --list-methods
+expect_stdout_contains "gptq"
 expect_refused 2 out analyze --act-bits 8
 expect_stderr_contains "act-bits"
 expect_refused 2 out analyze --keep-bits 9

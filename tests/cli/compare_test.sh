@@ -3,8 +3,9 @@ source "$(dirname "$0")/lib.sh"
 needs_numpy
 export PYTHONDONTWRITEBYTECODE=1
 
-# The paper's tables whose rows this program has all options for.
-TABLES="1 2 3 4 5 6 7 8 9 10 fig1 fig4"
+# The paper's tables, as the program names them.
+TABLES=$("$PROGRAM" compare --help | grep -o -- '--table [A-Z]*:{[^}]*}' |
+  sed 's/.*{//; s/}//; s/,/ /g')
 
 # Few samples and steps: what is compared here is not the methods' quality.
 COMMON=(--calib "$IMAGES" --granularity tensor --preset fast --iterations 50)
@@ -32,7 +33,7 @@ expect_files . "$OUT"
 expect_files "$OUT" compare.json compare.csv summary.csv compare.md
 expect_stdout_contains "first layer"
 expect_stdout_contains "min|max, near: its grids are not those of nearest"
-expect_stderr_matches '^\[1/6\] nearest, first layer, 24 samples of calib, seed 42: top-1 % [0-9.]+'
+expect_stderr_matches '^\[1/6\] nearest, first layer, 24 samples of calib, seed 42: top-1 [0-9.]+ %, '
 expect_stderr_matches '^\[6/6\] min\|max, near, .* seed 43: '
 expect_no_escapes "$LAST_STDOUT" "$OUT/compare.md"
 grep -qF 'min\|max, near' "$OUT/compare.md" || fail "the label's bar is not escaped"
@@ -182,12 +183,22 @@ expect_exit 2 compare "${LONG[@]}" -o stopped --resume --seed 7
 expect_stderr_contains "seed was '42', is '7'"
 expect_exit 2 compare "${LONG[@]}" -o stopped --resume --bits 3
 expect_stderr_contains "option --bits was not given, is '3'"
+# Lists are told apart however they are joined.
+expect_exit 2 compare "${LONG[@]}" -o stopped --resume --exclude "linear|x y|stem"
+expect_stderr_contains "option --exclude was not given, is '\"linear|x y|stem\"'"
+expect_exit 2 compare "${LONG[@]}" -o stopped --resume --exclude "linear|x" --exclude "y|stem"
+expect_stderr_contains "option --exclude was not given, is 'linear|x y|stem'"
 expect_exit 2 compare "${ROWS[@]}" -o stopped --resume --data "$TEST_IMAGES"
 expect_stderr_contains "data_sha256 was "
 cp -r "$RESNET" changed && chmod -R u+w changed
 sed -i 's/"opset"/ "opset"/' changed/model.json
 expect_exit 2 "$PROGRAM" compare changed "${COMMON[@]}" "${LONG[@]}" -o stopped --resume
 expect_stderr_contains "model_sha256 was "
+[[ $(digest_of stopped.partial) == "$before" ]] || fail "a refusal changed the journal"
+# So is another program, whatever its version.
+cp "$PROGRAM" rebuilt && printf x >>rebuilt
+expect_exit 2 ./rebuilt compare "$RESNET" "${COMMON[@]}" "${LONG[@]}" -o stopped --resume
+expect_stderr_contains "program_sha256 was "
 [[ $(digest_of stopped.partial) == "$before" ]] || fail "a refusal changed the journal"
 # A journal that somebody changed is refused by file and line.
 cp stopped.partial/journal journal.sound
@@ -203,6 +214,13 @@ for record in '{"run": 3}' 'no JSON' '[]' '{"format": "other", "version": 1, "in
   expect_exit 3 compare "${LONG[@]}" -o stopped --resume
   expect_stderr_matches "journal: line 1 "
 done
+# A count that wraps around.
+record=$(sed -n 2p journal.sound | cut -d' ' -f2- |
+  sed 's/"peak_bytes":[0-9]*/"peak_bytes":9223372036854775808/')
+digest=$(printf '%s' "$record" | sha256sum | cut -c1-16)
+{ sed -n 1p journal.sound; printf '%s %s\n' "$digest" "$record"; } >stopped.partial/journal
+expect_exit 3 compare "${LONG[@]}" -o stopped --resume
+expect_stderr_contains "journal: line 2 holds 9223372036854775808 as a count"
 { cat journal.sound; sed -n 2p journal.sound; } >stopped.partial/journal
 expect_exit 3 compare "${LONG[@]}" -o stopped --resume
 expect_stderr_contains "repeats a run"
@@ -213,6 +231,27 @@ expect_python '
 report = json.load(open(sys.argv[1]))
 assert report["num_resumed"] >= 1 and len(report["rows"]) == 4
 ' stopped/compare.json
+
+# --- An SQNR of minus infinity is not "exact": outputs that are zero everywhere, but not once they
+# are rounded down.
+PYTHONPATH=$SOURCE/tests/cli "$PYTHON" -c '
+import numpy, os
+from small_models import graph_input, node, write_model
+write_model("silent", [graph_input("input", "N", 2)], ["output"],
+            [node("gemm", "Gemm", ["input", "w"], ["output"], transB=1)],
+            {"w": numpy.array([[0.3, -0.3], [1.0, -1.0]], "float32")})
+os.mkdir("silent_calib")
+samples = numpy.repeat(numpy.arange(1, 17)[:, None], 2, 1)
+numpy.save("silent_calib/input.npy", samples.astype("float32"))
+' || fail "no silent network"
+expect_exit 0 "$PROGRAM" compare silent --calib silent_calib --granularity tensor --bits 2 \
+  --range-estimator min-max --methods nearest,floor -o silence
+expect_stderr_matches 'nearest, .*: SQNR exact, '
+expect_stderr_matches 'floor, .*: SQNR -inf, '
+expect_python '
+nearest, floor = [row["runs"][0]["network"] for row in json.load(open(sys.argv[1]))["rows"]]
+assert nearest["exact"] and not floor["exact"] and floor["sqnr_db"] is None
+' silence/compare.json
 
 # --- A run that two tables ask for is made once: even its times are the same.
 expect_exit 0 compare --methods nearest --table 6 --calib-samples 8 --scope first -o twice
@@ -261,6 +300,32 @@ expect_refused 2 none nearest_only --variant "mine=--include conv" --scope first
 expect_stderr_contains "beside --scope first"
 expect_refused 2 none nearest_only --methods nearest --lambda 1 -o none
 expect_stderr_contains "--lambda has no effect: no row's method reads it"
+# What some rows read may be common to all, whether a method, a grid or activations ask for it.
+common() {
+  expect_exit 0 nearest_only --dry-run "$@"
+}
+common --methods qubo-cross-entropy --cem-budget 1e11
+common --methods stochastic,gptq --gptq-damping 0.1
+common --methods nearest,qubo-tabu --tabu-flips 3
+common --methods descent --sweeps 3
+common --methods sigmoid-annealing --temperature 10:0.1
+common --methods ste --ste-learning-rate 0.01
+common --methods task-tabu --scope first --hessian-draws 4
+common --methods nearest --percentile 99 --variant "p=--method nearest --range-estimator percentile"
+common --methods nearest --group-size 16 --variant "g=--method nearest --granularity group"
+common --methods nearest --act-percentile 99 \
+  --variant "p=--method nearest --act-bits 8 --act-range-estimator percentile"
+common --methods nearest --act-bits 8 --variant "a=--method nearest --act-range-estimator aciq"
+expect_refused 2 none nearest_only --methods nearest --percentile 99 -o none
+expect_stderr_contains "--percentile has no effect: no row has --range-estimator percentile"
+expect_refused 2 none nearest_only --methods nearest --act-range-estimator aciq -o none
+expect_stderr_contains "--act-range-estimator has no effect: no row has --act-bits"
+expect_refused 2 none nearest_only --variant "a=--method nearest --act-range-estimator aciq" -o none
+expect_stderr_contains "row 'a': --act-range-estimator needs --act-bits"
+expect_refused 2 none nearest_only --methods gptq,nearest --cem-budget 1e11 -o none
+expect_stderr_contains "--cem-budget has no effect: no row's method reads it"
+expect_refused 2 none nearest_only --variant "a=--method task-tabu" -o none
+expect_stderr_contains "nothing to compare: no row can run; row 'a': task-tabu rounds one layer"
 expect_refused 2 none nearest_only --methods nearest --method adaround -o none
 expect_stderr_contains "--methods takes a list"
 expect_refused 2 none nearest_only --methods nearest --rounding-seed 3 -o none
@@ -276,9 +341,15 @@ expect_stderr_contains "is taken"
 expect_refused 2 none nearest_only --methods nearest --other-calib "$IMAGES" -o none
 expect_refused 2 none nearest_only --methods nearest --repeats 0 -o none
 expect_refused 2 none nearest_only --table 11 -o none
-expect_refused 2 none "$PROGRAM" quantize "$RESNET" --calib "$IMAGES" --method nearest \
-  --rounding-seed 3 -o none
-expect_stderr_contains "--rounding-seed has no effect with --method nearest"
+for method in nearest floor ceil descent gptq; do
+  expect_refused 2 none "$PROGRAM" quantize "$RESNET" --calib "$IMAGES" --method $method \
+    --rounding-seed 3 -o none
+  expect_stderr_contains "--rounding-seed needs a --method that draws random numbers"
+done
+for method in stochastic ste qubo-tabu-warm; do
+  expect_exit 0 "$PROGRAM" quantize "$RESNET" --calib "$IMAGES" --method $method --rounding-seed 3 \
+    --dry-run -o none
+done
 
 # --- Wrong files: 3.
 echo '{' >broken.json
@@ -286,8 +357,10 @@ expect_refused 3 none "$PROGRAM" compare broken.json --calib "$IMAGES" --methods
 expect_refused 3 none nearest_only --methods nearest --data "$TEST_IMAGES" --labels broken.json -o none
 expect_refused "3|5" none "$PROGRAM" compare "$RESNET" --calib nowhere --methods nearest -o none
 expect_refused 3 none nearest_only --methods nearest -o "$IMAGES"
+expect_refused 3 none nearest_only --methods nearest -o none --log-file none/log
 
 # --- The paper's tables: every row's options parse.
+(($(wc -w <<<"$TABLES") >= 12)) || fail "--help names few tables: $TABLES"
 for table in $TABLES; do
   expect_exit 0 nearest_only --table "$table" --dry-run -o none
   expect_stdout_contains "rows: "
@@ -300,13 +373,12 @@ expect_exit 0 "$PROGRAM" compare "$RESNET" --calib "$IMAGES" --table fig4 --dry-
 expect_stdout_contains "64 samples of calib"
 
 # --- Draws of stochastic rounding: the same ones again, and their picture.
-if "$PROGRAM" quantize --list-methods | grep -q '^stochastic '; then
-  DRAWS=(--table fig1 --calib-samples 24 --data "$IMAGES" --stochastic-samples 5)
-  expect_exit 0 compare "${DRAWS[@]}" -o draws
-  expect_files draws compare.json compare.csv summary.csv compare.md scatter.csv scatter.svg
-  expect_exit 0 compare "${DRAWS[@]}" -o again
-  expect_same draws/scatter.csv again/scatter.csv
-  expect_python '
+DRAWS=(--table fig1 --calib-samples 24 --data "$IMAGES" --stochastic-samples 5)
+expect_exit 0 compare "${DRAWS[@]}" -o draws
+expect_files draws compare.json compare.csv summary.csv compare.md scatter.csv scatter.svg
+expect_exit 0 compare "${DRAWS[@]}" -o again
+expect_same draws/scatter.csv again/scatter.csv
+expect_python '
 import xml.etree.ElementTree
 xml.etree.ElementTree.parse(sys.argv[2])
 row = json.load(open(sys.argv[1]))["rows"][1]
@@ -315,7 +387,6 @@ assert [run["draw"] for run in row["runs"]] == [0, 1, 2, 3, 4]
 assert len({run["local_loss"] for run in row["runs"]}) == 5, "draws are the same"
 assert 0 <= row["summary"]["num_beating_nearest"] <= 5
 ' draws/compare.json draws/scatter.svg
-fi
 
 # --- Methods by name.
 expect_exit 0 "$PROGRAM" quantize --list-methods

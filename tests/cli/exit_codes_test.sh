@@ -305,6 +305,7 @@ keeps_inputs "$PROGRAM" quantize "$RESNET" --calib "$IMAGES" "${FAST[@]}" -o pre
 keeps_inputs "$PROGRAM" quantize "$RESNET" --calib precious/calib "${FAST[@]}" -o precious
 keeps_inputs "$PROGRAM" quantize "$RESNET" --calib "$IMAGES" --data "$TEST_IMAGES" \
   --labels precious/labels/test_labels.npy "${FAST[@]}" -o precious
+expect_refused 3 out "$PROGRAM" convert "$MOBILENET" --to onnx -o out --log-file out
 echo mine >report.json
 expect_refused 2 out quantize_fast -o out --report report.json
 rm -rf out

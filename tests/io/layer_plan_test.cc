@@ -1,5 +1,7 @@
 #include "adaround/io/layer_plan.h"
 
+#include <set>
+
 #include "io/test_files.h"
 
 namespace adaround {
@@ -35,6 +37,32 @@ std::vector<LayerPlan> ExamplePlan() {
   part.bits = 2;
   plan.push_back(part);
   return plan;
+}
+
+TEST(LayerPlan, DifferentEntriesHaveDifferentTexts) {
+  EXPECT_EQ(ExamplePlan()[0].ToText(),
+            "conv1: bits 8, symmetric, granularity channel, range_estimator mse");
+  EXPECT_EQ(ExamplePlan()[2].ToText(), "fc: float");
+  std::vector<LayerPlan> entries(2);
+  entries[0].bits = 4;
+  entries[1].group_size = 4;
+  for (const std::string name : {"a: bits 4", "a", "", "a\x1B", "a\\x1b", "\"a\"", "a; b", "a b"}) {
+    LayerPlan entry;
+    entry.name = name;
+    entries.push_back(entry);
+  }
+  entries.emplace_back();
+  entries.back().name = "a";
+  entries.back().bits = 4;
+  std::set<std::string> texts;
+  for (const LayerPlan& entry : entries) {
+    const std::string text = entry.ToText();
+    // An unnamed entry and the two at the front: the name alone is not what differs.
+    EXPECT_TRUE(texts.insert(text).second) << text;
+    EXPECT_EQ(text.find('\x1B'), std::string::npos);
+    EXPECT_EQ(text.find("; "),
+              entry.name == "a; b" ? text.find(entry.name) + 1 : std::string::npos);
+  }
 }
 
 TEST(LayerPlan, RoundTrips) {

@@ -57,6 +57,44 @@ TEST(ComparisonBench, ARunIsWhatQuantizeAndEvaluateGive) {
   EXPECT_EQ(*float_network.agreement, 100.0);
 }
 
+TEST(ComparisonBench, EachTransformedNetworkIsMeasuredOnce) {
+  // Counts passes over the data.
+  class Counter final : public QuantizeObserver {
+   public:
+    void OnProgress(const std::string& stage, int64_t done, int64_t total) override {
+      if (stage == "evaluating" && done == total) ++num_passes;
+    }
+    void OnWarning(const std::string&) override {}
+    void OnLayer(const LayerReport&, int64_t, int64_t, double) override {}
+    bool ShouldStop() const override { return false; }
+    int num_passes = 0;
+  };
+  const Graph graph = SmallConvNet();
+  const CalibrationSet samples = Samples(graph, 1, 12);
+  const CalibrationSet data = Samples(graph, 2, 10);
+  ComparisonBench bench(graph, &data, nullptr, 1);
+  QuantizeOptions options = QuickQuantizeOptions();
+  options.method = "nearest";
+  options.transform.equalize = true;
+  const auto passes = [&](const QuantizeOptions& of, ComparisonRun& run) {
+    Counter counter;
+    run = bench.Run(samples, of, true, &counter);
+    return counter.num_passes;
+  };
+  ComparisonRun first;
+  ComparisonRun again;
+  ComparisonRun other;
+  EXPECT_EQ(passes(options, first), 2) << "the transformed network, and the quantized one";
+  options.method = "floor";
+  EXPECT_EQ(passes(options, again), 1);
+  ASSERT_EQ(again.transformed.size(), 1u);
+  EXPECT_EQ(again.transformed[0].network.sqnr_db, first.transformed[0].network.sqnr_db);
+  options.transform.split_outliers = 0.3;
+  EXPECT_EQ(passes(options, other), 2) << "equalized as before, then split";
+  ASSERT_EQ(other.transformed.size(), 2u);
+  EXPECT_NE(other.transformed[1].network.sqnr_db, first.transformed[0].network.sqnr_db);
+}
+
 TEST(ComparisonBench, WithoutDataLayersAreMeasuredAlone) {
   const Graph graph = SmallConvNet();
   const CalibrationSet samples = Samples(graph, 1, 12);

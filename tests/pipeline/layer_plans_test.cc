@@ -75,9 +75,9 @@ TEST(LayerPlans, GiveLayersTheirOwnGrids) {
   EXPECT_EQ(result.left[0].name, "logits");
   EXPECT_EQ(result.left[0].reason, "kept in float by the plan");
   EXPECT_EQ(TextOf(result.plan),
-            "stem: 8 symmetric tensor mse\n"
-            "depthwise: 4 symmetric channel mse\n"
-            "pointwise: 4 asymmetric group 3 mse\n"
+            "stem: bits 8, symmetric, granularity tensor, range_estimator mse\n"
+            "depthwise: bits 4, symmetric, granularity channel, range_estimator mse\n"
+            "pointwise: bits 4, asymmetric, granularity group, group_size 3, range_estimator mse\n"
             "logits: float\n");
 }
 
@@ -134,7 +134,7 @@ TEST(LayerPlans, WithDecisionsKeepsTheUsualGridOutOfThePlan) {
       WithDecisions(options, {LayerPlan::Of("a", other), LayerPlan::Of("b", usual),
                               LayerPlan::Of("c", usual)});
   EXPECT_EQ(told.bits, 5);
-  EXPECT_EQ(TextOf(told.plan), "a: 8 symmetric channel mse\n");
+  EXPECT_EQ(TextOf(told.plan), "a: bits 8, symmetric, granularity channel, range_estimator mse\n");
 }
 
 TEST(LayerPlans, WhatDoesNotFitTheModelIsRefused) {

@@ -52,7 +52,7 @@ TEST(WorkingBytes, CountsWhatMethodsHoldOfPairsOfWeights) {
   // quadratic beside the Gram matrix. The task loss is a quadratic of all weights.
   EXPECT_EQ(more("qubo-tabu"), 4 * kPairs);
   EXPECT_EQ(more("qubo-cross-entropy"), 2 * 4 * kPairs);
-  EXPECT_EQ(more("gptq"), 3 * 8 * kPairs);
+  EXPECT_EQ(more("gptq"), 2 * 8 * kPairs);
   EXPECT_EQ(more("descent"), 4 * kPairs);
   EXPECT_EQ(more("task-tabu"), 4 * kPairs * kRows * kRows);
   EXPECT_EQ(more("task-cross-entropy"), 2 * 4 * kPairs * kRows * kRows);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "report/statistics.h"
 
@@ -113,6 +114,34 @@ TEST(Summarize, OtherGridsAreNoticed) {
   EXPECT_FALSE(Summarize(report, 2).row_with_other_grids) << "a failed run has none";
   ASSERT_TRUE(Summarize(report, 4).row_with_other_grids);
   EXPECT_EQ(*Summarize(report, 4).row_with_other_grids, 0u);
+}
+
+TEST(Summarize, OnlyEqualOutputsAreExact) {
+  ComparisonReport report = Example();
+  ComparisonRow& nearest = report.rows[0];
+  const auto table = [&](double first, double second) {
+    nearest.runs[0].network.sqnr_db = first;
+    nearest.runs[1].network.sqnr_db = second;
+    const std::string text = ToText(report);
+    const size_t begin = text.find("\nnearest");
+    return text.substr(begin + 1, text.find('\n', begin + 1) - begin - 1);
+  };
+  const auto json = [&] { return nlohmann::json::parse(ToJson(report))["rows"][0]; };
+  EXPECT_NE(table(kInfinity, kInfinity).find(" exact "), std::string::npos);
+  EXPECT_EQ(json()["summary"]["sqnr_db"]["num_exact"], 2);
+  EXPECT_EQ(json()["runs"][0]["network"]["exact"], true);
+  const std::string some = table(kInfinity, 12.0);
+  EXPECT_NE(some.find(" 1 of 2 exact "), std::string::npos) << some;
+  EXPECT_EQ(json()["summary"]["sqnr_db"]["num_exact"], 1);
+  const std::string none = table(-kInfinity, -kInfinity);
+  EXPECT_EQ(none.find("exact"), std::string::npos) << none;
+  EXPECT_NE(none.find(" -inf "), std::string::npos) << none;
+  EXPECT_EQ(json()["runs"][0]["network"]["exact"], false);
+  EXPECT_EQ(json()["summary"]["sqnr_db"]["num_exact"], 0);
+  EXPECT_NE(RunLine(nearest, nearest.runs[0], 1, 1).find("SQNR -inf, "), std::string::npos);
+  EXPECT_NE(RunsToCsv(report).find(",-inf,"), std::string::npos);
+  const std::string mixed = table(kInfinity, -kInfinity);
+  EXPECT_NE(mixed.find(" 1 of 2 exact "), std::string::npos) << mixed;
 }
 
 TEST(HeadlineMeasure, IsAccuracyThenDistance) {
@@ -239,6 +268,41 @@ TEST(ScatterToSvg, IsWellFormedAndShowsEveryDraw) {
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 6 + 2 + 1);
 }
 
+// Classes and numbers of a legend's marks, one text each.
+std::vector<std::string> LegendMarks(const std::string& svg) {
+  std::vector<std::string> marks;
+  size_t begin = svg.find("one point per draw");
+  for (begin = svg.find('\n', begin) + 1; begin < svg.size();) {
+    const size_t end = svg.find('\n', begin);
+    const std::string line = svg.substr(begin, end - begin);
+    begin = end + 1;
+    if (line.find("<text class=\"small\"") == std::string::npos) continue;
+    std::string mark = line.substr(line.find("mark mark"), 10);
+    const size_t number = line.find("<text class=\"number\"");
+    if (number != std::string::npos) {
+      const size_t from = line.find('>', number);
+      mark += line.substr(from, line.find('<', from) - from);
+    }
+    marks.push_back(mark);
+  }
+  return marks;
+}
+
+TEST(ScatterToSvg, NoTwoRowsHaveTheSameMark) {
+  ComparisonReport report = Example();
+  EXPECT_EQ(LegendMarks(ScatterToSvg(report, FindScatters(report)[0])).size(), 2u);
+  for (int i = 0; i < 9; ++i) {
+    ComparisonRow row = report.rows[4];
+    row.label += std::to_string(i);
+    report.rows.push_back(row);
+  }
+  const std::string svg = ScatterToSvg(report, FindScatters(report)[0]);
+  EXPECT_GT(CountElements(svg), 20);
+  const std::vector<std::string> marks = LegendMarks(svg);
+  ASSERT_EQ(marks.size(), 11u);
+  EXPECT_EQ(std::set<std::string>(marks.begin(), marks.end()).size(), 11u);
+}
+
 TEST(ScatterToSvg, DegenerateDrawsStillMakeAPicture) {
   ComparisonReport report = Example();
   for (ComparisonRow& row : report.rows) {
@@ -263,7 +327,7 @@ TEST(RunLine, SaysWhatWasRunAndWhatCameOut) {
   const std::string line = RunLine(report.rows[1], report.rows[1].runs[1], 3, 12);
   EXPECT_NE(line.find("[ 3/12] Table 1: "), std::string::npos) << line;
   EXPECT_NE(line.find("seed 42, draw 2"), std::string::npos) << line;
-  EXPECT_NE(line.find("top-1 % 45.00"), std::string::npos) << line;
+  EXPECT_NE(line.find("top-1 45.00 %, SQNR 11.25 dB, "), std::string::npos) << line;
   EXPECT_NE(RunLine(report.rows[2], report.rows[2].runs[0], 1, 1).find("failed: layer"),
             std::string::npos);
 }

@@ -119,5 +119,17 @@ TEST(TextReport, UnitsFollowTheSize) {
   EXPECT_EQ(FormatSeconds(3720.0), "1 h 02 min");
 }
 
+TEST(RunReport, MinusInfinityIsNotExact) {
+  RunReport report;
+  NetworkRow row;
+  row.name = "nearest";
+  row.sqnr_db = -std::numeric_limits<double>::infinity();
+  report.networks = {row};
+  EXPECT_EQ(nlohmann::json::parse(ToJson(report))["networks"][0]["exact"], false);
+  const std::string table = NetworkTable(report.networks, 1, "samples");
+  EXPECT_EQ(table.find("exact"), std::string::npos) << table;
+  EXPECT_NE(table.find("-inf"), std::string::npos) << table;
+}
+
 }  // namespace
 }  // namespace adaround

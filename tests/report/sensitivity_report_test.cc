@@ -80,6 +80,17 @@ TEST(SensitivityReport, TextShowsLayersAndTheSuggestion) {
   EXPECT_THAT(ToText(none), HasSubstr("suggestion: none"));
 }
 
+TEST(SensitivityReport, MinusInfinityIsNotExact) {
+  SensitivityReport report = ExampleReport();
+  report.layers[1].alone.sqnr_db = -std::numeric_limits<double>::infinity();
+  const auto json = nlohmann::json::parse(ToJson(report));
+  EXPECT_TRUE(json["layers"][1]["alone"]["sqnr_db"].is_null());
+  EXPECT_EQ(json["layers"][1]["alone"]["exact"], false);
+  EXPECT_THAT(ToText(report), Not(HasSubstr("exact")));
+  EXPECT_THAT(ToText(report), HasSubstr("-inf"));
+  EXPECT_THAT(ToCsv(report), HasSubstr(",-inf,"));
+}
+
 TEST(SensitivityReport, CsvHasOneLineALayerAndQuotesNames) {
   std::istringstream lines(ToCsv(ExampleReport()));
   std::string header, first, second, rest;
@@ -87,7 +98,7 @@ TEST(SensitivityReport, CsvHasOneLineALayerAndQuotesNames) {
   std::getline(lines, first);
   std::getline(lines, second);
   EXPECT_EQ(std::count(header.begin(), header.end(), ','), 14);
-  EXPECT_EQ(first, "1,2,\"a,\"\"b\"\"\x1B\",Conv,432,4,8,12.25,90,,71.5,,95,,");
+  EXPECT_EQ(first, "1,2,\"a,\"\"b\"\"\\x1b\",Conv,432,4,8,12.25,90,,71.5,,95,,");
   EXPECT_EQ(second, "2,,fc,Gemm,0,4,4,inf,100,,,,80,,");
   EXPECT_FALSE(std::getline(lines, rest));
 }

@@ -48,6 +48,16 @@ TEST(ToCsv, HostileCellsComeBack) {
   for (size_t i = 0; i < table.lines.size(); ++i) EXPECT_EQ(read[i + 1], table.lines[i]);
 }
 
+TEST(ToCsv, CellsAreNoFormulas) {
+  TextTable table;
+  table.header = {"name", "value"};
+  table.lines = {{"=1+1", "-inf"},    {"+x", "-1.5e-7"}, {"-layer", "-0.25"},
+                 {"@SUM(a,b)", "-1"}, {"a=b", "-"},      {"-1 ", "1"}};
+  EXPECT_EQ(ToCsv(table),
+            "name,value\n'=1+1,-inf\n'+x,-1.5e-7\n'-layer,-0.25\n\"'@SUM(a,b)\",-1\n"
+            "a=b,'-\n'-1 ,1\n");
+}
+
 // Bars that end a cell: those without an odd number of backslashes before them.
 size_t CountBars(const std::string& line) {
   size_t count = 0;

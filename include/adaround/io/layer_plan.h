@@ -27,7 +27,9 @@ struct LayerPlan {
   static LayerPlan Of(const std::string& name, const LayerGrid& grid);
   // `grid` with what the entry sets.
   LayerGrid AppliedTo(LayerGrid grid) const;
-  // "conv1: 4 symmetric channel mse": all that the entry sets, without its place.
+  // "conv1: bits 4, symmetric, granularity channel, range_estimator mse": all that the entry sets,
+  // without its place. Entries that differ have different texts, and so have lists of them that are
+  // joined by "; ".
   std::string ToText() const;
 };
 
@@ -37,9 +39,9 @@ struct LayerPlan {
 //      "range_estimator": "mse"},
 //     {"name": "fc", "keep_float": true}]}
 // Keys are the members' names; all but "name" may be left out.
-// Throws Error(kIo); Error(kMalformed), naming file and key: no JSON, unknown and missing keys, wrong
-// types, values out of range, a layer that appears twice, keys that say nothing beside the others;
-// Error(kUnsupported) for newer versions.
+// Throws Error(kIo); Error(kMalformed), naming file and key: no JSON, unknown and missing keys,
+// wrong types, values out of range, a layer that appears twice, keys that say nothing beside the
+// others; Error(kUnsupported) for newer versions.
 std::vector<LayerPlan> ReadLayerPlan(const std::filesystem::path& path);
 
 // What ReadLayerPlan reads. The same plan gives the same bytes.

@@ -9,9 +9,9 @@
 
 namespace adaround {
 
-// What a node's attribute of this name lists: its attributes that Graph cannot hold (the bodies of If,
-// Loop and Scan, and such of other domains' operators). Such a node never runs, given tensors can go
-// around it, and it cannot be written to ONNX again.
+// What a node's attribute of this name lists: its attributes that Graph cannot hold (the bodies of
+// If, Loop and Scan, and such of other domains' operators). Such a node never runs, given tensors
+// can go around it, and it cannot be written to ONNX again.
 inline constexpr const char* kUnreadAttributes = "adaround.unread_attributes";
 
 // A model as the file holds it.

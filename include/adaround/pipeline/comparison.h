@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,7 +50,8 @@ class ComparisonBench {
   NetworkMeasures MeasureFloat(ProgressObserver* observer);
 
   // Quantizes and measures. The hard integers are what is measured. With `measure_transforms`,
-  // the float network after each step of its transformation, too; the result's repeat, draw and
+  // the float network after each step of its transformation, too, once where runs come to the same
+  // network; the result's repeat, draw and
   // seeds are the caller's to set.
   // Throws as QuantizeModel and EvaluateModel.
   ComparisonRun Run(const CalibrationSet& samples, const QuantizeOptions& options,
@@ -57,12 +59,15 @@ class ComparisonBench {
 
  private:
   NetworkMeasures Measure(const QuantizedModel& model, ProgressObserver* observer);
+  // Once for each network, however many runs transform the float network to it.
+  NetworkMeasures MeasureTransformed(const Graph& transformed, ProgressObserver* observer);
 
   const Graph& graph_;
   const Labels* labels_;
   int num_threads_;
   int64_t kept_bytes_ = 0;
   std::unique_ptr<ReferenceOutputs> reference_;  // null = no data
+  std::map<std::string, NetworkMeasures> transformed_;  // by the network's digest
   std::vector<std::string> notes_;
 };
 

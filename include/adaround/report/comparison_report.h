@@ -15,7 +15,9 @@ struct NetworkMeasures {
   std::optional<double> top5;            // percent
   std::optional<double> miou;            // percent, with label maps
   std::optional<double> pixel_accuracy;  // percent, with label maps
-  std::optional<double> sqnr_db;         // of the outputs; infinite where equal to the float ones
+  // Of the outputs; plus infinity where equal to the float ones, minus infinity where the float
+  // ones are zero everywhere and these are not.
+  std::optional<double> sqnr_db;
   std::optional<double> agreement;       // percent, with the float network's classes
   std::optional<double> agreement_miou;  // percent, of maps, the float network's taken for labels
   std::optional<double> kl_divergence;   // nats
@@ -23,11 +25,14 @@ struct NetworkMeasures {
 
 // The members of NetworkMeasures, for whoever goes through all of them.
 struct MeasureColumn {
-  const char* key;    // the member's name
-  const char* title;  // for people, with the unit
-  int digits;         // after the point
+  const char* key;   // the member's name
+  const char* name;  // for people
+  const char* unit;  // "%", "dB", "" where there is none
+  int digits;        // after the point
   bool larger_is_better;
   std::optional<double> NetworkMeasures::*member;
+
+  std::string Title() const;  // "top-1 %"
 };
 const std::vector<MeasureColumn>& MeasureColumns();
 
@@ -97,7 +102,8 @@ struct ComparisonReport {
 struct Moments {
   int64_t count = 0;
   double mean = 0.0;
-  std::optional<double> std;  // n - 1; none of a single value
+  std::optional<double> std;  // n - 1; none of a single value, nor where one is infinite
+  int64_t num_exact = 0;      // values that are plus infinity
 };
 
 // Over the runs of a row that did not fail.
@@ -153,7 +159,8 @@ std::string ScatterToCsv(const ComparisonReport& report, const std::vector<Scatt
 // A document that stands alone, readable on light and dark ground.
 std::string ScatterToSvg(const ComparisonReport& report, const Scatter& scatter);
 
-// "[ 3/12] nearest, first layer, seed 42: top-1 67.30 %, SQNR 11.20 dB, 1.2 s"
+// "[ 3/12] Table 1: nearest, first layer, 24 samples of calib, seed 42, draw 2: top-1 67.30 %, SQNR
+// 11.20 dB, local loss 0.0538, 1.2 s"
 std::string RunLine(const ComparisonRow& row, const ComparisonRun& run, int64_t done,
                     int64_t total);
 

@@ -44,7 +44,8 @@ std::string ToJson(const SensitivityReport& report);
 std::string ToText(const SensitivityReport& report);
 
 // A line per layer, most sensitive first, below a line of column names; nothing where a measure was
-// not taken, "inf" for an SQNR without noise. Names are quoted where they hold commas or quotes.
+// not taken, "inf" for an SQNR without noise. RFC 4180; control characters in names are escaped,
+// and names that a spreadsheet would take for a formula begin with "'".
 std::string ToCsv(const SensitivityReport& report);
 
 }  // namespace adaround

@@ -24,6 +24,8 @@ struct RoundingMethod {
   // what they find is judged by the same quadratic on held-out samples. The layer's own error may
   // well rise where the task loss falls.
   bool row_wise = true;
+  // Whether it draws random numbers: another seed of the rounding may then give another result.
+  bool random = true;
 
   bool Reads(std::string_view option) const;
 };

@@ -13,10 +13,13 @@ class PeakMemory {
   PeakMemory();
 
   bool is_own() const { return is_own_; }
-  int64_t Bytes() const;
+  int64_t Bytes() const;  // PeakResidentBytes() where it is not
 
  private:
   bool is_own_ = false;
 };
+
+// Of the process, as the system counts it.
+int64_t PeakResidentBytes();
 
 }  // namespace adaround

@@ -1,0 +1,74 @@
+#include "cli/comparison_journal.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "adaround/io/journal.h"
+#include "io/test_files.h"
+
+namespace adaround::cli {
+namespace {
+
+using testing::ExpectError;
+using testing::ScratchFolder;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// What a journal that is opened anew says of the run.
+ComparisonRun ReadBack(const ComparisonRun& run) {
+  const ScratchFolder folder;
+  const std::filesystem::path path = folder.path() / "journal";
+  ComparisonJournal(path, {{"seed", "42"}}).Append("key", run);
+  const ComparisonJournal again(path, {{"seed", "42"}});
+  EXPECT_EQ(again.num_found(), 1);
+  EXPECT_EQ(again.Find("other"), nullptr);
+  const ComparisonRun* found = again.Find("key");
+  EXPECT_NE(found, nullptr);
+  return found == nullptr ? ComparisonRun{} : *found;
+}
+
+TEST(ComparisonJournal, NumbersComeBackWhateverTheyAre) {
+  for (const double value : {kInfinity, -kInfinity, -0.0, 0.1, 1e-300, 1e300}) {
+    ComparisonRun run;
+    run.network.sqnr_db = value;
+    run.local_loss = value;
+    run.transformed.push_back({"equalize", "1 pair", run.network});
+    const ComparisonRun read = ReadBack(run);
+    EXPECT_EQ(*read.network.sqnr_db, value);
+    EXPECT_EQ(read.local_loss, value);
+    ASSERT_EQ(read.transformed.size(), 1u);
+    EXPECT_EQ(*read.transformed[0].network.sqnr_db, value);
+    EXPECT_FALSE(read.network.top1);
+  }
+  ComparisonRun run;
+  run.network.kl_divergence = std::nan("");
+  EXPECT_TRUE(std::isnan(*ReadBack(run).network.kl_divergence));
+}
+
+TEST(ComparisonJournal, CountsDoNotWrap) {
+  const ScratchFolder folder;
+  const std::filesystem::path path = folder.path() / "journal";
+  ComparisonRun run;
+  run.peak_bytes = std::numeric_limits<int64_t>::max();
+  EXPECT_EQ(ReadBack(run).peak_bytes, run.peak_bytes);
+  ComparisonJournal(path, {}).Append("key", run);
+  const std::string most = std::to_string(run.peak_bytes);
+  for (const std::string wrong : {"9223372036854775808", "18446744073709551615", "-1", "1.5"}) {
+    const std::filesystem::path changed = folder.path() / wrong;
+    {
+      const Journal sound(path);
+      Journal journal(changed);
+      journal.Append(sound.records()[0]);
+      std::string record = sound.records()[1];
+      record.replace(record.find(most), most.size(), wrong);
+      journal.Append(record);
+    }
+    ExpectError(ErrorCode::kMalformed, {"line 2", wrong, "as a count"},
+                [&] { ComparisonJournal(changed, {}); });
+  }
+}
+
+}  // namespace
+}  // namespace adaround::cli
