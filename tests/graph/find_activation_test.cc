@@ -66,7 +66,8 @@ TEST(FindActivation, FoundFunctionsAreTheirNodes) {
 }
 
 TEST(FindActivation, OldClipKeepsItsBoundsInAttributes) {
-  const Activation found = Find({Op("Clip", {"z"}, {"y"}, {{"min", -1.0}, {"max", 2.0}})}).activation.function;
+  const Activation found =
+      Find({Op("Clip", {"z"}, {"y"}, {{"min", -1.0}, {"max", 2.0}})}).activation.function;
   EXPECT_EQ(found.lower, -1.0F);
   EXPECT_EQ(found.upper, 2.0F);
   EXPECT_EQ(found.negative_slope, 1.0F);

@@ -217,7 +217,8 @@ TEST(SplitOutlierChannels, NamesThatAreTakenAreAvoided) {
   const auto no_violations = std::vector<std::string>();
   EXPECT_EQ(after.Validate(), no_violations);
   const TensorMap x = {{"x", RandomTensor({1, 3}, 3)}};
-  EXPECT_LT(RelativeDifference(RunGraph(after, x, {"z"}).at("z"), RunGraph(graph, x, {"z"}).at("z")),
+  EXPECT_LT(RelativeDifference(RunGraph(after, x, {"z"}).at("z"),
+                               RunGraph(graph, x, {"z"}).at("z")),
             1e-6);
 }
 

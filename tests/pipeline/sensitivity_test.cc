@@ -41,7 +41,8 @@ const LayerSensitivity& Layer(const SensitivityResult& result, const std::string
 }
 
 // Against networks built by including and excluding layers: with nearest, layers do not depend on
-// each other, so that one layer alone is what --include makes, and all but one what --exclude makes.
+// each other, so that one layer alone is what --include makes, and all but one what --exclude
+// makes.
 TEST(Sensitivity, IsThatOfNetworksMadeOneByOne) {
   const Graph graph = SmallConvNet();
   const CalibrationSet samples = ExampleSamples(graph, 50);

@@ -39,8 +39,8 @@ struct LayerSensitivity {
   int suggested_bits = 0;
   Evaluation alone;    // only this layer is quantized
   Evaluation all_but;  // all layers are quantized but this one, each as when it is alone
-  // Output noise of `alone` over the signal, 10^(-SQNR / 10); where there are no scores, the part of
-  // positions that disagree.
+  // Output noise of `alone` over the signal, 10^(-SQNR / 10); where there are no scores, the part
+  // of positions that disagree.
   double noise = 0.0;
   // From 1, the most sensitive first: by noise; by accuracy lost alone (with labels).
   int64_t rank_by_noise = 0;
@@ -72,10 +72,10 @@ class SensitivityObserver : public QuantizeObserver {
 // with all but one, for each layer: two evaluations a layer.
 //
 // The suggestion is greedy: layers below keep_bits in order of noise per byte that keep_bits would
-// add, each that still fits into the budget. Noise of layers alone is taken to add up, and keep_bits
-// to remove a layer's share. With a target, the shortest beginning of that list is taken with which
-// the quantized network reaches it, the listed layers rounded to nearest at keep_bits (found by
-// bisection). The result is then quantized and measured as any network.
+// add, each that still fits into the budget. Noise of layers alone is taken to add up, and
+// keep_bits to remove a layer's share. With a target, the shortest beginning of that list is taken
+// with which the quantized network reaches it, the listed layers rounded to nearest at keep_bits
+// (found by bisection). The result is then quantized and measured as any network.
 //
 // `graph` is sorted and validated; `labels` (of `data`) may be null. Depends on graph, data and
 // options alone, not on the number of threads.

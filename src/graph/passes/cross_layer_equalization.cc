@@ -243,12 +243,11 @@ class Equalizer {
     const ScaledLayer& layer = scaled_[index];
     Ranges ranges(layer.out_scale.size(), 0.0);
     const float* largest = layer.largest.data();
-    ForEachChannelPair(layers_[index], layer.shape,
-                       [&](int64_t out, int64_t in, int64_t, int64_t) {
-                         const double scale = layer.in_scale[static_cast<size_t>(in)];
-                         double& range = ranges[static_cast<size_t>(out)];
-                         range = std::max(range, scale * *largest++);
-                       });
+    ForEachChannelPair(
+        layers_[index], layer.shape, [&](int64_t out, int64_t in, int64_t, int64_t) {
+          double& range = ranges[static_cast<size_t>(out)];
+          range = std::max(range, layer.in_scale[static_cast<size_t>(in)] * *largest++);
+        });
     for (size_t c = 0; c < ranges.size(); ++c) ranges[c] /= layer.out_scale[c];
     return ranges;
   }
@@ -257,14 +256,19 @@ class Equalizer {
   void IncludeInputRanges(const ChannelPath& path, Ranges& ranges) const {
     const ScaledLayer& layer = scaled_[path.reader];
     const float* largest = layer.largest.data();
+    Ranges inputs(layer.in_scale.size(), 0.0);
     ForEachChannelPair(
-        layers_[path.reader], layer.shape,
-        [&](int64_t out, int64_t in, int64_t, int64_t) {
+        layers_[path.reader], layer.shape, [&](int64_t out, int64_t in, int64_t, int64_t) {
           const double scale =
               layer.in_scale[static_cast<size_t>(in)] / layer.out_scale[static_cast<size_t>(out)];
-          double& range = ranges[static_cast<size_t>(in / path.inputs_per_channel)];
+          double& range = inputs[static_cast<size_t>(in)];
           range = std::max(range, scale * *largest++);
         });
+    const auto per_channel = static_cast<size_t>(path.inputs_per_channel);
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      double& range = ranges[i / per_channel];
+      range = std::max(range, inputs[i]);
+    }
   }
 
   void Sweep() {

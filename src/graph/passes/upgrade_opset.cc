@@ -112,8 +112,8 @@ class Lifter {
     }
   }
 
-  // Before opset 11 a nearest position was rounded down where an axis grows and up where it shrinks;
-  // since then one rounding serves all axes.
+  // Before opset 11 a nearest position was rounded down where an axis grows and up where it
+  // shrinks; since then one rounding serves all axes.
   std::string RoundingBefore11(const Node& node) {
     if (node.GetString("mode", "nearest") != "nearest") return "";
     const auto found = graph_.initializers.find(node.inputs[1]);
