@@ -48,7 +48,7 @@ const std::vector<PaperTable>& PaperTables() {
       {.name = "5",
        .title = "Table 5: straight-through estimator",
        .rows = {{"nearest", "--method nearest"},
-                {"straight-through estimator", "--method ste --ste-dampening 0"},
+                {"straight-through estimator", "--method ste --ste-dampening 0 --ste-reach 2"},
                 {"straight-through estimator, dampened", "--method ste --ste-dampening 1"},
                 {"rectified sigmoid + f_reg", "--method rectified-sigmoid"},
                 {"adaround (with the discrete finish)", "--method adaround"}}},

@@ -38,6 +38,7 @@ void SetPaper(QuantizeOptions& options) {
   options.rounding.adaround.descent_sweeps = 0;
   options.rounding.adaround.enumerate_row_length = 0;
   options.rounding.straight_through.dampening = 0.0;
+  options.rounding.straight_through.reach = 2.0;
   options.rounding.keep_nearest_rows = false;
   options.positions_per_draw = 64;
   options.search_columns = 64;  // at least positions_per_draw of every image

@@ -65,8 +65,10 @@ struct AnnealingOptions {
 // The straight-through estimator.
 struct StraightThroughOptions {
   // How far a weight comes that is pushed one way throughout, in steps of its grid, whatever the
-  // iterations: Adam's step size is 2 * reach / iterations, falling to 0 by half a cosine. > 0.
-  double reach = 0.5;
+  // iterations: Adam's step size is 2 * reach / iterations, falling to 0 by half a cosine. On
+  // ResNet-20 at 2 bits per tensor (one seed, top-1): 46.7, 62.9, 70.1 and 74.1 % at 0.5, 1, 2 and
+  // 4; without dampening 58.8, 71.9 and 75.3 % at 0.5, 1 and 2; rectified-sigmoid 75.2 %. > 0.
+  double reach = 4.0;
   // Pulls each weight towards the grid point that it rounds to, by this part of the loss's own
   // curvature (dampening: Nagel et al. 2022, arXiv:2203.11086). At 0, the paper's estimator, a
   // weight's own rounding error drives it to the middle between two integers, where it comes to
