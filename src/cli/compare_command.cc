@@ -13,6 +13,7 @@
 #include "adaround/io/calibration_files.h"
 #include "adaround/io/labels.h"
 #include "adaround/io/model_file.h"
+#include "adaround/io/sha256.h"
 #include "adaround/pipeline/comparison.h"
 #include "adaround/report/comparison_report.h"
 #include "adaround/report/run_report.h"
