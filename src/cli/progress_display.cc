@@ -59,6 +59,12 @@ void ProgressDisplay::OnWarning(const std::string& message) { LogWarning(message
 
 void ProgressDisplay::OnTransform(const TransformStep& step, const Graph& graph) {
   if (transform_action_) transform_action_(step, graph);
+  StartLayers();
+}
+
+void ProgressDisplay::StartLayers() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  start_ = Clock::now();
 }
 
 void ProgressDisplay::OnLayer(const LayerReport& layer, int64_t done, int64_t total,

@@ -30,11 +30,14 @@ class ProgressDisplay final : public QuantizeObserver {
   // What is done with each step of the float network's transformation; nothing at first.
   using TransformAction = std::function<void(const TransformStep& step, const Graph& graph)>;
   void SetTransformAction(TransformAction action) { transform_action_ = std::move(action); }
+  // Layers begin after this: what was done before says nothing about the time that they take.
+  // Transformations, which come before layers, say it themselves.
+  void StartLayers();
 
  private:
   using Clock = std::chrono::steady_clock;
   std::mutex mutex_;
-  Clock::time_point start_;
+  Clock::time_point start_;  // of the layers
   Clock::time_point last_shown_;
   double fraction_ = 0.0;
   TransformAction transform_action_;

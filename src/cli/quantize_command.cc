@@ -401,6 +401,7 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   display.SetTransformAction(TransformReporter(graph, data ? *data : samples,
                                                labels ? &*labels : nullptr, options.num_threads,
                                                display, report));
+  display.StartLayers();
   QuantizeResult result = QuantizeModel(graph, samples, options, &display);
   result.model.provenance =
       Provenance({ModelDigest(arguments.model), CalibrationDigest(arguments.calib),

@@ -309,7 +309,7 @@ common --methods stochastic,gptq --gptq-damping 0.1
 common --methods nearest,qubo-tabu --tabu-flips 3
 common --methods descent --sweeps 3
 common --methods sigmoid-annealing --temperature 10:0.1
-common --methods ste --ste-learning-rate 0.01
+common --methods ste --ste-reach 1
 common --methods task-tabu --scope first --hessian-draws 4
 common --methods nearest --percentile 99 --variant "p=--method nearest --range-estimator percentile"
 common --methods nearest --group-size 16 --variant "g=--method nearest --granularity group"
