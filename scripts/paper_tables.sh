@@ -4,7 +4,7 @@
 # EVAL holds cifar10_resnet20, imagenet_mobilenetv1_025, imagenet_mobilenetv2, voc_deeplabv3_mnv2
 # and data/. Every comparison is a folder of OUT with its tables (compare.md) and all single runs;
 # one that is there is not made again, one that was stopped goes on.
-# About an hour and a half on two cores.
+# About an hour on two cores.
 set -euo pipefail
 eval_folder=$(realpath "${1:?usage: scripts/paper_tables.sh EVAL [OUT]}")
 out=$(realpath -m "${2:-$(dirname "$0")/../build/paper_tables}")
@@ -38,6 +38,11 @@ for network in mobilenetv1_025 mobilenetv2; do
     --variant "nearest, equalized, bias correction=--method nearest --equalize --bias-correction empirical"
 done
 
+output=(--method adaround --equalize --asymmetric --range-estimator output-mse)
+compare mobilenetv1_025-output "$eval_folder/imagenet_mobilenetv1_025" "${imagenet[@]}" --repeats 3 \
+  --variant "adaround, equalized, asymmetric, output MSE=${output[*]}" \
+  --variant "adaround, equalized, asymmetric, output MSE, bias correction=${output[*]} --bias-correction empirical"
+
 compare resnet20-w2 "${cifar[@]}" --bits 2 "${paper[@]}"
 
 for network in mobilenetv1_025 mobilenetv2; do
@@ -49,10 +54,10 @@ compare resnet20-literature "${cifar[@]}" --table 7
 compare resnet20-w2-draws "${cifar[@]}" --bits 2 --table 1
 compare resnet20-w4-draws "${cifar[@]}" --bits 4 --table 1
 
-# DeepLab at 513 x 513 against its own float output, on 64 pictures to calibrate and 64 to measure.
+# DeepLab at 513 x 513 against its own float output, on 32 pictures to calibrate and 32 to measure.
 for set in calib test; do
   mkdir -p "$out/pictures/$set"
-  for picture in $(find "$eval_folder/data/imagenet/$set" -name '*.jpg' | sort | head -64); do
+  for picture in $(find "$eval_folder/data/imagenet/$set" -name '*.jpg' | sort | head -32); do
     cp -n "$picture" "$out/pictures/$set/"
   done
 done
