@@ -51,8 +51,8 @@ done
 compare resnet20-literature "${cifar[@]}" --table 7
 
 # 100 draws of stochastic rounding, first layer.
-compare resnet20-w2-draws "${cifar[@]}" --bits 2 --table 1
-compare resnet20-w4-draws "${cifar[@]}" --bits 4 --table 1
+compare resnet20-w2-draws "${cifar[@]}" --bits 2 --table 1,fig1
+compare resnet20-w4-draws "${cifar[@]}" --bits 4 --table 1,fig1
 
 # DeepLab at 513 x 513 against its own float output, on 32 pictures to calibrate and 32 to measure.
 for set in calib test; do
