@@ -62,7 +62,7 @@ for set in calib test; do
   done
 done
 compare deeplab-w4 "$eval_folder/voc_deeplabv3_mnv2" --calib "$out/pictures/calib" \
-  --data "$out/pictures/test" --table 9
+  --data "$out/pictures/test" --resize 513 --crop 513 --table 9
 
 # Amounts of data, and pictures of another domain at the network's 32 x 32.
 compare resnet20-data "${cifar[@]}" --bits 2 --table fig4 --calib-samples 64,256,1024
