@@ -14,6 +14,7 @@
 #include "pipeline/activation_store.h"
 #include "pipeline/bias_correction.h"
 #include "pipeline/bias_quantization.h"
+#include "pipeline/chosen_layer.h"
 #include "pipeline/layer_capture.h"
 #include "pipeline/measure_moments.h"
 #include "pipeline/memory_need.h"
@@ -34,54 +35,6 @@ double SecondsSince(Clock::time_point start) {
 
 ChannelLayout LayoutOf(const LinearLayer& layer) {
   return {layer.weight_axis, layer.weight_groups};
-}
-
-QuantGrid GridOf(const ChosenLayer& layer, const QuantizeOptions& options) {
-  return MakeGrid(layer.grid.bits, layer.grid.symmetric, layer.grid.granularity,
-                  layer.grid.group_size, options.narrow_range);
-}
-
-// Lists every layer that is too large for the method, before any is searched.
-void CheckLayerSizes(const PreparedNetwork& network, const QuantizeOptions& options) {
-  if (!FindRoundingMethod(options.method).row_wise) CheckTaskLayers(network, options.method);
-  const SizeLimit limit = CreateRoundingSolver(options.method, options.rounding)->Limit();
-  std::string too_long;
-  for (const ChosenLayer& layer : network.layers) {
-    const int64_t num_weights = layer.linear.num_rows * layer.linear.row_length;
-    if (num_weights > limit.max_weights) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "--method " + options.method + " takes at most " +
-                      std::to_string(limit.max_weights) + " weights, and layer '" +
-                      Printable(layer.linear.name) + "' has " + std::to_string(num_weights) +
-                      "; choose a smaller layer by --include" +
-                      (limit.remedy.empty() ? "" : ", " + limit.remedy));
-    }
-    if (layer.linear.row_length <= limit.max_row_length) continue;
-    too_long += (too_long.empty() ? "'" : ", '") + Printable(layer.linear.name) + "' with " +
-                std::to_string(layer.linear.row_length);
-  }
-  if (too_long.empty()) return;
-  throw Error(ErrorCode::kInvalidArgument,
-              "--method " + options.method + " takes at most " +
-                  std::to_string(limit.max_row_length) + " weights per output channel, not layer " +
-                  too_long + "; leave such layers in float (--exclude), " +
-                  (limit.remedy.empty() ? "" : limit.remedy + ", ") + "or take another method");
-}
-
-LayerReport DescribeLayer(const PreparedNetwork& network, const ChosenLayer& layer) {
-  LayerReport report;
-  report.name = layer.linear.name;
-  report.op = network.graph.nodes[layer.linear.node].op;
-  report.weight = layer.linear.weight;
-  report.activation = layer.activation.Name();
-  report.num_rows = layer.linear.num_rows;
-  report.row_length = layer.linear.row_length;
-  report.num_groups = layer.linear.num_groups;
-  report.bits = layer.grid.bits;
-  report.short_last_group = layer.grid.granularity == Granularity::kPerGroup &&
-                            layer.linear.row_length > layer.grid.group_size &&
-                            layer.linear.row_length % layer.grid.group_size != 0;
-  return report;
 }
 
 // One run of QuantizeModel.
@@ -505,7 +458,8 @@ class NetworkQuantizer {
                              report.search_error > report.nearest_error;
       if (task_loss_) JudgeByTaskLoss(problem, nearest.integers, solved.integers, report);
       report.fell_back = options_.fall_back_to_nearest && report.above_nearest;
-      const std::vector<int16_t> searched = solved.integers;
+      report.num_rows_above_nearest =
+          CountRowsAboveNearest(problem, solved.integers, nearest.integers, solved.summary);
       if (report.fell_back) {
         solved.integers = nearest.integers;
         report.error = report.nearest_error;
@@ -515,8 +469,6 @@ class NetworkQuantizer {
       report.num_undecided = solved.summary.num_undecided;
       report.num_descent_flips = solved.summary.num_descent_flips;
       report.num_nearest_rows = solved.summary.num_nearest_rows;
-      report.num_rows_above_nearest =
-          CountRowsAboveNearest(problem, searched, nearest.integers, solved.summary);
       for (size_t i = 0; i < solved.integers.size(); ++i) {
         if (solved.integers[i] != nearest.integers[i]) ++report.num_changed;
       }
@@ -660,64 +612,6 @@ QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
     if (observer != nullptr) observer->OnWarning(warning);
   }
   return NetworkQuantizer(std::move(network), samples, options, observer).Run();
-}
-
-QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& samples,
-                                       const QuantizeOptions& options) {
-  // Of channels' moments nothing but the steps that they cost is asked for.
-  PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, nullptr, 1);
-  CheckLayerSizes(network, options);
-  if (!FindRoundingMethod(options.method).row_wise) {
-    const Executor executor(network.run_graph);
-    const TaskLossHessian refuses_what_cannot_be_done(network, executor, samples,
-                                                      options.task_hessian, options.seed);
-  }
-  QuantizePrediction prediction;
-  prediction.left = network.left;
-  prediction.warnings = LimitWarnings(network, options);
-  prediction.macs_per_sample = network.macs_per_sample;
-  for (size_t i = 0; i < network.layers.size(); ++i) {
-    const ChosenLayer& layer = network.layers[i];
-    LayerReport report = DescribeLayer(network, layer);
-    report.shares_weight = layer.first_with_weight != i;
-    if (!report.shares_weight) {
-      const int64_t rows = layer.linear.num_rows;
-      const int64_t length = layer.linear.row_length;
-      QuantizedTensor tensor;
-      tensor.grid = GridOf(layer, options);
-      tensor.integers.resize(static_cast<size_t>(rows * length));
-      tensor.grid.scale.resize(static_cast<size_t>(tensor.grid.NumScales(rows, length)));
-      prediction.quantized_bytes += tensor.PackedBytes();
-      prediction.float_bytes += rows * length * 4;
-      if (FindRoundingMethod(options.method).Reads("iterations")) {
-        prediction.solve_weight_steps += static_cast<double>(rows * length) *
-                                         static_cast<double>(options.rounding.adaround.iterations);
-      }
-    }
-    prediction.layers.push_back(report);
-  }
-  const int64_t budget = StoreBudget(network, options);
-  const SegmentPlan plan =
-      PlanSegments(network.planned, network.live_bytes, samples.num_samples(), budget);
-  const SampleSplit split = SplitSamples(samples.num_samples(), options.held_out_fraction);
-  if (options.bias_correction == BiasCorrection::kAnalytic) {
-    MeasureMoments(network.graph, FindLinearLayers(network.graph).layers, samples, split,
-                   options.num_threads, nullptr, network.moments, network.moment_passes);
-  }
-  prediction.forward_macs = plan.cost * samples.num_samples() +
-                            network.moment_passes.num_macs * split.num_search;
-  if (options.act_bits) {
-    const int64_t passes = NeedsHistogram(options.act_range_estimator) ? 2 : 1;
-    prediction.forward_macs += passes * network.macs_per_sample * samples.num_samples();
-  }
-  int64_t stored = 0;
-  for (size_t s = 0; s + 1 < plan.boundaries.size(); ++s) {
-    stored = std::max(stored, 2 * samples.num_samples() *
-                                  (network.live_bytes[plan.boundaries[s]] +
-                                   network.live_bytes[plan.boundaries[s + 1]]));
-  }
-  prediction.peak_memory_bytes = WorkingBytes(network, options) + std::min(stored, budget);
-  return prediction;
 }
 
 }  // namespace adaround
