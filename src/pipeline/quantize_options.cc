@@ -3,6 +3,7 @@
 
 #include "adaround/base/error.h"
 #include "adaround/pipeline/quantize.h"
+#include "base/enum_names.h"
 
 namespace adaround {
 namespace {
@@ -57,12 +58,7 @@ constexpr Preset kPresets[] = {
     {"paper", SetPaper},
 };
 
-struct BiasCorrectionRow {
-  BiasCorrection correction;
-  const char* name;
-};
-
-constexpr BiasCorrectionRow kBiasCorrections[] = {
+constexpr EnumName<BiasCorrection> kBiasCorrections[] = {
     {BiasCorrection::kNone, "none"},
     {BiasCorrection::kEmpirical, "empirical"},
     {BiasCorrection::kAnalytic, "analytic"},
@@ -71,26 +67,13 @@ constexpr BiasCorrectionRow kBiasCorrections[] = {
 }  // namespace
 
 std::string BiasCorrectionName(BiasCorrection correction) {
-  for (const BiasCorrectionRow& row : kBiasCorrections) {
-    if (row.correction == correction) return row.name;
-  }
-  return "";
+  return std::string(NameIn(kBiasCorrections, correction));
 }
 
-std::vector<std::string> BiasCorrectionNames() {
-  std::vector<std::string> names;
-  for (const BiasCorrectionRow& row : kBiasCorrections) names.emplace_back(row.name);
-  return names;
-}
+std::vector<std::string> BiasCorrectionNames() { return NamesIn(kBiasCorrections); }
 
 BiasCorrection ParseBiasCorrection(const std::string& name) {
-  std::string known;
-  for (const BiasCorrectionRow& row : kBiasCorrections) {
-    if (name == row.name) return row.correction;
-    known += (known.empty() ? "" : ", ") + std::string(row.name);
-  }
-  throw Error(ErrorCode::kInvalidArgument,
-              "there is no bias correction '" + Printable(name) + "'; known are " + known);
+  return ParseIn(kBiasCorrections, "bias correction", name);
 }
 
 std::vector<std::string> QuantizeOptions::Validate() const {

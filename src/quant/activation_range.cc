@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "adaround/base/error.h"
+#include "base/enum_names.h"
 #include "quant/analytical_clipping.h"
 #include "quant/power_of_two.h"
 
@@ -213,12 +214,7 @@ class MseSearch {
   double best_error_ = 0.0;
 };
 
-struct EstimatorName {
-  ActivationEstimator estimator;
-  std::string_view name;
-};
-
-constexpr EstimatorName kEstimatorNames[] = {
+constexpr EnumName<ActivationEstimator> kEstimatorNames[] = {
     {ActivationEstimator::kMinMax, "min-max"},
     {ActivationEstimator::kPercentile, "percentile"},
     {ActivationEstimator::kMse, "mse"},
@@ -300,26 +296,13 @@ ActivationGrid EstimateActivationGrid(const ActivationRangeOptions& options,
 }
 
 std::string_view ActivationEstimatorName(ActivationEstimator estimator) {
-  for (const EstimatorName& row : kEstimatorNames) {
-    if (row.estimator == estimator) return row.name;
-  }
-  ADAROUND_CHECK(false);
+  return NameIn(kEstimatorNames, estimator);
 }
 
-std::vector<std::string> ActivationEstimatorNames() {
-  std::vector<std::string> names;
-  for (const EstimatorName& row : kEstimatorNames) names.emplace_back(row.name);
-  return names;
-}
+std::vector<std::string> ActivationEstimatorNames() { return NamesIn(kEstimatorNames); }
 
 ActivationEstimator ParseActivationEstimator(const std::string& name) {
-  std::string known;
-  for (const EstimatorName& row : kEstimatorNames) {
-    if (row.name == name) return row.estimator;
-    known += (known.empty() ? "" : ", ") + std::string(row.name);
-  }
-  throw Error(ErrorCode::kInvalidArgument, "there is no activation range estimator '" +
-                                               Printable(name) + "'; known are " + known);
+  return ParseIn(kEstimatorNames, "activation range estimator", name);
 }
 
 }  // namespace adaround

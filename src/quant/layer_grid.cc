@@ -2,16 +2,12 @@
 
 #include "adaround/base/did_you_mean.h"
 #include "adaround/base/error.h"
+#include "base/enum_names.h"
 
 namespace adaround {
 namespace {
 
-struct GranularityRow {
-  Granularity granularity;
-  std::string_view name;
-};
-
-constexpr GranularityRow kGranularities[] = {
+constexpr EnumName<Granularity> kGranularities[] = {
     {Granularity::kPerChannel, "channel"},
     {Granularity::kPerTensor, "tensor"},
     {Granularity::kPerGroup, "group"},
@@ -39,22 +35,13 @@ std::vector<std::string> LayerGrid::Validate() const {
 }
 
 std::string_view GranularityName(Granularity granularity) {
-  for (const GranularityRow& row : kGranularities) {
-    if (row.granularity == granularity) return row.name;
-  }
-  ADAROUND_CHECK(false);
+  return NameIn(kGranularities, granularity);
 }
 
-std::vector<std::string> GranularityNames() {
-  std::vector<std::string> names;
-  for (const GranularityRow& row : kGranularities) names.emplace_back(row.name);
-  return names;
-}
+std::vector<std::string> GranularityNames() { return NamesIn(kGranularities); }
 
 Granularity ParseGranularity(const std::string& name) {
-  for (const GranularityRow& row : kGranularities) {
-    if (row.name == name) return row.granularity;
-  }
+  if (const auto found = FindIn(kGranularities, name)) return *found;
   throw Error(ErrorCode::kInvalidArgument, "there is no granularity '" + Printable(name) + "'" +
                                                DidYouMean(name, GranularityNames()));
 }

@@ -5,6 +5,7 @@
 
 #include "adaround/base/error.h"
 #include "base/checked_math.h"
+#include "base/enum_names.h"
 #include "base/parallel_for.h"
 #include "quant/analytical_clipping.h"
 #include "quant/mse_range.h"
@@ -32,12 +33,7 @@ ScaleAndZero RangeOfUnit(const RangeOptions& options, const ScaledWeights& weigh
   ADAROUND_CHECK(false);
 }
 
-struct EstimatorName {
-  RangeEstimator estimator;
-  std::string_view name;
-};
-
-constexpr EstimatorName kEstimatorNames[] = {
+constexpr EnumName<RangeEstimator> kEstimatorNames[] = {
     {RangeEstimator::kMinMax, "min-max"},       {RangeEstimator::kMse, "mse"},
     {RangeEstimator::kOutputMse, "output-mse"}, {RangeEstimator::kPercentile, "percentile"},
     {RangeEstimator::kAciq, "aciq"},
@@ -96,26 +92,13 @@ std::vector<float> DequantizeMatrix(const std::vector<int16_t>& integers, int64_
 }
 
 std::string_view RangeEstimatorName(RangeEstimator estimator) {
-  for (const EstimatorName& row : kEstimatorNames) {
-    if (row.estimator == estimator) return row.name;
-  }
-  ADAROUND_CHECK(false);
+  return NameIn(kEstimatorNames, estimator);
 }
 
-std::vector<std::string> RangeEstimatorNames() {
-  std::vector<std::string> names;
-  for (const EstimatorName& row : kEstimatorNames) names.emplace_back(row.name);
-  return names;
-}
+std::vector<std::string> RangeEstimatorNames() { return NamesIn(kEstimatorNames); }
 
 RangeEstimator ParseRangeEstimator(const std::string& name) {
-  std::string known;
-  for (const EstimatorName& row : kEstimatorNames) {
-    if (row.name == name) return row.estimator;
-    known += (known.empty() ? "" : ", ") + std::string(row.name);
-  }
-  throw Error(ErrorCode::kInvalidArgument,
-              "there is no range estimator '" + Printable(name) + "'; known are " + known);
+  return ParseIn(kEstimatorNames, "range estimator", name);
 }
 
 }  // namespace adaround
