@@ -77,7 +77,6 @@ GradientFunction CreateMatMul(const GradientSpec&) {
     const Shape a_batch(a_shape.begin(), a_shape.end() - 2);
     const Shape b_batch(b_shape.begin(), b_shape.end() - 2);
     const Shape batch = kernels::BroadcastShape(a_batch, b_batch);
-    const Shape batch_strides = Strides(batch);
     const Shape a_strides = kernels::BroadcastStrides(a_batch, batch);
     const Shape b_strides = kernels::BroadcastStrides(b_batch, batch);
     const float* g = call.output_gradients[0]->data<float>();
@@ -88,13 +87,8 @@ GradientFunction CreateMatMul(const GradientSpec&) {
     if (m == 0 || n == 0 || k == 0) return gradients;
     // One product per matrix of the batch, added up where an operand is shared.
     for (int64_t i = 0; i < NumElements(batch); ++i) {
-      int64_t a_index = 0;
-      int64_t b_index = 0;
-      for (size_t d = 0; d < batch.size(); ++d) {
-        const int64_t index = i / batch_strides[d] % batch[d];
-        a_index += index * a_strides[d];
-        b_index += index * b_strides[d];
-      }
+      const int64_t a_index = kernels::BroadcastOffset(i, batch, a_strides);
+      const int64_t b_index = kernels::BroadcastOffset(i, batch, b_strides);
       const float* of_output = g + i * m * n;
       if (call.wanted[0]) {  // g b^T
         MatrixMultiply(m, k, n, 1.0F, {of_output, false, n},

@@ -28,6 +28,14 @@ Shape BroadcastStrides(const Shape& shape, const Shape& target) {
   return result;
 }
 
+int64_t BroadcastOffset(int64_t index, const Shape& target, const Shape& strides) {
+  int64_t offset = 0;
+  for (size_t d = target.size(); d-- > 0; index /= target[d]) {
+    offset += index % target[d] * strides[d];
+  }
+  return offset;
+}
+
 BroadcastPlan PlanBroadcast(const Shape& a, const Shape& b) {
   BroadcastPlan plan;
   plan.output_shape = BroadcastShape(a, b);

@@ -14,6 +14,10 @@ Shape BroadcastShape(const Shape& a, const Shape& b);
 // REQUIRES: BroadcastShape(shape, target) == target.
 Shape BroadcastStrides(const Shape& shape, const Shape& target);
 
+// Where element `index` of a row-major array of extents `target` lies in an operand that has these
+// BroadcastStrides.
+int64_t BroadcastOffset(int64_t index, const Shape& target, const Shape& strides);
+
 // Operators of two tensors before opset 7: without the attribute `broadcast` their shapes must be
 // equal; with it, the second has one element, or its axes are those of the first from `axis` on
 // (without `axis`: the last ones). The function gives the second's shape as it broadcasts by the

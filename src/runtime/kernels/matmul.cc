@@ -44,18 +44,12 @@ std::vector<Tensor> MatMul(const Tensor& a, const Tensor& b) {
     MatrixMultiply(y.num_elements() / n, n, k, 1.0F, left, right, 0.0F, out);
     return {y};
   }
-  const Shape batch_strides = Strides(batch);
   const Shape a_strides = BroadcastStrides(a_batch, batch);
   const Shape b_strides = BroadcastStrides(b_batch, batch);
   const int64_t num_products = NumElements(batch);
   for (int64_t i = 0; i < num_products; ++i) {
-    int64_t a_index = 0;
-    int64_t b_index = 0;
-    for (size_t d = 0; d < batch.size(); ++d) {
-      const int64_t index = i / batch_strides[d] % batch[d];
-      a_index += index * a_strides[d];
-      b_index += index * b_strides[d];
-    }
+    const int64_t a_index = BroadcastOffset(i, batch, a_strides);
+    const int64_t b_index = BroadcastOffset(i, batch, b_strides);
     MatrixMultiply(m, n, k, 1.0F, {left.data + a_index * m * k, false, k},
                    {right.data + b_index * k * n, false, n}, 0.0F, out + i * m * n);
   }
