@@ -62,6 +62,8 @@ const std::vector<MethodOption>& MethodOptions() {
       {"ridge", "--ridge", [](const Options& o) { return cli::TextOf(o.rounding.adaround.ridge); }},
       {"descent_sweeps", nullptr,
        [](const Options& o) { return TextOf(o.rounding.adaround.descent_sweeps); }},
+      {"second_order_start", nullptr,
+       [](const Options& o) { return TextOf(o.rounding.adaround.second_order_start); }},
       {"enumerate_row_length", nullptr,
        [](const Options& o) { return TextOf(o.rounding.adaround.enumerate_row_length); }},
       {"sweeps", "--sweeps",

@@ -9,10 +9,7 @@ namespace adaround {
 namespace {
 
 void SetFast(QuantizeOptions& options) {
-  options.rounding.adaround.iterations = 300;
-  options.rounding.adaround.learning_rate = 3e-2;
-  options.rounding.adaround.batch_size = 32;
-  options.rounding.adaround.descent_sweeps = 2;
+  options.rounding.adaround.iterations = 0;
   options.search_columns = 2048;
   options.held_out_columns = 512;
 }
@@ -20,7 +17,7 @@ void SetFast(QuantizeOptions& options) {
 void SetBest(QuantizeOptions& options) {
   options.rounding.adaround.iterations = 10'000;
   options.rounding.adaround.enumerate_row_length = 12;
-  options.rounding.adaround.descent_sweeps = 20;
+  options.rounding.adaround.descent_sweeps = 60;
   options.search_columns = 16'384;
 }
 
@@ -37,6 +34,7 @@ void SetPaper(QuantizeOptions& options) {
   options.rounding.adaround.ridge = 0.0;
   options.rounding.adaround.exact_gradient = false;
   options.rounding.adaround.descent_sweeps = 0;
+  options.rounding.adaround.second_order_start = false;
   options.rounding.adaround.enumerate_row_length = 0;
   options.rounding.straight_through.dampening = 0.0;
   options.rounding.straight_through.reach = 2.0;

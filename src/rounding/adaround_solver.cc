@@ -1,13 +1,22 @@
 #include "rounding/adaround_solver.h"
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "adaround/base/error.h"
 #include "rounding/block_driver.h"
 #include "rounding/discrete_search.h"
+#include "rounding/gptq_solver.h"
 #include "rounding/layer_gram.h"
 #include "rounding/relaxation.h"
 
 namespace adaround {
 namespace {
+
+// How far the relaxation starts from the weight's fraction towards what was decided before it: not
+// all the way, where h hardly moves.
+constexpr float kStartPull = 0.5F;
 
 class AdaRoundSolver final : public RoundingSolver {
  public:
@@ -16,29 +25,53 @@ class AdaRoundSolver final : public RoundingSolver {
   }
 
   RoundingResult Solve(const RoundingProblem& problem, const SolveContext& context) const override {
-    const bool enumerates = problem.samples->row_length <= options_.enumerate_row_length;
+    const bool enumerates = Enumerates(ExtentOf(problem));
     RoundingResult result =
         enumerates ? Enumerate(problem, context) : RelaxAndDescend(problem, context);
-    result.summary.strategy = Strategy(enumerates);
-    result.summary.iterations = enumerates ? 0 : options_.iterations;
+    const LayerExtent layer = ExtentOf(problem);
+    result.summary.strategy = Strategy(layer);
+    result.summary.iterations = !enumerates && Relaxes(layer) ? options_.iterations : 0;
     return result;
   }
-  bool StaysAtFloorOrCeil() const override { return true; }
+  bool StaysAtFloorOrCeil() const override { return !options_.second_order_start; }
   int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
-    if (layer.row_length <= options_.enumerate_row_length) return 0;
-    const bool needs_gram = HasExactGradient(layer, options_) || DescendsOnGram(layer);
-    return needs_gram ? GramBytes(layer, num_threads, sizeof(float)) : 0;
+    if (Enumerates(layer)) return 0;
+    const bool needs_gram = UsesExactGradient(layer) || DescendsOnGram(layer);
+    const int64_t gram = needs_gram ? GramBytes(layer, num_threads, sizeof(float)) : 0;
+    if (!StartsBySecondOrder(layer)) return gram;
+    return std::max(gram, MakeStart()->PairBytes(layer, num_threads));
   }
 
  private:
+  bool Enumerates(const LayerExtent& layer) const {
+    return layer.row_length <= options_.enumerate_row_length;
+  }
+  bool StartsBySecondOrder(const LayerExtent& layer) const {
+    return options_.second_order_start && layer.row_length <= kMaxGramLength;
+  }
+  // A quadratic loss leaves nothing to relax once second order and descent have seen it.
+  bool Relaxes(const LayerExtent& layer) const {
+    return options_.iterations > 0 &&
+           !(StartsBySecondOrder(layer) && layer.identity_activation);
+  }
+  bool UsesExactGradient(const LayerExtent& layer) const {
+    return Relaxes(layer) && HasExactGradient(layer, options_);
+  }
   bool DescendsOnGram(const LayerExtent& layer) const {
     return options_.descent_sweeps > 0 && layer.identity_activation &&
            layer.row_length <= kMaxGramLength;
   }
-  const char* Strategy(bool enumerates) const {
-    if (enumerates) return "enumeration";
-    if (options_.iterations > 0) return "relaxation";
-    return options_.descent_sweeps > 0 ? "descent" : "nearest";
+  std::string Strategy(const LayerExtent& layer) const {
+    if (Enumerates(layer)) return "enumeration";
+    const bool descends = options_.descent_sweeps > 0;
+    if (Relaxes(layer)) {
+      return StartsBySecondOrder(layer) ? "second order, relaxation" : "relaxation";
+    }
+    if (StartsBySecondOrder(layer)) return descends ? "second order, descent" : "second order";
+    return descends ? "descent" : "nearest";
+  }
+  std::unique_ptr<RoundingSolver> MakeStart() const {
+    return MakeGptqSolver(GptqOptions(), options_.ridge);
   }
 
   static RoundingResult Enumerate(const RoundingProblem& problem, const SolveContext& context) {
@@ -50,36 +83,82 @@ class AdaRoundSolver final : public RoundingSolver {
                            for (int64_t r = 0; r < block.num_rows(); ++r) {
                              EnumerateRow(problem, inputs.features, r, block);
                            }
-                           StoreIntegers(problem, block, integers);
+                           StoreIntegers(block, integers);
                          });
   }
 
   RoundingResult RelaxAndDescend(const RoundingProblem& problem,
                                  const SolveContext& context) const {
-    const bool exact = HasExactGradient(ExtentOf(problem), options_);
-    const bool descends = options_.descent_sweeps > 0;
-    const bool descends_on_gram = DescendsOnGram(ExtentOf(problem));
+    const LayerExtent layer = ExtentOf(problem);
+    const bool exact = UsesExactGradient(layer);
+    const bool descends_on_gram = DescendsOnGram(layer);
+    const bool relaxes = Relaxes(layer);
     BlockNeeds needs;
     needs.gram = exact || descends_on_gram;
-    needs.features = descends && !descends_on_gram;
+    needs.features = options_.descent_sweeps > 0 && !descends_on_gram;
     needs.ridge = options_.ridge;
     // Only the relaxation weighs its data term against something.
-    needs.normalize_rows = options_.normalize_rows && options_.iterations > 0;
+    needs.normalize_rows = options_.normalize_rows && relaxes;
+    const std::vector<int16_t> start = SecondOrderStart(problem, context);
+    RelaxationForm form;
+    if (!start.empty()) form.start_pull = kStartPull;
     return SolveRowBlocks(
         problem, context, needs,
         [&](const BlockInputs& inputs, RowBlock& block, RoundingSummary& summary,
             std::vector<int16_t>& integers) {
-          summary.num_undecided = RelaxAndRound(problem, RelaxationForm{}, options_, context,
-                                                inputs.MakeDataTerm(exact), block);
-          if (descends_on_gram) {
-            summary.num_descent_flips =
-                DescendOnGram(inputs.gram, inputs.gram_target, options_.descent_sweeps, block);
-          } else if (descends) {
-            summary.num_descent_flips =
-                DescendOnColumns(problem, inputs.features, options_.descent_sweeps, block);
+          const auto descend = [&] {
+            if (descends_on_gram) {
+              summary.num_descent_flips +=
+                  DescendOnGram(inputs.gram, inputs.gram_target, options_.descent_sweeps, block);
+            } else if (options_.descent_sweeps > 0) {
+              summary.num_descent_flips +=
+                  DescendOnColumns(problem, inputs.features, options_.descent_sweeps, block);
+            }
+          };
+          const auto relax = [&] {
+            summary.num_undecided = RelaxAndRound(problem, form, options_, context,
+                                                  inputs.MakeDataTerm(exact), block);
+            descend();
+          };
+          if (start.empty()) {
+            relax();
+          } else {
+            CentreOn(problem, start, block);
+            descend();
+            if (relaxes) KeepBetterRows(problem, relax, block);
           }
-          StoreIntegers(problem, block, integers);
+          StoreIntegers(block, integers);
         });
+  }
+
+  // GPTQ's integers [M, K]; empty where the search starts at nearest.
+  std::vector<int16_t> SecondOrderStart(const RoundingProblem& problem,
+                                        const SolveContext& context) const {
+    if (!StartsBySecondOrder(ExtentOf(problem))) return {};
+    SolveContext quiet = context;
+    quiet.on_progress = nullptr;
+    try {
+      return MakeStart()->Solve(problem, quiet).integers;
+    } catch (const Error& error) {
+      // Inputs that no damping makes regular: there is nothing of second order to start from.
+      if (error.code() != ErrorCode::kNumerical) throw;
+      return {};
+    }
+  }
+
+  // Runs `search` on the block, and takes its earlier decisions back where a row ends no better.
+  template <typename Search>
+  static void KeepBetterRows(const RoundingProblem& problem, const Search& search,
+                             RowBlock& block) {
+    const std::vector<uint8_t> before = block.up;
+    const std::vector<double> objective_before = RowObjectives(problem, block);
+    search();
+    const std::vector<double> objective = RowObjectives(problem, block);
+    const int64_t length = block.row_length();
+    for (int64_t r = 0; r < block.num_rows(); ++r) {
+      if (objective[static_cast<size_t>(r)] < objective_before[static_cast<size_t>(r)]) continue;
+      std::copy_n(before.begin() + r * length, length, block.up.begin() + r * length);
+    }
   }
 
   AdaRoundOptions options_;
@@ -97,6 +176,7 @@ std::unique_ptr<RoundingSolver> MakeCoordinateDescentSolver(
   descent_alone.iterations = 0;
   descent_alone.enumerate_row_length = 0;
   descent_alone.descent_sweeps = options.max_sweeps;
+  descent_alone.second_order_start = false;
   descent_alone.ridge = ridge;
   return std::make_unique<AdaRoundSolver>(descent_alone);
 }

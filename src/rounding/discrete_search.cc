@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
 #include <vector>
 
 #include "adaround/base/error.h"
@@ -77,59 +78,167 @@ void AddScaled(float* z, const float* x, float change, int64_t count) {
   for (int64_t i = 0; i < count; ++i) z[i] += change * x[i];
 }
 
+// Rows of a block with their pre-activations, loss and decisions, while they descend.
+class ColumnDescent {
+ public:
+  ColumnDescent(const RoundingProblem& problem, const Matrix& features, RowBlock& block)
+      : features_(features),
+        block_(block),
+        loss_(features.cols()),
+        z_(PreActivations(problem, block)) {
+    for (int64_t r = 0; r < block.num_rows(); ++r) {
+      activations_.push_back(problem.activation.Of(block.first_row + r));
+      current_.push_back(LossWith(r, features.data(), 0.0F));
+    }
+  }
+
+  // Flips what lowers the loss, the most promising first.  Returns the rows where something did;
+  // only rows in `active` are looked at.
+  std::vector<int64_t> Sweep(const std::vector<int64_t>& active, int64_t& num_flips) {
+    Differentiate(active);
+    std::vector<int64_t> flipped;
+    for (size_t a = 0; a < active.size(); ++a) {
+      const int64_t flips = SweepRow(active[a], static_cast<int64_t>(a));
+      if (flips > 0) flipped.push_back(active[a]);
+      num_flips += flips;
+    }
+    return flipped;
+  }
+
+ private:
+  // A flip is tried where gradient and this part of the curvature promise a gain: the loss is
+  // quadratic only as long as no sample crosses a bend of the activation.
+  static constexpr float kCurvatureTrusted = 0.8F;
+  // Features that are squared at a time.
+  static constexpr int64_t kFeaturesSquared = 32;
+
+  struct Flip {
+    float predicted;  // change of the loss
+    int64_t k;
+  };
+
+  double LossWith(int64_t r, const float* x, float change) {
+    return loss_(activations_[static_cast<size_t>(r)], z_.row(r).data(), x, change,
+                 block_.target.row(r).data());
+  }
+  float ChangeOf(int64_t r, int64_t k) const {
+    const bool up = block_.up[static_cast<size_t>(r * block_.row_length() + k)] != 0;
+    return up ? -block_.step(r, k) : block_.step(r, k);
+  }
+  // What the ridge adds to the loss when the weight flips.
+  double RidgeChange(int64_t r, int64_t k) const {
+    const bool up = block_.up[static_cast<size_t>(r * block_.row_length() + k)] != 0;
+    // |fraction - up| steps off before the flip, 1 - that after it.
+    const float off = up ? 1.0F - block_.fraction(r, k) : block_.fraction(r, k);
+    const float step = block_.step(r, k);
+    return static_cast<double>(block_.ridge[static_cast<size_t>(k)]) *
+           static_cast<double>(step * step * (1.0F - 2.0F * off)) *
+           static_cast<double>(features_.cols());
+  }
+
+  // First derivatives of the active rows' losses by each weight, and second ones without those of f.
+  void Differentiate(const std::vector<int64_t>& active) {
+    const int64_t num_samples = features_.cols();
+    const auto rows = static_cast<int64_t>(active.size());
+    Matrix slope(rows, num_samples);
+    Matrix bend(rows, num_samples);
+    for (int64_t a = 0; a < rows; ++a) {
+      const int64_t r = active[static_cast<size_t>(a)];
+      const Activation& activation = activations_[static_cast<size_t>(r)];
+      float* derivative = bend.row(a).data();
+      float* value = slope.row(a).data();
+      const float* target = block_.target.row(r).data();
+      activation.Derivative(z_.row(r).data(), derivative, num_samples);
+      activation.Apply(z_.row(r).data(), value, num_samples);
+      for (int64_t i = 0; i < num_samples; ++i) {
+        value[i] = 2.0F * (value[i] - target[i]) * derivative[i];
+        derivative[i] = 2.0F * derivative[i] * derivative[i];
+      }
+    }
+    gradient_.resize(rows, features_.rows());
+    gradient_.noalias() = slope * features_.transpose();
+    curvature_.resize(rows, features_.rows());
+    Matrix squares;
+    for (int64_t k = 0; k < features_.rows(); k += kFeaturesSquared) {
+      const int64_t count = std::min(kFeaturesSquared, features_.rows() - k);
+      squares = features_.middleRows(k, count).cwiseAbs2();
+      curvature_.middleCols(k, count).noalias() = bend * squares.transpose();
+    }
+  }
+
+  int64_t SweepRow(int64_t r, int64_t a) {
+    promising_.clear();
+    for (int64_t k = 0; k < block_.row_length(); ++k) {
+      const float change = ChangeOf(r, k);
+      if (change == 0.0F) continue;
+      const float first = change * gradient_(a, k) + static_cast<float>(RidgeChange(r, k));
+      const float second = 0.5F * change * change * curvature_(a, k);
+      if (first + kCurvatureTrusted * second < 0.0F) promising_.push_back({first + second, k});
+    }
+    std::sort(promising_.begin(), promising_.end(), [](const Flip& left, const Flip& right) {
+      return left.predicted < right.predicted ||
+             (left.predicted == right.predicted && left.k < right.k);
+    });
+    int64_t num_flips = 0;
+    double& current = current_[static_cast<size_t>(r)];
+    for (const Flip& flip : promising_) {
+      const float* x = features_.row(flip.k).data();
+      const float change = ChangeOf(r, flip.k);
+      const double ridge = RidgeChange(r, flip.k);
+      const double changed = LossWith(r, x, change) + ridge;
+      if (changed >= current * (1.0 - kMinRelativeGain)) continue;
+      AddScaled(z_.row(r).data(), x, change, features_.cols());
+      uint8_t& up = block_.UpAt(r, flip.k);
+      up = up != 0 ? 0 : 1;
+      current = changed - ridge;
+      ++num_flips;
+    }
+    return num_flips;
+  }
+
+  const Matrix& features_;
+  RowBlock& block_;
+  ColumnLoss loss_;
+  Matrix z_;  // [R, N]
+  std::vector<Activation> activations_;
+  std::vector<double> current_;  // per row, without ridge
+  Matrix gradient_;              // [active rows, K]
+  Matrix curvature_;
+  std::vector<Flip> promising_;
+};
+
 }  // namespace
 
 int64_t DescendOnColumns(const RoundingProblem& problem, const Matrix& features,
                          int64_t max_sweeps, RowBlock& block) {
-  const int64_t num_samples = features.cols();
-  const int64_t rows = block.num_rows();
-  ColumnLoss loss(num_samples);
-  std::vector<Activation> activations;
-  for (int64_t r = 0; r < rows; ++r) {
-    activations.push_back(problem.activation.Of(block.first_row + r));
-  }
-  Matrix z = PreActivations(problem, block);
-  std::vector<double> current(static_cast<size_t>(rows));
-  const float* no_change = features.data();
-  for (int64_t r = 0; r < rows; ++r) {
-    current[static_cast<size_t>(r)] =
-        loss(activations[static_cast<size_t>(r)], z.row(r).data(), no_change, 0.0F,
-             block.target.row(r).data());
-  }
+  ColumnDescent descent(problem, features, block);
+  std::vector<int64_t> active(static_cast<size_t>(block.num_rows()));
+  std::iota(active.begin(), active.end(), int64_t{0});
   int64_t num_flips = 0;
   // A row rests once a whole sweep has left it alone.
-  std::vector<uint8_t> active(static_cast<size_t>(rows), 1);
-  for (int64_t sweep = 0; sweep < max_sweeps; ++sweep) {
-    std::vector<uint8_t> flipped(static_cast<size_t>(rows), 0);
-    // Weights outside, rows inside: each feature is read once for all rows of the block.
-    for (int64_t k = 0; k < block.row_length(); ++k) {
-      const float* x = features.row(k).data();
-      for (int64_t r = 0; r < rows; ++r) {
-        const float step = block.step(r, k);
-        const auto at = static_cast<size_t>(r);
-        if (active[at] == 0 || step == 0.0F) continue;
-        uint8_t& up = block.UpAt(r, k);
-        const float change = up != 0 ? -step : step;
-        // |fraction - up| steps off before the flip, 1 - that after it.
-        const float off = up != 0 ? 1.0F - block.fraction(r, k) : block.fraction(r, k);
-        const double ridge = static_cast<double>(block.ridge[static_cast<size_t>(k)]) *
-                             static_cast<double>(step * step * (1.0F - 2.0F * off)) *
-                             static_cast<double>(num_samples);
-        const double changed =
-            loss(activations[at], z.row(r).data(), x, change, block.target.row(r).data()) + ridge;
-        if (changed < current[at] * (1.0 - kMinRelativeGain)) {
-          AddScaled(z.row(r).data(), x, change, num_samples);
-          up = up != 0 ? 0 : 1;
-          current[at] = changed - ridge;
-          flipped[at] = 1;
-          ++num_flips;
-        }
-      }
-    }
-    active = flipped;
-    if (std::none_of(active.begin(), active.end(), [](uint8_t a) { return a != 0; })) break;
+  for (int64_t sweep = 0; sweep < max_sweeps && !active.empty(); ++sweep) {
+    active = descent.Sweep(active, num_flips);
   }
   return num_flips;
+}
+
+std::vector<double> RowObjectives(const RoundingProblem& problem, const RowBlock& block) {
+  const Matrix z = PreActivations(problem, block);
+  const Matrix weights = block.HardWeights();
+  ColumnLoss loss(z.cols());
+  std::vector<double> objectives;
+  for (int64_t r = 0; r < block.num_rows(); ++r) {
+    double ridge = 0.0;
+    for (int64_t k = 0; k < block.row_length(); ++k) {
+      const double off = static_cast<double>(weights(r, k) - block.base(r, k) -
+                                             block.step(r, k) * block.fraction(r, k));
+      ridge += static_cast<double>(block.ridge[static_cast<size_t>(k)]) * off * off;
+    }
+    objectives.push_back(loss(problem.activation.Of(block.first_row + r), z.row(r).data(),
+                              z.row(r).data(), 0.0F, block.target.row(r).data()) +
+                         ridge * static_cast<double>(z.cols()));
+  }
+  return objectives;
 }
 
 int64_t DescendOnGram(const Matrix& gram, const Matrix& gram_target, int64_t max_sweeps,

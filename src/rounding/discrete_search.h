@@ -12,13 +12,19 @@ namespace adaround {
 // thousand samples.
 inline constexpr double kMinRelativeGain = 1e-6;
 
-// Flips one weight at a time where the row's loss falls, activation included, for at most
-// max_sweeps passes over all weights or until a pass flips nothing.
+// Flips one weight at a time where the row's loss falls, activation included. Each sweep ranks all
+// flips of a row by its loss's derivatives, one product of matrices for the whole block, and tries
+// those that promise a gain, the best first, on the loss itself. A row ends when a sweep flips
+// nothing, at the latest after max_sweeps.
 // `features` = X_hat^T [K, N]: one weight's inputs are contiguous.  Returns the number of flips.
 int64_t DescendOnColumns(const RoundingProblem& problem, const Matrix& features,
                          int64_t max_sweeps, RowBlock& block);
 
-// The same for the identity activation from `gram` = 2 / N X_hat^T X_hat [K, K] and `gram_target` =
+// What each row's descent minimizes: sum over the samples of its squared error, activation
+// included, and its ridge.
+std::vector<double> RowObjectives(const RoundingProblem& problem, const RowBlock& block);
+
+// DescendOnColumns for the identity activation from `gram` = 2 / N X_hat^T X_hat [K, K] and `gram_target` =
 // 2 / N (target - b) X_hat [R, K]: O(1) to judge a flip, O(K) to take it.
 int64_t DescendOnGram(const Matrix& gram, const Matrix& gram_target, int64_t max_sweeps,
                       RowBlock& block);

@@ -91,7 +91,7 @@ RoundingResult LocalQuadraticSolver::Solve(const RoundingProblem& problem,
       std::copy(found.up.begin(), found.up.end(), block.up.begin() + r * length);
       summary.iterations = std::max(summary.iterations, found.iterations);
     }
-    StoreIntegers(problem, block, result.integers);
+    StoreIntegers(block, result.integers);
     return summary;
   };
   steps.release = [&](int64_t group) { groups[static_cast<size_t>(group)] = GroupData(); };

@@ -89,13 +89,17 @@ void ReconstructionGradient::Gather(int64_t step) {
 
 // d/dw of row_weight * ridge_k (w - w_float)^2; w_float = base + step * fraction, on the grid.
 void ReconstructionGradient::AddRidge(const Matrix& weights, Matrix& gradient) const {
-  const ConstStretchView ridge(block_.ridge.data(), gradient.cols());
+  const float* ridge = block_.ridge.data();
   for (int64_t r = 0; r < gradient.rows(); ++r) {
-    gradient.row(r).array() += (2.0F * term_.row_weight[static_cast<size_t>(r)]) *
-                               ridge.transpose() *
-                               (weights.row(r) - block_.base.row(r) -
-                                block_.step.row(r).cwiseProduct(block_.fraction.row(r)))
-                                   .array();
+    const float factor = 2.0F * term_.row_weight[static_cast<size_t>(r)];
+    const float* weight = weights.row(r).data();
+    const float* base = block_.base.row(r).data();
+    const float* step = block_.step.row(r).data();
+    const float* fraction = block_.fraction.row(r).data();
+    float* __restrict out = gradient.row(r).data();
+    for (int64_t k = 0; k < gradient.cols(); ++k) {
+      out[k] += factor * ridge[k] * (weight[k] - (base[k] + step[k] * fraction[k]));
+    }
   }
 }
 

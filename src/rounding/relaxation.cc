@@ -23,7 +23,7 @@ int64_t RelaxAndRound(const RoundingProblem& problem, const RelaxationForm& form
                       const AdaRoundOptions& options, const SolveContext& context,
                       const DataTerm& term, RowBlock& block) {
   if (options.iterations == 0) return 0;
-  SoftWeights soft(form.soft_rounding, block);
+  SoftWeights soft(form.soft_rounding, block, form.start_pull);
   ReconstructionGradient loss(problem, options.batch_size, context, term, block);
   AdamSchedule adam(options.learning_rate);
   for (int64_t step = 0; step < options.iterations; ++step) {

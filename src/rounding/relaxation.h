@@ -16,6 +16,7 @@ struct RelaxationForm {
   // so all factors sharpen it alike.
   double temperature_end = 1.0;
   bool regularize = true;  // whether lambda * f_reg, eq. (24), drives h to 0 and 1
+  float start_pull = 0.0F;  // see SoftWeights
 };
 
 // Minimizes eq. (25) over V by Adam and sets block.up to h(V) >= 0.5. Of the options, it reads

@@ -27,7 +27,7 @@ class RelaxationSolver final : public RoundingSolver {
             std::vector<int16_t>& integers) {
           summary.num_undecided = RelaxAndRound(problem, form_, options_, context,
                                                 inputs.MakeDataTerm(exact), block);
-          StoreIntegers(problem, block, integers);
+          StoreIntegers(block, integers);
         });
     result.summary.strategy = "relaxation";
     result.summary.iterations = options_.iterations;

@@ -46,7 +46,7 @@ const std::vector<MethodRow>& Rows() {
   static const std::vector<MethodRow> rows = {
       {{"nearest", "to the nearest grid point", false, {}, true, false},
        [](const RoundingOptions&) { return MakeNearestSolver(); }},
-      {{"adaround", "rectified sigmoid with regularizer, then coordinate descent", true,
+      {{"adaround", "from second order: rectified sigmoid with regularizer, coordinate descent", true,
         relaxation + regularizer + finish},
        [](const RoundingOptions& options) { return MakeAdaRoundSolver(options.adaround); }},
       {{"rectified-sigmoid", "the paper's relaxation with regularizer, without AdaRound's finish",

@@ -45,6 +45,7 @@ RowBlock MakeRowBlockWithoutTarget(const RoundingProblem& problem, int64_t group
   block.fraction.resize(num_rows, length);
   block.ridge.assign(static_cast<size_t>(length), 0.0F);
   block.up.assign(static_cast<size_t>(num_rows * length), 0);
+  block.lower.resize(block.up.size());
   for (int64_t r = 0; r < num_rows; ++r) {
     const int64_t row = first_row + r;
     for (int64_t k = 0; k < length; ++k) {
@@ -54,6 +55,7 @@ RowBlock MakeRowBlockWithoutTarget(const RoundingProblem& problem, int64_t group
       const Candidates candidates =
           CandidatesOf(problem.weights[static_cast<size_t>(row * length + k)], scale, zero_point,
                        problem.grid);
+      block.lower[static_cast<size_t>(r * length + k)] = candidates.lower;
       block.base(r, k) = scale * static_cast<float>(candidates.lower - zero_point);
       block.step(r, k) = candidates.has_choice ? scale : 0.0F;
       block.fraction(r, k) = candidates.has_choice ? static_cast<float>(candidates.fraction) : 0.0F;
@@ -76,19 +78,36 @@ RowBlock MakeRowBlock(const RoundingProblem& problem, int64_t group, int64_t fir
   return block;
 }
 
-void StoreIntegers(const RoundingProblem& problem, const RowBlock& block,
-                   std::vector<int16_t>& integers) {
+void CentreOn(const RoundingProblem& problem, const std::vector<int16_t>& integers,
+              RowBlock& block) {
   const int64_t length = block.row_length();
   for (int64_t r = 0; r < block.num_rows(); ++r) {
     const int64_t row = block.first_row + r;
     for (int64_t k = 0; k < length; ++k) {
       const auto s = static_cast<size_t>(problem.grid.ScaleIndex(row, k, length));
-      const auto at = static_cast<size_t>(row * length + k);
-      const Candidates candidates = CandidatesOf(problem.weights[at], problem.grid.scale[s],
-                                                 problem.grid.zero_point[s], problem.grid);
-      integers[at] = static_cast<int16_t>(candidates.lower +
-                                          block.up[static_cast<size_t>(r * length + k)]);
+      const float scale = problem.grid.scale[s];
+      const int32_t zero_point = problem.grid.zero_point[s];
+      const auto of_layer = static_cast<size_t>(row * length + k);
+      const double position = static_cast<double>(problem.weights[of_layer]) /
+                                  static_cast<double>(scale) +
+                              zero_point;
+      const int32_t decided = integers[of_layer];
+      const int32_t lower = std::clamp(decided > position ? decided - 1 : decided,
+                                       problem.grid.q_min, problem.grid.q_max - 1);
+      const auto at = static_cast<size_t>(r * length + k);
+      block.lower[at] = lower;
+      block.up[at] = decided > lower ? 1 : 0;
+      block.base(r, k) = scale * static_cast<float>(lower - zero_point);
+      block.step(r, k) = scale;
+      block.fraction(r, k) = static_cast<float>(position - lower);
     }
+  }
+}
+
+void StoreIntegers(const RowBlock& block, std::vector<int16_t>& integers) {
+  const auto begin = static_cast<size_t>(block.first_row * block.row_length());
+  for (size_t i = 0; i < block.up.size(); ++i) {
+    integers[begin + i] = static_cast<int16_t>(block.lower[i] + block.up[i]);
   }
 }
 

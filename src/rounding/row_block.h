@@ -25,17 +25,21 @@ struct Candidates {
 Candidates CandidatesOf(float weight, float scale, int32_t zero_point, const QuantGrid& grid);
 
 // The two candidates of every weight of rows first_row ... first_row + num_rows - 1, all of one
-// group: `base` (rounded down) and `base + step` (rounded up), in real units. step = 0 where there
-// is no choice: the weight is on the grid, or both neighbours clip to the same integer.
+// group: `base` and `base + step`, in real units. They are the weight rounded down and up until
+// CentreOn() moves them. step = 0 where there is no choice: the weight is on the grid, or both
+// neighbours clip to the same integer.
 struct RowBlock {
   int64_t group = 0;
   int64_t first_row = 0;
   Matrix base;      // [R, K]
   Matrix step;      // [R, K]
-  Matrix fraction;  // [R, K], W / scale - floor(W / scale) where there is a choice, else 0
+  // [R, K], where W lies from `base` on, in steps; 0 where there is no choice. Within 0 ... 1 until
+  // CentreOn().
+  Matrix fraction;
   Matrix target;    // [R, N], f of the float network's pre-activations
   // ridge * K / N * E[x_hat_k^2], [K]: what a squared unit of weight k's own error costs.
   std::vector<float> ridge;
+  std::vector<int32_t> lower;  // the integer of `base`: [R, K]
   // The decision, 0 or 1 per weight: [R, K].
   std::vector<uint8_t> up;
 
@@ -54,9 +58,13 @@ RowBlock MakeRowBlock(const RoundingProblem& problem, int64_t group, int64_t fir
 RowBlock MakeRowBlockWithoutTarget(const RoundingProblem& problem, int64_t group,
                                    int64_t first_row, int64_t num_rows);
 
+// Decides for `integers` [M, K], and gives each weight its integer and the neighbour of that on
+// the weight's own side as candidates: the search may go back towards the weight, or stay.
+void CentreOn(const RoundingProblem& problem, const std::vector<int16_t>& integers,
+              RowBlock& block);
+
 // Writes the block's integers into [M, K].
-void StoreIntegers(const RoundingProblem& problem, const RowBlock& block,
-                   std::vector<int16_t>& integers);
+void StoreIntegers(const RowBlock& block, std::vector<int16_t>& integers);
 
 // W x_hat + b of the block's hard weights on all samples: [R, N].
 Matrix PreActivations(const RoundingProblem& problem, const RowBlock& block);

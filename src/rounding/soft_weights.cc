@@ -1,10 +1,85 @@
 #include "rounding/soft_weights.h"
 
 #include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "base/vector_math.h"
 
 namespace adaround {
+namespace {
 
-SoftWeights::SoftWeights(const SoftRounding& soft_rounding, const RowBlock& block)
+inline float Clipped(float stretched) {
+  const float above = stretched > 0.0F ? stretched : 0.0F;
+  return above < 1.0F ? above : 1.0F;
+}
+
+// One weight array each, [n].
+struct WeightArrays {
+  const float* gradient;
+  const float* base;
+  const float* step;
+  float* v;
+  float* sigmoid;
+  float* momentum;
+  float* square;
+  float* soft;
+};
+
+// The constants of one pass.
+struct PassConstants {
+  float width;  // zeta - gamma
+  float gamma;
+  float slope;     // of h by its sigmoid's own derivative: width / temperature
+  float exponent;  // beta - 1
+  float factor;    // -2 beta lambda
+  float learning_rate;
+  float epsilon;
+  float next_sharpness;  // log2(e) / temperature of the next step
+};
+
+// One loop without branches, which the compiler vectorizes: everything that a step needs of a weight
+// is read once and written once.
+template <bool kRegularize>
+void AdvanceAll(const WeightArrays arrays, const PassConstants c, int64_t count) {
+  // Copies of the pointers promise the compiler that no array overlaps another.
+  const float* __restrict gradient_of = arrays.gradient;
+  const float* __restrict step_of = arrays.step;
+  const float* __restrict base_of = arrays.base;
+  float* __restrict v_of = arrays.v;
+  float* __restrict sigmoid_of = arrays.sigmoid;
+  float* __restrict momentum_of = arrays.momentum;
+  float* __restrict square_of = arrays.square;
+  float* __restrict soft_of = arrays.soft;
+  for (int64_t i = 0; i < count; ++i) {
+    const float sigmoid = sigmoid_of[i];
+    const float stretched = sigmoid * c.width + c.gamma;
+    const float step = step_of[i];
+    float gradient = gradient_of[i] * step;
+    if constexpr (kRegularize) {
+      const float t = 2.0F * Clipped(stretched) - 1.0F;
+      const float distance = std::abs(t) > kTinyDistance ? std::abs(t) : kTinyDistance;
+      gradient += c.factor * std::copysign(Exp2(c.exponent * Log2(distance)), t);
+    }
+    // dh/dV; 0 where the stretched sigmoid is clipped, and for weights without a choice.
+    const bool moves = (stretched > 0.0F) & (stretched < 1.0F) & (step > 0.0F);
+    gradient = moves ? gradient * (sigmoid * (1.0F - sigmoid) * c.slope) : 0.0F;
+    const float momentum = kAdamBeta1 * momentum_of[i] + (1.0F - kAdamBeta1) * gradient;
+    const float square = kAdamBeta2 * square_of[i] + (1.0F - kAdamBeta2) * gradient * gradient;
+    momentum_of[i] = momentum;
+    square_of[i] = square;
+    const float v = v_of[i] - c.learning_rate * momentum / (std::sqrt(square) + c.epsilon);
+    v_of[i] = v;
+    const float next = 1.0F / (1.0F + Exp2(-c.next_sharpness * v));
+    sigmoid_of[i] = next;
+    soft_of[i] = base_of[i] + step * Clipped(next * c.width + c.gamma);
+  }
+}
+
+}  // namespace
+
+SoftWeights::SoftWeights(const SoftRounding& soft_rounding, const RowBlock& block,
+                         float start_pull)
     : block_(block),
       soft_rounding_(soft_rounding),
       v_(block.num_rows(), block.row_length()),
@@ -13,73 +88,50 @@ SoftWeights::SoftWeights(const SoftRounding& soft_rounding, const RowBlock& bloc
       square_(Matrix::Zero(v_.rows(), v_.cols())),
       gradient_(v_.rows(), v_.cols()),
       soft_(v_.rows(), v_.cols()) {
+  const float sharpness = std::numbers::log2e_v<float> / soft_rounding_.temperature;
   for (int64_t i = 0; i < v_.size(); ++i) {
-    v_.data()[i] = soft_rounding_.Inverse(block.fraction.data()[i]);
+    const float fraction = std::clamp(block.fraction.data()[i], 0.0F, 1.0F);
+    const auto decision = static_cast<float>(block.up[static_cast<size_t>(i)]);
+    v_.data()[i] = soft_rounding_.Inverse(fraction + start_pull * (decision - fraction));
+    sigmoid_.data()[i] = 1.0F / (1.0F + Exp2(-sharpness * v_.data()[i]));
+    soft_.data()[i] = block.base.data()[i] + block.step.data()[i] * SoftRoundingOf(i);
   }
-  for (int64_t begin = 0; begin < v_.size(); begin += kStretch) Refresh(begin);
+}
+
+float SoftWeights::SoftRoundingOf(int64_t i) const {
+  return Clipped(sigmoid_.data()[i] * (soft_rounding_.zeta - soft_rounding_.gamma) +
+                 soft_rounding_.gamma);
 }
 
 void SoftWeights::Advance(const SoftStep& settings) {
-  const float temperature = soft_rounding_.temperature;
-  for (int64_t begin = 0; begin < v_.size(); begin += kStretch) {
-    soft_rounding_.temperature = temperature;
-    AdvanceStretch(begin, settings);
-    soft_rounding_.temperature = settings.next_temperature;
-    Refresh(begin);
-  }
-}
-
-Stretch SoftWeights::SoftRoundingOf(int64_t begin) const {
-  const int64_t count = std::min(kStretch, v_.size() - begin);
-  const ConstStretchView sigmoid(sigmoid_.data() + begin, count);
-  return (sigmoid * (soft_rounding_.zeta - soft_rounding_.gamma) + soft_rounding_.gamma)
-      .max(0.0F)
-      .min(1.0F);
-}
-
-void SoftWeights::AdvanceStretch(int64_t begin, const SoftStep& settings) {
-  const int64_t count = std::min(kStretch, v_.size() - begin);
-  const ConstStretchView weight_gradient(gradient_.data() + begin, count);
-  const ConstStretchView step(block_.step.data() + begin, count);
-  const ConstStretchView sigmoid(sigmoid_.data() + begin, count);
   const float width = soft_rounding_.zeta - soft_rounding_.gamma;
-
-  const Stretch stretched = sigmoid * width + soft_rounding_.gamma;
-  Stretch gradient = weight_gradient * step;
+  const WeightArrays arrays = {gradient_.data(), block_.base.data(), block_.step.data(),
+                               v_.data(),        sigmoid_.data(),    momentum_.data(),
+                               square_.data(),   soft_.data()};
+  const PassConstants constants = {
+      .width = width,
+      .gamma = soft_rounding_.gamma,
+      .slope = width / soft_rounding_.temperature,
+      .exponent = settings.beta - 1.0F,
+      .factor = -2.0F * settings.beta * settings.lambda,
+      .learning_rate = settings.adam.learning_rate,
+      .epsilon = settings.adam.epsilon,
+      .next_sharpness = std::numbers::log2e_v<float> / settings.next_temperature};
   if (settings.regularize) {
-    const Stretch t = 2.0F * stretched.max(0.0F).min(1.0F) - 1.0F;
-    const Stretch power = ((settings.beta - 1.0F) * t.abs().max(kTinyDistance).log()).exp();
-    const float factor = -2.0F * settings.beta * settings.lambda;
-    gradient += (t > 0.0F).select(factor * power, -factor * power);
+    AdvanceAll<true>(arrays, constants, v_.size());
+  } else {
+    AdvanceAll<false>(arrays, constants, v_.size());
   }
-  // dh/dV; 0 where the stretched sigmoid is clipped, and for weights without a choice.
-  const Stretch slope = sigmoid * (1.0F - sigmoid) * (width / soft_rounding_.temperature);
-  gradient = (stretched > 0.0F && stretched < 1.0F && step > 0.0F)
-                 .select(gradient * slope, Stretch::Zero(count));
-  AdamUpdate(settings.adam, gradient, StretchView(momentum_.data() + begin, count),
-             StretchView(square_.data() + begin, count), StretchView(v_.data() + begin, count));
-}
-
-void SoftWeights::Refresh(int64_t begin) {
-  const int64_t count = std::min(kStretch, v_.size() - begin);
-  const ConstStretchView v(v_.data() + begin, count);
-  const float sharpness = 1.0F / soft_rounding_.temperature;
-  StretchView(sigmoid_.data() + begin, count) = (1.0F + (-sharpness * v).exp()).inverse();
-  const ConstStretchView base(block_.base.data() + begin, count);
-  const ConstStretchView step(block_.step.data() + begin, count);
-  StretchView(soft_.data() + begin, count) = base + step * SoftRoundingOf(begin);
+  soft_rounding_.temperature = settings.next_temperature;
 }
 
 int64_t SoftWeights::Decide(RowBlock& block) const {
   int64_t num_undecided = 0;
-  for (int64_t begin = 0; begin < v_.size(); begin += kStretch) {
-    const Stretch h = SoftRoundingOf(begin);
-    for (int64_t i = 0; i < h.size(); ++i) {
-      const auto at = static_cast<size_t>(begin + i);
-      if (block.step.data()[at] == 0.0F) continue;
-      block.up[at] = h[i] >= 0.5F ? 1 : 0;
-      if (h[i] > 0.01F && h[i] < 0.99F) ++num_undecided;
-    }
+  for (int64_t i = 0; i < v_.size(); ++i) {
+    if (block.step.data()[i] == 0.0F) continue;
+    const float h = SoftRoundingOf(i);
+    block.up[static_cast<size_t>(i)] = h >= 0.5F ? 1 : 0;
+    if (h > 0.01F && h < 0.99F) ++num_undecided;
   }
   return num_undecided;
 }

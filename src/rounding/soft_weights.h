@@ -16,12 +16,14 @@ struct SoftStep {
   float next_temperature = 1.0F;  // of h once the step is taken
 };
 
-// W_soft = base + step * h(V), eq. (22). V starts where h(V) is the weight's fraction: the soft
-// weights are the float weights then. Weights without a choice do not move.
+// W_soft = base + step * h(V), eq. (22). V starts where h(V) is the weight's fraction, within 0 and
+// 1: the soft weights are the float weights then, where these lie between their candidates. Weights
+// without a choice do not move.
 class SoftWeights {
  public:
+  // h starts the part `start_pull`, 0 ... 1, of the way from the fraction to the block's decision.
   // `block` must outlive this.
-  SoftWeights(const SoftRounding& soft_rounding, const RowBlock& block);
+  SoftWeights(const SoftRounding& soft_rounding, const RowBlock& block, float start_pull = 0.0F);
 
   const Matrix& weights() const { return soft_; }
   const Matrix& v() const { return v_; }
@@ -34,10 +36,8 @@ class SoftWeights {
   int64_t Decide(RowBlock& block) const;
 
  private:
-  Stretch SoftRoundingOf(int64_t begin) const;
-  void AdvanceStretch(int64_t begin, const SoftStep& settings);
-  // The sigmoid and the soft weights of one stretch from V.
-  void Refresh(int64_t begin);
+  // h(V) of one weight.
+  float SoftRoundingOf(int64_t i) const;
 
   const RowBlock& block_;
   SoftRounding soft_rounding_;

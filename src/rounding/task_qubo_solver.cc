@@ -37,7 +37,7 @@ LayerQuadratic MakeQuadratic(const RoundingProblem& problem, const std::vector<i
     RowBlock block =
         MakeRowBlockWithoutTarget(problem, group, group * rows_per_group, rows_per_group);
     std::fill(block.up.begin(), block.up.end(), uint8_t{0});
-    StoreIntegers(problem, block, layer.lower);
+    StoreIntegers(block, layer.lower);
     for (int64_t i = 0; i < block.step.size(); ++i) {
       const size_t at = quadratic.step.size();
       const float step = block.step.data()[i];

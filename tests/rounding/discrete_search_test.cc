@@ -23,7 +23,7 @@ Matrix Features(const SampledColumns& samples) {
 
 std::vector<int16_t> Integers(const RoundingProblem& problem, const RowBlock& block) {
   std::vector<int16_t> integers(problem.weights.size());
-  StoreIntegers(problem, block, integers);
+  StoreIntegers(block, integers);
   return integers;
 }
 

@@ -222,7 +222,7 @@ TEST(SoftWeights, StepsAreThoseOfAdamOnTheNaiveGradient) {
 
 double TotalError(const RoundingProblem& problem, const RowBlock& block) {
   std::vector<int16_t> integers(problem.weights.size());
-  StoreIntegers(problem, block, integers);
+  StoreIntegers(block, integers);
   double total = 0.0;
   for (int64_t row = 0; row < problem.samples->num_rows; ++row) {
     total += NaiveRowError(problem, row, integers);

@@ -97,7 +97,7 @@ TEST(RowBlock, StartsAtNearestAndStoresItsRowsOnly) {
                                                       problem.grid);
   std::vector<int16_t> integers(66, 99);
   const RowBlock block = MakeRowBlock(problem, 1, 4, 2);
-  StoreIntegers(problem, block, integers);
+  StoreIntegers(block, integers);
   for (size_t i = 0; i < 44; ++i) EXPECT_EQ(integers[i], 99);
   for (size_t i = 44; i < 66; ++i) EXPECT_EQ(integers[i], nearest[i]);
   const std::vector<float> rounded = DequantizeMatrix(nearest, 6, 11, problem.grid);

@@ -39,9 +39,15 @@ struct AdaRoundOptions {
   // which is what independent noise on the inputs would add; K weights a row, N images. Vanishes as
   // images grow; rows that are enumerated go without. The paper has none: 0. >= 0.
   double ridge = 0.3;
-  // After hard rounding: sweeps of exact coordinate descent over the true loss, activation
-  // included; 0 = none.
-  int64_t descent_sweeps = 6;
+  // After hard rounding: sweeps of coordinate descent over the true loss, activation included, each
+  // of all flips that gradient and curvature promise a gain from; 0 = none.
+  int64_t descent_sweeps = 20;
+  // Starts from GPTQ's rounding, which may leave floor and ceiling, and descends from there; each
+  // weight then has its integer and the neighbour on the float weight's side to choose from. Where
+  // the layer has an activation in its loss, the relaxation starts from that result, and each row
+  // keeps the better of the two; where it has none, descent is all that is left to do. Rows of more
+  // than 8,192 weights go without. The paper starts from the float weights: false.
+  bool second_order_start = true;
   // Rows of at most this many weights are solved exactly by trying every combination; 0 = never.
   // At most 16.
   int64_t enumerate_row_length = 10;
