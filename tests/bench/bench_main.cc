@@ -1,0 +1,16 @@
+#include <benchmark/benchmark.h>
+#include <omp.h>
+
+#include "bench/registration.h"
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  // Everything is measured on one thread; figures are a thread's own.
+  omp_set_num_threads(1);
+  adaround::bench::RegisterPeak();
+  adaround::bench::RegisterSolver();
+  adaround::bench::RegisterForward();
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}
