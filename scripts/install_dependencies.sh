@@ -11,7 +11,7 @@ packages=(
   libzip-dev zipcmp zipmerge ziptool
   libjpeg-dev libpng-dev
   libonnx-dev libprotobuf-dev protobuf-compiler
-  libgtest-dev
+  libgtest-dev libbenchmark-dev
   # Tests only: ONNX's own cases, and the framework that other expectations come from.
   libonnx-testdata python3-onnx python3-numpy python3-torchvision libopenblas0-pthread
 )

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "io/file_error.h"
+#include "tensor/finite.h"
 
 namespace adaround {
 namespace {
@@ -35,14 +36,13 @@ void CheckBooleans(const Tensor& tensor, const std::string& what) {
 void CheckFinite(const Tensor& tensor, const std::string& what, int64_t first_row) {
   if (tensor.dtype() != DType::kFloat32) return;
   const float* values = tensor.data<float>();
-  for (int64_t i = 0; i < tensor.num_elements(); ++i) {
-    if (std::isfinite(values[i])) continue;
-    const char* kind = std::isnan(values[i]) ? "NaN" : values[i] > 0 ? "infinity" : "-infinity";
-    ThrowMalformed(what, std::string("the value at ") +
-                             IndexToString(tensor.shape(), i, first_row) + " is " + kind +
-                             " as float32; every value must be finite: correct or leave out this "
-                             "entry and write the file again");
-  }
+  const int64_t at = FirstNotFinite(values, tensor.num_elements());
+  if (at == tensor.num_elements()) return;
+  const char* kind = std::isnan(values[at]) ? "NaN" : values[at] > 0 ? "infinity" : "-infinity";
+  ThrowMalformed(what, std::string("the value at ") + IndexToString(tensor.shape(), at, first_row) +
+                           " is " + kind +
+                           " as float32; every value must be finite: correct or leave out this "
+                           "entry and write the file again");
 }
 
 void CheckNoNaN(const Tensor& tensor, const std::string& what) {

@@ -14,6 +14,7 @@
 #include "base/parallel_for.h"
 #include "pipeline/label_checks.h"
 #include "pipeline/network_output.h"
+#include "pipeline/output_distance.h"
 #include "pipeline/prepared_network.h"
 
 namespace adaround {
@@ -29,11 +30,7 @@ struct Ranks {
 struct SampleResult {
   Ranks ranks;
   Ranks reference_ranks;
-  double signal = 0.0;
-  double noise = 0.0;
-  double kl_divergence = 0.0;
-  int64_t num_agreeing = 0;
-  int64_t num_positions = 0;
+  OutputDistance distance;
 };
 
 // Pixels of each class. Sums of integers: the order of samples does not matter.
@@ -117,38 +114,6 @@ Ranks RanksOf(const NetworkOutput& output, int64_t label) {
   if (!output.has_scores()) return {output.ClassAt(0) == label, false};
   const int64_t rank = RankOf(output, label);
   return {rank < 1, rank < 5};
-}
-
-double LogSumExp(const NetworkOutput& output, int64_t position) {
-  float largest = output.Score(0, position);
-  for (int64_t c = 1; c < output.num_classes(); ++c) {
-    largest = std::max(largest, output.Score(c, position));
-  }
-  double sum = 0.0;
-  for (int64_t c = 0; c < output.num_classes(); ++c) {
-    sum += std::exp(static_cast<double>(output.Score(c, position)) - static_cast<double>(largest));
-  }
-  return static_cast<double>(largest) + std::log(sum);
-}
-
-void AddDistance(const NetworkOutput& output, const NetworkOutput& reference,
-                 SampleResult& result) {
-  result.num_positions = output.num_positions();
-  for (int64_t position = 0; position < output.num_positions(); ++position) {
-    if (output.ClassAt(position) == reference.ClassAt(position)) ++result.num_agreeing;
-    if (!output.has_scores()) continue;
-    const double output_norm = LogSumExp(output, position);
-    const double reference_norm = LogSumExp(reference, position);
-    for (int64_t c = 0; c < output.num_classes(); ++c) {
-      const double wanted = reference.Score(c, position);
-      const double found = output.Score(c, position);
-      result.signal += wanted * wanted;
-      result.noise += (found - wanted) * (found - wanted);
-      const double log_wanted = wanted - reference_norm;
-      const double log_found = found - output_norm;
-      result.kl_divergence += std::exp(log_wanted) * (log_wanted - log_found);
-    }
-  }
 }
 
 // Why labels of sub-folders say nothing about this output; "" where they do.
@@ -389,7 +354,7 @@ Evaluation Evaluate(const QuantizedModel& model, ReferenceOutputs* reference,
                         std::string(DTypeName(found.dtype())) + " " + ShapeToString(found.shape()));
       }
       const NetworkOutput reference_output = network.View(wanted, sample);
-      AddDistance(output, reference_output, result);
+      result.distance = DistanceBetween(output, reference_output);
       if (has_class) result.reference_ranks = RanksOf(reference_output, label);
       if (labels != nullptr && labels->maps) {
         AddPixels(reference_output, map, mutex, reference_pixels);
@@ -400,7 +365,7 @@ Evaluation Evaluate(const QuantizedModel& model, ReferenceOutputs* reference,
     if (observer != nullptr) observer->OnProgress("evaluating", done, num_samples);
   });
 
-  SampleResult sum;
+  OutputDistance sum;
   int64_t top1 = 0;
   int64_t top5 = 0;
   int64_t reference_top1 = 0;
@@ -410,11 +375,11 @@ Evaluation Evaluate(const QuantizedModel& model, ReferenceOutputs* reference,
     top5 += result.ranks.top5 ? 1 : 0;
     reference_top1 += result.reference_ranks.top1 ? 1 : 0;
     reference_top5 += result.reference_ranks.top5 ? 1 : 0;
-    sum.signal += result.signal;
-    sum.noise += result.noise;
-    sum.kl_divergence += result.kl_divergence;
-    sum.num_agreeing += result.num_agreeing;
-    sum.num_positions += result.num_positions;
+    sum.signal += result.distance.signal;
+    sum.noise += result.distance.noise;
+    sum.kl_divergence += result.distance.kl_divergence;
+    sum.num_agreeing += result.distance.num_agreeing;
+    sum.num_positions += result.distance.num_positions;
   }
   Evaluation evaluation;
   evaluation.num_samples = num_samples;

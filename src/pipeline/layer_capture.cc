@@ -6,6 +6,7 @@
 #include "adaround/base/error.h"
 #include "base/checked_math.h"
 #include "base/rng.h"
+#include "tensor/finite.h"
 
 namespace adaround {
 namespace {
@@ -111,18 +112,17 @@ void LayerCapture::CaptureInput(int64_t sample, const Tensor& input) {
   const int64_t length = columns.row_length;
   const int64_t group_stride = columns.num_samples * length;
   const std::vector<int64_t> positions = Positions(sample, count);
+  float* first = columns.x_hat.data() + split_.place[at] * count * length;
   for (int64_t i = 0; i < count; ++i) {
-    float* column = columns.x_hat.data() + (split_.place[at] * count + i) * length;
-    gather_.Column(input.data<float>(), positions[static_cast<size_t>(i)], column, group_stride);
-    for (int64_t group = 0; group < columns.num_groups; ++group) {
-      for (int64_t k = 0; k < length; ++k) {
-        if (!std::isfinite(column[group * group_stride + k])) {
-          throw Error(ErrorCode::kNumerical,
-                      "layer '" + Printable(name_) +
-                          "': its input is not finite for calibration sample " +
-                          std::to_string(sample) + "; check the sample and its preprocessing");
-        }
-      }
+    gather_.Column(input.data<float>(), positions[static_cast<size_t>(i)], first + i * length,
+                   group_stride);
+  }
+  for (int64_t group = 0; group < columns.num_groups; ++group) {
+    if (FirstNotFinite(first + group * group_stride, count * length) != count * length) {
+      throw Error(ErrorCode::kNumerical, "layer '" + Printable(name_) +
+                                             "': its input is not finite for calibration sample " +
+                                             std::to_string(sample) +
+                                             "; check the sample and its preprocessing");
     }
   }
 }

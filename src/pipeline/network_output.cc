@@ -1,10 +1,12 @@
 #include "pipeline/network_output.h"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
+#include <limits>
 #include <utility>
 
 #include "adaround/base/error.h"
+#include "tensor/finite.h"
 
 namespace adaround {
 namespace {
@@ -63,12 +65,12 @@ NetworkOutput::NetworkOutput(Tensor output, bool channels_last, const std::strin
     position_stride_ = last ? num_classes_ : 1;
     if (rank == 4) SetMap(shape[last ? 1 : 2], shape[last ? 2 : 3]);
     scores_ = output_.data<float>();
-    if (!std::all_of(scores_, scores_ + output_.num_elements(),
-                     [](float score) { return std::isfinite(score); })) {
+    if (FirstNotFinite(scores_, output_.num_elements()) != output_.num_elements()) {
       throw Error(
           ErrorCode::kNumerical,
           "output '" + Printable(name) + "' is not finite for sample " + std::to_string(sample));
     }
+    FindClasses();
     return;
   }
   classes_ = ToInt64Vector(output_);
@@ -82,23 +84,38 @@ void NetworkOutput::SetMap(int64_t height, int64_t width) {
   width_ = width;
 }
 
-int64_t NetworkOutput::ClassAt(int64_t position) const {
-  if (!has_scores()) return classes_[static_cast<size_t>(position)];
-  int64_t best = 0;
-  for (int64_t c = 1; c < num_classes_; ++c) {
-    if (Score(c, position) > Score(best, position)) best = c;
+const float* NetworkOutput::Scores(int64_t c, int64_t begin, int64_t count, float* copy) const {
+  const float* first = scores_ + c * class_stride_ + begin * position_stride_;
+  if (position_stride_ == 1) return first;
+  for (int64_t i = 0; i < count; ++i) copy[i] = first[i * position_stride_];
+  return copy;
+}
+
+// Class by class over stretches of positions, which the compiler vectorizes.
+void NetworkOutput::FindClasses() {
+  constexpr int64_t kPositionsAtOnce = 256;
+  classes_.resize(static_cast<size_t>(num_positions_));
+  std::array<float, kPositionsAtOnce> copy;
+  std::array<float, kPositionsAtOnce> best;
+  std::array<int32_t, kPositionsAtOnce> best_class;
+  for (int64_t begin = 0; begin < num_positions_; begin += kPositionsAtOnce) {
+    const int64_t count = std::min(kPositionsAtOnce, num_positions_ - begin);
+    best.fill(-std::numeric_limits<float>::infinity());
+    for (int32_t c = 0; c < num_classes_; ++c) {
+      const float* scores = Scores(c, begin, count, copy.data());
+      for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+        best_class[i] = scores[i] > best[i] ? c : best_class[i];
+        best[i] = scores[i] > best[i] ? scores[i] : best[i];
+      }
+    }
+    std::copy_n(best_class.begin(), count, classes_.begin() + begin);
   }
-  return best;
 }
 
 std::vector<int64_t> NetworkOutput::ClassMap(int64_t height, int64_t width) const {
   ADAROUND_CHECK(height_ > 0 && (has_scores() || (height == height_ && width == width_)));
-  if (!has_scores()) return classes_;
+  if (height == height_ && width == width_) return classes_;
   std::vector<int64_t> map(static_cast<size_t>(height * width), 0);
-  if (height == height_ && width == width_) {
-    for (int64_t i = 0; i < num_positions_; ++i) map[static_cast<size_t>(i)] = ClassAt(i);
-    return map;
-  }
   const Neighbours rows(height_, height);
   const Neighbours columns(width_, width);
   std::vector<float> line(static_cast<size_t>(width_));

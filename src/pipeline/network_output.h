@@ -29,8 +29,11 @@ class NetworkOutput {
   float Score(int64_t c, int64_t position) const {
     return scores_[c * class_stride_ + position * position_stride_];
   }
+  // The scores of one class at consecutive positions: where they lie in the tensor, or, where they
+  // do not lie together, copied to `copy`.  REQUIRES: has_scores().
+  const float* Scores(int64_t c, int64_t begin, int64_t count, float* copy) const;
   // The class, or the first of those with the largest score.
-  int64_t ClassAt(int64_t position) const;
+  int64_t ClassAt(int64_t position) const { return classes_[static_cast<size_t>(position)]; }
   // The classes of a map of this extent: scores are interpolated linearly between the centres of
   // their pixels (half-pixel coordinates, edges repeated) before they are compared.
   // REQUIRES: height() > 0; without scores, the extent is the map's own.
@@ -38,10 +41,11 @@ class NetworkOutput {
 
  private:
   void SetMap(int64_t height, int64_t width);
+  void FindClasses();
 
   Tensor output_;
   const float* scores_ = nullptr;
-  std::vector<int64_t> classes_;
+  std::vector<int64_t> classes_;  // per position
   int64_t num_classes_ = 0;
   int64_t num_positions_ = 0;
   int64_t class_stride_ = 0;
