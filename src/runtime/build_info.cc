@@ -108,7 +108,8 @@ std::string ProcessorLevel() {
 
 std::string OnednnIsa() {
   using Isa = dnnl::cpu_isa;
-  constexpr std::array<std::pair<Isa, const char*>, 8> kNames = {{
+  constexpr std::array<std::pair<Isa, const char*>, 9> kNames = {{
+      {Isa::all, "generic"},  // the answer on a processor without SSE4.1
       {Isa::sse41, "sse4.1"},
       {Isa::avx, "avx"},
       {Isa::avx2, "avx2"},
