@@ -84,8 +84,13 @@ std::vector<CalibrationChoice> Calibrations(const CompareArguments& arguments) {
   return choices;
 }
 
+// Runs of two builds are not mixed, whatever their version says. Another library may be loaded into
+// the same program.
+std::string ProgramDigest() {
+  return Sha256OfBytes(Sha256OfFile("/proc/self/exe") + Sha256OfFile(LibraryFile()));
+}
+
 // Everything but the rows that the results come from. What a row says itself is in its runs' keys.
-// The program's own digest: runs of two builds are not mixed, whatever their version says.
 std::map<std::string, std::string> InputsOf(const CLI::App& command,
                                             const QuantizeBinding& binding,
                                             const CompareArguments& arguments,
@@ -93,7 +98,7 @@ std::map<std::string, std::string> InputsOf(const CLI::App& command,
   std::map<std::string, std::string> inputs = {
       {"adaround_version", Version()},
       {"instruction_set", InstructionSet()},
-      {"program_sha256", Sha256OfFile("/proc/self/exe")},
+      {"program_sha256", ProgramDigest()},
       {"model_sha256", setup.model_digest},
       {"seed", std::to_string(setup.base.seed)},
   };

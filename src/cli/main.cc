@@ -66,11 +66,21 @@ std::string Suggestion(const CLI::App& app, int argc, char** argv) {
   return "";
 }
 
+std::string VersionText(bool verbose) {
+  std::string text = "adaround " + Version();
+  if (!verbose) return text;
+  for (const auto& [name, value] : BuildDetails()) text += "\n" + name + ": " + value;
+  return text;
+}
+
 int Run(int argc, char** argv) {
   CLI::App app("Rounds a trained network's weights to few bits, up or down as each layer's output "
                "needs it (AdaRound, arXiv:2004.10568).",
                "adaround");
-  app.set_version_flag("--version", "adaround " + Version() + " (" + InstructionSet() + ")");
+  bool verbose = false;  // options are evaluated in the order of their definition
+  CLI::Option* verbose_flag = app.add_flag(
+      "-v,--verbose", verbose, "With --version: also instructions and libraries used");
+  verbose_flag->needs(app.set_version_flag("--version", [&] { return VersionText(verbose); }));
   app.require_subcommand(1);
   app.footer(kFooter);
   AddQuantizeCommand(app);
