@@ -7,7 +7,7 @@
 
 namespace adaround {
 
-// 2^x, x clamped to -126 ... 126.  Relative error below 2e-7.
+// 2^x, x clamped to -126 ... 126.  Relative error below 3e-7.
 inline float Exp2(float x) {
   x = x > -126.0F ? x : -126.0F;
   x = x < 126.0F ? x : 126.0F;

@@ -64,6 +64,8 @@ const std::vector<MethodOption>& MethodOptions() {
        [](const Options& o) { return TextOf(o.rounding.adaround.descent_sweeps); }},
       {"second_order_start", nullptr,
        [](const Options& o) { return TextOf(o.rounding.adaround.second_order_start); }},
+      {"max_relaxed_row_length", nullptr,
+       [](const Options& o) { return TextOf(o.rounding.adaround.max_relaxed_row_length); }},
       {"enumerate_row_length", nullptr,
        [](const Options& o) { return TextOf(o.rounding.adaround.enumerate_row_length); }},
       {"sweeps", "--sweeps",

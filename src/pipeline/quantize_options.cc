@@ -18,6 +18,7 @@ void SetBest(QuantizeOptions& options) {
   options.rounding.adaround.iterations = 10'000;
   options.rounding.adaround.enumerate_row_length = 12;
   options.rounding.adaround.descent_sweeps = 60;
+  options.rounding.adaround.max_relaxed_row_length = 8192;
   options.search_columns = 16'384;
 }
 

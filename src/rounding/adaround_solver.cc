@@ -36,7 +36,7 @@ class AdaRoundSolver final : public RoundingSolver {
   bool StaysAtFloorOrCeil() const override { return !options_.second_order_start; }
   int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
     if (Enumerates(layer)) return 0;
-    const bool needs_gram = UsesExactGradient(layer) || DescendsOnGram(layer);
+    const bool needs_gram = UsesExactGradient(layer) || DescendsWithGram(layer);
     const int64_t gram = needs_gram ? GramBytes(layer, num_threads, sizeof(float)) : 0;
     if (!StartsBySecondOrder(layer)) return gram;
     return std::max(gram, MakeStart()->PairBytes(layer, num_threads));
@@ -51,8 +51,9 @@ class AdaRoundSolver final : public RoundingSolver {
   }
   // A quadratic loss leaves nothing to relax once second order and descent have seen it.
   bool Relaxes(const LayerExtent& layer) const {
-    return options_.iterations > 0 &&
-           !(StartsBySecondOrder(layer) && layer.identity_activation);
+    if (options_.iterations == 0) return false;
+    return !StartsBySecondOrder(layer) || (!layer.identity_activation &&
+                                           layer.row_length <= options_.max_relaxed_row_length);
   }
   bool UsesExactGradient(const LayerExtent& layer) const {
     return Relaxes(layer) && HasExactGradient(layer, options_);
@@ -60,6 +61,10 @@ class AdaRoundSolver final : public RoundingSolver {
   bool DescendsOnGram(const LayerExtent& layer) const {
     return options_.descent_sweeps > 0 && layer.identity_activation &&
            layer.row_length <= kMaxGramLength;
+  }
+  // On columns, with the Gram matrix beside.
+  bool DescendsWithGram(const LayerExtent& layer) const {
+    return options_.descent_sweeps > 0 && layer.row_length <= kMaxGramLength;
   }
   std::string Strategy(const LayerExtent& layer) const {
     if (Enumerates(layer)) return "enumeration";
@@ -94,8 +99,10 @@ class AdaRoundSolver final : public RoundingSolver {
     const bool descends_on_gram = DescendsOnGram(layer);
     const bool relaxes = Relaxes(layer);
     BlockNeeds needs;
-    needs.gram = exact || descends_on_gram;
+    needs.gram_target = exact || descends_on_gram;
+    needs.gram = needs.gram_target || DescendsWithGram(layer);
     needs.features = options_.descent_sweeps > 0 && !descends_on_gram;
+    needs.steps = relaxes;
     needs.ridge = options_.ridge;
     // Only the relaxation weighs its data term against something.
     needs.normalize_rows = options_.normalize_rows && relaxes;
@@ -112,7 +119,8 @@ class AdaRoundSolver final : public RoundingSolver {
                   DescendOnGram(inputs.gram, inputs.gram_target, options_.descent_sweeps, block);
             } else if (options_.descent_sweeps > 0) {
               summary.num_descent_flips +=
-                  DescendOnColumns(problem, inputs.features, options_.descent_sweeps, block);
+                  DescendOnColumns(problem, inputs.features, inputs.gram,
+                                   options_.descent_sweeps, block);
             }
           };
           const auto relax = [&] {

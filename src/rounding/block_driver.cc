@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "adaround/base/error.h"
 #include "quant/range_estimator.h"
 #include "rounding/block_schedule.h"
 #include "rounding/layer_gram.h"
@@ -14,10 +15,12 @@ namespace {
 constexpr int64_t kWeightsPerBlock = 24 * 1024;
 constexpr int64_t kRowMultiple = 16;
 constexpr int64_t kMaxRowsPerBlock = 64;
+constexpr int64_t kRowsPerBlockWithoutSteps = 32;
 // What normalize_rows scales nearest rounding's error to.
 constexpr double kNormalizedError = 0.02;
 
-int64_t RowsPerBlock(int64_t row_length) {
+int64_t RowsPerBlock(const BlockNeeds& needs, int64_t row_length) {
+  if (!needs.steps) return kRowsPerBlockWithoutSteps;
   const int64_t fitting = kWeightsPerBlock / std::max<int64_t>(1, row_length);
   return std::clamp(fitting / kRowMultiple * kRowMultiple, kRowMultiple, kMaxRowsPerBlock);
 }
@@ -91,6 +94,7 @@ DataTerm BlockInputs::MakeDataTerm(bool exact) const {
   DataTerm term;
   term.row_weight = row_weight;
   if (exact) {
+    ADAROUND_CHECK(gram.size() > 0 && gram_target.size() > 0);
     term.gram = &gram;
     term.gram_target = &gram_target;
   }
@@ -118,13 +122,13 @@ RoundingResult SolveRowBlocks(const RoundingProblem& problem, const SolveContext
     BlockInputs inputs{data.features, data.gram, {}, {}};
     inputs.row_weight.assign(row_weights.begin() + rows.first_row,
                              row_weights.begin() + rows.first_row + rows.num_rows);
-    if (needs.gram) inputs.gram_target = GramTarget(problem, block);
+    if (needs.gram_target) inputs.gram_target = GramTarget(problem, block);
     RoundingSummary summary;
     solve_block(inputs, block, summary, result.integers);
     return summary;
   };
   steps.release = [&](int64_t group) { groups[static_cast<size_t>(group)] = GroupData(); };
-  result.summary = SolveInBlocks(samples, context, RowsPerBlock(length), steps);
+  result.summary = SolveInBlocks(samples, context, RowsPerBlock(needs, length), steps);
   return result;
 }
 

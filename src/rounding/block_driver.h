@@ -12,19 +12,23 @@ namespace adaround {
 
 // What a block's solver wants to be given.
 struct BlockNeeds {
-  bool gram = false;  // the Gram matrix and its targets; only for the identity activation
+  bool gram = false;
+  bool gram_target = false;  // only for the identity activation
   bool features = false;
+  // Whether the method goes over the block's weights step after step: blocks are then small enough
+  // to stay in a second-level cache. Others have longer products to gain from larger ones.
+  bool steps = true;
   double ridge = 0.0;           // see AdaRoundOptions
   bool normalize_rows = false;  // see AdaRoundOptions; otherwise every row_weight is 1
 };
 
 struct BlockInputs {
   const Matrix& features;  // X_hat^T [K, N], where asked for
-  const Matrix& gram;      // of DataTerm, where asked for
-  Matrix gram_target;
+  const Matrix& gram;      // of DataTerm, with the ridge, where asked for
+  Matrix gram_target;      // likewise
   std::vector<float> row_weight;  // [R]
 
-  // With the Gram form where `exact`.  REQUIRES: exact implies BlockNeeds::gram.
+  // With the Gram form where `exact`.  REQUIRES: exact implies gram and gram_target of BlockNeeds.
   DataTerm MakeDataTerm(bool exact) const;
 };
 

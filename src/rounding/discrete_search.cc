@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <numeric>
 #include <vector>
 
@@ -81,8 +82,10 @@ void AddScaled(float* z, const float* x, float change, int64_t count) {
 // Rows of a block with their pre-activations, loss and decisions, while they descend.
 class ColumnDescent {
  public:
-  ColumnDescent(const RoundingProblem& problem, const Matrix& features, RowBlock& block)
+  ColumnDescent(const RoundingProblem& problem, const Matrix& features, const Matrix& gram,
+                RowBlock& block)
       : features_(features),
+        gram_(gram),
         block_(block),
         loss_(features.cols()),
         z_(PreActivations(problem, block)) {
@@ -90,18 +93,22 @@ class ColumnDescent {
       activations_.push_back(problem.activation.Of(block.first_row + r));
       current_.push_back(LossWith(r, features.data(), 0.0F));
     }
+    Curve();
+    rejected_.resize(block.up.size());
   }
 
-  // Flips what lowers the loss, the most promising first.  Returns the rows where something did;
-  // only rows in `active` are looked at.
+  // Flips what lowers the loss.  Returns the rows where something did; only rows in `active` are
+  // looked at.
   std::vector<int64_t> Sweep(const std::vector<int64_t>& active, int64_t& num_flips) {
     Differentiate(active);
     std::vector<int64_t> flipped;
+    std::vector<int64_t> resting;
     for (size_t a = 0; a < active.size(); ++a) {
-      const int64_t flips = SweepRow(active[a], static_cast<int64_t>(a));
-      if (flips > 0) flipped.push_back(active[a]);
+      const int64_t flips = SweepRow(active[a], gradient_.row(static_cast<int64_t>(a)).data());
+      (flips > 0 ? flipped : resting).push_back(active[a]);
       num_flips += flips;
     }
+    for (const int64_t r : TryEverything(resting, num_flips)) flipped.push_back(r);
     return flipped;
   }
 
@@ -111,6 +118,8 @@ class ColumnDescent {
   static constexpr float kCurvatureTrusted = 0.8F;
   // Features that are squared at a time.
   static constexpr int64_t kFeaturesSquared = 32;
+  // Passes over a row before its gradient is taken from the samples anew.
+  static constexpr int kPassesPerSweep = 4;
 
   struct Flip {
     float predicted;  // change of the loss
@@ -121,43 +130,32 @@ class ColumnDescent {
     return loss_(activations_[static_cast<size_t>(r)], z_.row(r).data(), x, change,
                  block_.target.row(r).data());
   }
+  bool IsUp(int64_t r, int64_t k) const {
+    return block_.up[static_cast<size_t>(r * block_.row_length() + k)] != 0;
+  }
   float ChangeOf(int64_t r, int64_t k) const {
-    const bool up = block_.up[static_cast<size_t>(r * block_.row_length() + k)] != 0;
-    return up ? -block_.step(r, k) : block_.step(r, k);
+    return IsUp(r, k) ? -block_.step(r, k) : block_.step(r, k);
   }
   // What the ridge adds to the loss when the weight flips.
   double RidgeChange(int64_t r, int64_t k) const {
-    const bool up = block_.up[static_cast<size_t>(r * block_.row_length() + k)] != 0;
     // |fraction - up| steps off before the flip, 1 - that after it.
-    const float off = up ? 1.0F - block_.fraction(r, k) : block_.fraction(r, k);
+    const float off = IsUp(r, k) ? 1.0F - block_.fraction(r, k) : block_.fraction(r, k);
     const float step = block_.step(r, k);
     return static_cast<double>(block_.ridge[static_cast<size_t>(k)]) *
            static_cast<double>(step * step * (1.0F - 2.0F * off)) *
            static_cast<double>(features_.cols());
   }
 
-  // First derivatives of the active rows' losses by each weight, and second ones without those of f.
-  void Differentiate(const std::vector<int64_t>& active) {
-    const int64_t num_samples = features_.cols();
-    const auto rows = static_cast<int64_t>(active.size());
-    Matrix slope(rows, num_samples);
-    Matrix bend(rows, num_samples);
-    for (int64_t a = 0; a < rows; ++a) {
-      const int64_t r = active[static_cast<size_t>(a)];
-      const Activation& activation = activations_[static_cast<size_t>(r)];
-      float* derivative = bend.row(a).data();
-      float* value = slope.row(a).data();
-      const float* target = block_.target.row(r).data();
-      activation.Derivative(z_.row(r).data(), derivative, num_samples);
-      activation.Apply(z_.row(r).data(), value, num_samples);
-      for (int64_t i = 0; i < num_samples; ++i) {
-        value[i] = 2.0F * (value[i] - target[i]) * derivative[i];
-        derivative[i] = 2.0F * derivative[i] * derivative[i];
-      }
+  // Second derivatives of the rows' losses by each weight, without those of f. They change little
+  // while a row descends.
+  void Curve() {
+    Matrix bend(z_.rows(), z_.cols());
+    for (int64_t r = 0; r < z_.rows(); ++r) {
+      float* value = bend.row(r).data();
+      activations_[static_cast<size_t>(r)].Derivative(z_.row(r).data(), value, z_.cols());
+      for (int64_t i = 0; i < z_.cols(); ++i) value[i] *= 2.0F * value[i];
     }
-    gradient_.resize(rows, features_.rows());
-    gradient_.noalias() = slope * features_.transpose();
-    curvature_.resize(rows, features_.rows());
+    curvature_.resize(z_.rows(), features_.rows());
     Matrix squares;
     for (int64_t k = 0; k < features_.rows(); k += kFeaturesSquared) {
       const int64_t count = std::min(kFeaturesSquared, features_.rows() - k);
@@ -166,52 +164,150 @@ class ColumnDescent {
     }
   }
 
-  int64_t SweepRow(int64_t r, int64_t a) {
+  // First derivatives of the active rows' losses by each weight.
+  void Differentiate(const std::vector<int64_t>& active) {
+    const int64_t num_samples = features_.cols();
+    Matrix slope(static_cast<int64_t>(active.size()), num_samples);
+    std::vector<float> derivative(static_cast<size_t>(num_samples));
+    for (size_t a = 0; a < active.size(); ++a) {
+      const int64_t r = active[a];
+      const Activation& activation = activations_[static_cast<size_t>(r)];
+      float* value = slope.row(static_cast<int64_t>(a)).data();
+      const float* target = block_.target.row(r).data();
+      activation.Derivative(z_.row(r).data(), derivative.data(), num_samples);
+      activation.Apply(z_.row(r).data(), value, num_samples);
+      for (int64_t i = 0; i < num_samples; ++i) {
+        value[i] = 2.0F * (value[i] - target[i]) * derivative[static_cast<size_t>(i)];
+      }
+    }
+    gradient_.resize(slope.rows(), features_.rows());
+    gradient_.noalias() = slope * features_.transpose();
+  }
+
+  // The part of the Gram matrix that row r's active samples make up, as one factor per weight.
+  void ScaleGram(int64_t r) {
+    gram_factor_.assign(static_cast<size_t>(block_.row_length()), 0.0F);
+    for (int64_t k = 0; k < gram_.rows(); ++k) {
+      if (gram_(k, k) > 0.0F) {
+        gram_factor_[static_cast<size_t>(k)] = std::sqrt(curvature_(r, k) / gram_(k, k));
+      }
+    }
+  }
+
+  bool IsPromising(int64_t r, int64_t k, const float* gradient, float& predicted) const {
+    const float change = ChangeOf(r, k);
+    const float first = change * gradient[k] + static_cast<float>(RidgeChange(r, k));
+    const float second = 0.5F * change * change * curvature_(r, k);
+    predicted = first + second;
+    return change != 0.0F && first + kCurvatureTrusted * second < 0.0F;
+  }
+
+  // `gradient` [K] is kept up with flips as far as the Gram matrix tells.
+  int64_t SweepRow(int64_t r, float* gradient) {
+    if (gram_.size() > 0) ScaleGram(r);
+    std::fill_n(rejected_.begin() + r * block_.row_length(), block_.row_length(), uint8_t{0});
+    int64_t num_flips = 0;
+    for (int pass = 0; pass < kPassesPerSweep; ++pass) {
+      Rank(r, gradient);
+      int64_t flips = 0;
+      for (const Flip& flip : promising_) {
+        float predicted = 0.0F;
+        if (!IsPromising(r, flip.k, gradient, predicted)) continue;
+        const float change = ChangeOf(r, flip.k);
+        if (!Try(r, flip.k)) continue;
+        if (gram_.size() > 0) FollowFlip(flip.k, change, gradient);
+        ++flips;
+      }
+      num_flips += flips;
+      if (flips == 0 || gram_.size() == 0) break;
+    }
+    return num_flips;
+  }
+
+  void Rank(int64_t r, const float* gradient) {
     promising_.clear();
     for (int64_t k = 0; k < block_.row_length(); ++k) {
-      const float change = ChangeOf(r, k);
-      if (change == 0.0F) continue;
-      const float first = change * gradient_(a, k) + static_cast<float>(RidgeChange(r, k));
-      const float second = 0.5F * change * change * curvature_(a, k);
-      if (first + kCurvatureTrusted * second < 0.0F) promising_.push_back({first + second, k});
+      float predicted = 0.0F;
+      if (RejectedAt(r, k) == 0 && IsPromising(r, k, gradient, predicted)) {
+        promising_.push_back({predicted, k});
+      }
     }
     std::sort(promising_.begin(), promising_.end(), [](const Flip& left, const Flip& right) {
       return left.predicted < right.predicted ||
              (left.predicted == right.predicted && left.k < right.k);
     });
-    int64_t num_flips = 0;
-    double& current = current_[static_cast<size_t>(r)];
-    for (const Flip& flip : promising_) {
-      const float* x = features_.row(flip.k).data();
-      const float change = ChangeOf(r, flip.k);
-      const double ridge = RidgeChange(r, flip.k);
-      const double changed = LossWith(r, x, change) + ridge;
-      if (changed >= current * (1.0 - kMinRelativeGain)) continue;
-      AddScaled(z_.row(r).data(), x, change, features_.cols());
-      uint8_t& up = block_.UpAt(r, flip.k);
-      up = up != 0 ? 0 : 1;
-      current = changed - ridge;
-      ++num_flips;
+  }
+
+  // Derivatives are blind to samples that a bend of the activation hides, so a row does not rest
+  // before all of its flips have been tried on the loss itself.  Returns the rows that go on.
+  std::vector<int64_t> TryEverything(const std::vector<int64_t>& rows, int64_t& num_flips) {
+    std::vector<uint8_t> goes_on(rows.size(), 0);
+    // Weights outside, rows inside: each feature is read once for all rows.
+    for (int64_t k = 0; k < block_.row_length() && !rows.empty(); ++k) {
+      for (size_t i = 0; i < rows.size(); ++i) {
+        if (RejectedAt(rows[i], k) != 0 || ChangeOf(rows[i], k) == 0.0F) continue;
+        if (!Try(rows[i], k)) continue;
+        goes_on[i] = 1;
+        ++num_flips;
+      }
     }
-    return num_flips;
+    std::vector<int64_t> result;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (goes_on[i] != 0) result.push_back(rows[i]);
+    }
+    return result;
+  }
+
+  // Flips weight k if that lowers the loss.
+  bool Try(int64_t r, int64_t k) {
+    const float* x = features_.row(k).data();
+    const float change = ChangeOf(r, k);
+    const double ridge = RidgeChange(r, k);
+    double& current = current_[static_cast<size_t>(r)];
+    const double changed = LossWith(r, x, change) + ridge;
+    if (changed >= current * (1.0 - kMinRelativeGain)) {
+      RejectedAt(r, k) = 1;
+      return false;
+    }
+    AddScaled(z_.row(r).data(), x, change, features_.cols());
+    uint8_t& up = block_.UpAt(r, k);
+    up = up != 0 ? 0 : 1;
+    current = changed - ridge;
+    return true;
+  }
+
+  // What a flip by `change` does to the derivatives, by the Gram matrix.
+  void FollowFlip(int64_t k, float change, float* gradient) const {
+    const float factor = change * gram_factor_[static_cast<size_t>(k)];
+    const float* gram = gram_.row(k).data();
+    for (int64_t j = 0; j < block_.row_length(); ++j) {
+      gradient[j] += factor * gram_factor_[static_cast<size_t>(j)] * gram[j];
+    }
+  }
+
+  uint8_t& RejectedAt(int64_t r, int64_t k) {
+    return rejected_[static_cast<size_t>(r * block_.row_length() + k)];
   }
 
   const Matrix& features_;
+  const Matrix& gram_;
   RowBlock& block_;
   ColumnLoss loss_;
   Matrix z_;  // [R, N]
   std::vector<Activation> activations_;
   std::vector<double> current_;  // per row, without ridge
   Matrix gradient_;              // [active rows, K]
-  Matrix curvature_;
+  Matrix curvature_;             // [R, K]
+  std::vector<float> gram_factor_;  // of the row in work, [K]
   std::vector<Flip> promising_;
+  std::vector<uint8_t> rejected_;  // [R, K], since the row's last sweep began
 };
 
 }  // namespace
 
 int64_t DescendOnColumns(const RoundingProblem& problem, const Matrix& features,
-                         int64_t max_sweeps, RowBlock& block) {
-  ColumnDescent descent(problem, features, block);
+                         const Matrix& gram, int64_t max_sweeps, RowBlock& block) {
+  ColumnDescent descent(problem, features, gram, block);
   std::vector<int64_t> active(static_cast<size_t>(block.num_rows()));
   std::iota(active.begin(), active.end(), int64_t{0});
   int64_t num_flips = 0;

@@ -24,9 +24,10 @@ ConstMatrixView ColumnsOf(const SampledColumns& samples, int64_t group) {
 
 Matrix GroupGram(const SampledColumns& samples, int64_t group) {
   const ConstMatrixView columns = ColumnsOf(samples, group);
-  Matrix gram(samples.row_length, samples.row_length);
-  gram.noalias() = columns.transpose() * columns;
+  Matrix gram = Matrix::Zero(samples.row_length, samples.row_length);
+  gram.selfadjointView<Eigen::Lower>().rankUpdate(columns.transpose());
   gram *= 2.0F / static_cast<float>(samples.num_samples);
+  gram.triangularView<Eigen::StrictlyUpper>() = gram.transpose();
   return gram;
 }
 
@@ -53,10 +54,12 @@ std::vector<float> RidgeOf(const SampledColumns& samples, int64_t group, double 
   const auto num_samples = static_cast<float>(samples.num_samples);
   const float factor = static_cast<float>(ridge) * static_cast<float>(samples.row_length) /
                        static_cast<float>(samples.NumIndependent());
-  std::vector<float> result(static_cast<size_t>(samples.row_length));
-  for (int64_t k = 0; k < samples.row_length; ++k) {
-    result[static_cast<size_t>(k)] = factor * columns.col(k).squaredNorm() / num_samples;
+  std::vector<float> result(static_cast<size_t>(samples.row_length), 0.0F);
+  for (int64_t i = 0; i < samples.num_samples; ++i) {
+    const float* column = columns.row(i).data();
+    for (size_t k = 0; k < result.size(); ++k) result[k] += column[k] * column[k];
   }
+  for (float& value : result) value *= factor / num_samples;
   return result;
 }
 

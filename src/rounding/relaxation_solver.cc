@@ -19,6 +19,7 @@ class RelaxationSolver final : public RoundingSolver {
     const bool exact = HasExactGradient(ExtentOf(problem), options_);
     BlockNeeds needs;
     needs.gram = exact;
+    needs.gram_target = exact;
     needs.ridge = options_.ridge;
     needs.normalize_rows = options_.normalize_rows || !form_.regularize;
     RoundingResult result = SolveRowBlocks(

@@ -38,7 +38,8 @@ const std::vector<MethodRow>& Rows() {
   const Names gradient = samples + Names{"iterations", "batch_size", "exact_gradient", "ridge"};
   const Names relaxation = gradient + Names{"learning_rate"};
   const Names regularizer = {"lambda", "beta", "warm_start", "normalize_rows"};
-  const Names finish = {"descent_sweeps", "enumerate_row_length"};
+  const Names finish = {"descent_sweeps", "second_order_start", "max_relaxed_row_length",
+                        "enumerate_row_length"};
   const Names task = {"hessian_draws", "calib_labels"};
   const Names cross_entropy = {"cem_population", "cem_elite", "cem_smoothing", "cem_rounds",
                                "cem_budget"};

@@ -57,6 +57,7 @@ class StraightThroughSolver final : public RoundingSolver {
     const bool exact = HasExactGradient(ExtentOf(problem), options_);
     BlockNeeds needs;
     needs.gram = exact;
+    needs.gram_target = exact;
     needs.ridge = options_.ridge;
     needs.normalize_rows = true;
     RoundingResult result = SolveRowBlocks(

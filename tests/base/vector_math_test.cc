@@ -11,13 +11,13 @@ TEST(VectorMath, Exp2IsExactToFloatPrecision) {
   for (double x = -126.0; x <= 126.0; x += 0.0137) {
     const auto at = static_cast<float>(x);
     const double wanted = std::exp2(static_cast<double>(at));
-    EXPECT_NEAR(static_cast<double>(Exp2(at)) / wanted, 1.0, 2e-7) << at;
+    EXPECT_NEAR(static_cast<double>(Exp2(at)) / wanted, 1.0, 3e-7) << at;
   }
 }
 
 TEST(VectorMath, Exp2StaysFiniteBeyondItsRange) {
-  EXPECT_NEAR(static_cast<double>(Exp2(1e30F)) / std::exp2(126.0), 1.0, 2e-7);
-  EXPECT_NEAR(static_cast<double>(Exp2(-1e30F)) / std::exp2(-126.0), 1.0, 2e-7);
+  EXPECT_NEAR(static_cast<double>(Exp2(1e30F)) / std::exp2(126.0), 1.0, 3e-7);
+  EXPECT_NEAR(static_cast<double>(Exp2(-1e30F)) / std::exp2(-126.0), 1.0, 3e-7);
 }
 
 TEST(VectorMath, Log2IsNearTheLogarithm) {

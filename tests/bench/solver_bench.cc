@@ -71,6 +71,7 @@ void GramGradient(benchmark::State& state, const LayerShape& shape) {
   const RoundingProblem& problem = ProblemOf(shape);
   BlockNeeds needs = NeedsOfRelaxation();
   needs.gram = true;
+  needs.gram_target = true;
   const FirstBlock first = TakeFirstBlock(problem, needs);
   const DataTerm term = first.MakeDataTerm(true);
   const SolveContext context;
@@ -98,11 +99,12 @@ void DescentOnColumns(benchmark::State& state, const LayerShape& shape) {
   const RoundingProblem& problem = ProblemOf(shape);
   BlockNeeds needs = NeedsOfRelaxation();
   needs.features = true;
+  needs.gram = true;
   FirstBlock first = TakeFirstBlock(problem, needs);
   const std::vector<uint8_t> nearest = first.block.up;
   for (auto _ : state) {
     first.block.up = nearest;
-    benchmark::DoNotOptimize(DescendOnColumns(problem, first.features, 1, first.block));
+    benchmark::DoNotOptimize(DescendOnColumns(problem, first.features, first.gram, 1, first.block));
   }
   CountParts(state, "per_weight", Weights(first));
   CountFlops(state, 2.0 * static_cast<double>(shape.num_samples) * Weights(first));
@@ -113,6 +115,7 @@ void DescentOnGram(benchmark::State& state, const LayerShape& shape) {
   const RoundingProblem& problem = ProblemOf(shape);
   BlockNeeds needs = NeedsOfRelaxation();
   needs.gram = true;
+  needs.gram_target = true;
   FirstBlock first = TakeFirstBlock(problem, needs);
   const std::vector<uint8_t> nearest = first.block.up;
   for (auto _ : state) {

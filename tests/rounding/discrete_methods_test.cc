@@ -342,6 +342,7 @@ TEST(CoordinateDescent, EndsWhereNoSingleFlipHelps) {
 TEST(CoordinateDescent, NamesWhatAdaRoundDoesWithoutIterations) {
   RoundingOptions options;
   options.adaround.iterations = 0;
+  options.adaround.second_order_start = false;
   const auto example = MakeExample({.row_length = 30});
   const auto strategy = [&] {
     return CreateRoundingSolver("adaround", options)->Solve(example->problem, {}).summary.strategy;

@@ -65,7 +65,9 @@ TEST(DescendOnColumns, EndsWhereNoFlipHelps) {
   silu.kind = Activation::Kind::kSilu;
   for (const Activation& activation :
        {Activation{}, MakeRelu(), MakeClip(0.0F, 6.0F), MakeLeakyRelu(0.2F), silu}) {
-    for (const bool nearest : {true, false}) {
+    for (const auto& [nearest, with_gram] :
+         std::initializer_list<std::pair<bool, bool>>{
+             {true, true}, {true, false}, {false, true}, {false, false}}) {
       SCOPED_TRACE(activation.Name());
       const auto example =
           MakeExample({.num_rows = 4, .row_length = 20, .num_samples = 100, .bit_width = 3,
@@ -74,11 +76,12 @@ TEST(DescendOnColumns, EndsWhereNoFlipHelps) {
       StartAt(nearest, block);
       const std::vector<int16_t> before = Integers(example->problem, block);
       const Matrix features = Features(example->samples);
-      EXPECT_GT(DescendOnColumns(example->problem, features, kManySweeps, block), 0);
+      const Matrix gram = with_gram ? Matrix(features * features.transpose()) : Matrix();
+      EXPECT_GT(DescendOnColumns(example->problem, features, gram, kManySweeps, block), 0);
       const std::vector<int16_t> after = Integers(example->problem, block);
       ExpectNotAbove(example->problem, after, before);
       ExpectNoFlipHelps(example->problem, after);
-      EXPECT_EQ(DescendOnColumns(example->problem, features, kManySweeps, block), 0);
+      EXPECT_EQ(DescendOnColumns(example->problem, features, gram, kManySweeps, block), 0);
     }
   }
 }
@@ -115,7 +118,7 @@ TEST(DescendOnColumns, RidgeHoldsWeightsAtNearest) {
   StartAt(false, block);
   ASSERT_NE(block.up, nearest);
   std::fill(block.ridge.begin(), block.ridge.end(), 1e6F);
-  DescendOnColumns(example->problem, Features(example->samples), kManySweeps, block);
+  DescendOnColumns(example->problem, Features(example->samples), Matrix(), kManySweeps, block);
   EXPECT_EQ(block.up, nearest);
 }
 

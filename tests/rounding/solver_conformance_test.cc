@@ -378,6 +378,7 @@ TEST(AdaRoundSolver, RelaxationStaysNearBruteForce) {
   options.adaround.iterations = 1000;
   options.adaround.enumerate_row_length = 0;
   options.adaround.ridge = 0.0;  // the brute force has none
+  options.adaround.second_order_start = false;
   const auto solver = CreateRoundingSolver("adaround", options);
   for (const Activation& activation : LossActivations()) {
     for (const int bit_width : {3, 4}) {
@@ -444,6 +445,7 @@ TEST(RelaxationSolvers, ZeroIterationsAreNearest) {
 TEST(RelaxationSolvers, PaperPresetsAdaRoundIsTheRectifiedSigmoid) {
   RoundingOptions options = QuickOptions();
   options.adaround.descent_sweeps = 0;
+  options.adaround.second_order_start = false;
   options.adaround.enumerate_row_length = 0;
   for (const Activation& activation : LossActivations()) {
     const auto example =
@@ -498,6 +500,7 @@ TEST(AdaRoundSolver, BiasCancelsWithoutActivation) {
 TEST(AdaRoundSolver, DescentFinishesWhatZeroIterationsLeave) {
   RoundingOptions options;
   options.adaround.iterations = 0;
+  options.adaround.second_order_start = false;
   for (const Activation& activation : LossActivations()) {
     const auto example = MakeExample({.row_length = 40, .bit_width = 3, .activation = activation});
     options.adaround.descent_sweeps = 0;

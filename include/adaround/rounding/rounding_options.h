@@ -46,8 +46,12 @@ struct AdaRoundOptions {
   // weight then has its integer and the neighbour on the float weight's side to choose from. Where
   // the layer has an activation in its loss, the relaxation starts from that result, and each row
   // keeps the better of the two; where it has none, descent is all that is left to do. Rows of more
-  // than 8,192 weights go without. The paper starts from the float weights: false.
+  // than 8,192 weights start from the float weights, and so does the paper.
   bool second_order_start = true;
+  // With a start of second order, rows of more weights are not relaxed behind it. On held-out data
+  // 2,000 iterations took another 3.4 % off the error of rows of 24 weights, 1 % at 576, and nothing
+  // at 2,304, where they are the dearest. >= 0.
+  int64_t max_relaxed_row_length = 1024;
   // Rows of at most this many weights are solved exactly by trying every combination; 0 = never.
   // At most 16.
   int64_t enumerate_row_length = 10;
