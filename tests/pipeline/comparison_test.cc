@@ -173,6 +173,7 @@ TEST(CompareWithoutGuard, RowsAboveNearestAreCounted) {
   const CalibrationSet samples = Samples(graph, 1, 24);
   QuantizeOptions options = QuickQuantizeOptions();
   // A search that cannot but go astray: steps far too long, and no finish.
+  options.rounding.adaround.second_order_start = false;
   options.rounding.adaround.learning_rate = 50.0;
   options.rounding.adaround.iterations = 3;
   options.rounding.adaround.exact_gradient = false;

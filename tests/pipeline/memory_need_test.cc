@@ -58,6 +58,8 @@ TEST(WorkingBytes, CountsWhatMethodsHoldOfPairsOfWeights) {
   EXPECT_EQ(more("task-cross-entropy"), 2 * 4 * kPairs * kRows * kRows);
   // Minibatches of 16 are cheaper than the Gram matrix, but for the descent behind the relaxation.
   EXPECT_EQ(more("rectified-sigmoid"), 0);
+  EXPECT_EQ(more("adaround"), 2 * 8 * kPairs);  // GPTQ's, from which it starts
+  options.rounding.adaround.second_order_start = false;
   EXPECT_EQ(more("adaround"), 4 * kPairs);
   options.rounding.adaround.batch_size = 256;
   EXPECT_EQ(more("rectified-sigmoid"), 4 * kPairs);
