@@ -14,8 +14,12 @@
 namespace adaround {
 namespace {
 
-// Rows that share a pass over the factor.
-constexpr int64_t kMaxRowsPerBlock = 32;
+// Rows that share a pass over the factor: more of them where that leaves enough blocks to threads.
+int64_t MaxRowsPerBlock(const SampledColumns& samples) {
+  return samples.RowsPerGroup() >= 2048 ? 128 : 32;
+}
+// Weights whose errors reach the weights behind them in one product of matrices.
+constexpr int64_t kWeightsPerUpdate = 128;
 
 // What the rows of a group share. Weights are taken in `order`; the factor's rows and columns are.
 struct GroupData {
@@ -45,6 +49,15 @@ class GptqSolver final : public RoundingSolver {
 
  private:
   GroupData Prepare(const SampledColumns& samples, int64_t group) const;
+  struct WeightRange {
+    int64_t begin = 0;
+    int64_t end = 0;
+  };
+  // Rounds the weights of one range of one row, in data.order; `wanted` [K] of the row is kept up
+  // within the range, and `errors` [its length] is what the weights behind it follow.
+  static void RoundRange(const RoundingProblem& problem, const GroupData& data,
+                           const WeightRange& range, int64_t row, double* wanted, double* errors,
+                           std::vector<int16_t>& integers);
   void SolveBlock(const RoundingProblem& problem, const GroupData& data, const RowRange& rows,
                   std::vector<int16_t>& integers) const;
 
@@ -94,23 +107,39 @@ void GptqSolver::SolveBlock(const RoundingProblem& problem, const GroupData& dat
     slope.col(i) = gradient.col(k).cast<double>();
   }
   // w* = w - H^-1 gradient.
-  const MatrixInDouble half = slope * data.factor.transpose();
-  wanted -= half * data.factor;
-  for (int64_t r = 0; r < rows.num_rows; ++r) {
-    const int64_t row = rows.first_row + r;
-    for (int64_t i = 0; i < length; ++i) {
-      const int64_t k = data.order[static_cast<size_t>(i)];
-      const auto s = static_cast<size_t>(problem.grid.ScaleIndex(row, k, length));
-      const auto scale = static_cast<double>(problem.grid.scale[s]);
-      const int32_t zero_point = problem.grid.zero_point[s];
-      const double position = std::clamp(std::round(wanted(r, i) / scale) + zero_point,
-                                         static_cast<double>(problem.grid.q_min),
-                                         static_cast<double>(problem.grid.q_max));
-      integers[static_cast<size_t>(row * length + k)] = static_cast<int16_t>(position);
-      const double error = wanted(r, i) - scale * (position - zero_point);
-      wanted.row(r).tail(length - i) -=
-          error / data.factor(i, i) * data.factor.row(i).tail(length - i);
+  const auto factor = data.factor.triangularView<Eigen::Upper>();
+  const MatrixInDouble half = slope * factor.transpose();
+  wanted -= half * factor;
+  MatrixInDouble errors;
+  for (int64_t begin = 0; begin < length; begin += kWeightsPerUpdate) {
+    const int64_t end = std::min(begin + kWeightsPerUpdate, length);
+    errors.resize(rows.num_rows, end - begin);
+    for (int64_t r = 0; r < rows.num_rows; ++r) {
+      RoundRange(problem, data, {begin, end}, rows.first_row + r, wanted.row(r).data(),
+                   errors.row(r).data(), integers);
     }
+    wanted.rightCols(length - end).noalias() -=
+        errors * data.factor.block(begin, end, end - begin, length - end);
+  }
+}
+
+void GptqSolver::RoundRange(const RoundingProblem& problem, const GroupData& data,
+                              const WeightRange& range, int64_t row, double* wanted, double* errors,
+                              std::vector<int16_t>& integers) {
+  const int64_t length = problem.samples->row_length;
+  for (int64_t i = range.begin; i < range.end; ++i) {
+    const int64_t k = data.order[static_cast<size_t>(i)];
+    const auto s = static_cast<size_t>(problem.grid.ScaleIndex(row, k, length));
+    const auto scale = static_cast<double>(problem.grid.scale[s]);
+    const int32_t zero_point = problem.grid.zero_point[s];
+    const double position = std::clamp(std::round(wanted[i] / scale) + zero_point,
+                                       static_cast<double>(problem.grid.q_min),
+                                       static_cast<double>(problem.grid.q_max));
+    integers[static_cast<size_t>(row * length + k)] = static_cast<int16_t>(position);
+    const double* follow = data.factor.row(i).data();
+    const double error = (wanted[i] - scale * (position - zero_point)) / follow[i];
+    errors[i - range.begin] = error;
+    for (int64_t j = i + 1; j < range.end; ++j) wanted[j] -= error * follow[j];
   }
 }
 
@@ -131,7 +160,7 @@ RoundingResult GptqSolver::Solve(const RoundingProblem& problem,
     return RoundingSummary();
   };
   steps.release = [&](int64_t group) { groups[static_cast<size_t>(group)] = GroupData(); };
-  result.summary = SolveInBlocks(samples, context, kMaxRowsPerBlock, steps);
+  result.summary = SolveInBlocks(samples, context, MaxRowsPerBlock(samples), steps);
   result.summary.strategy = "gptq";
   const double largest = *std::max_element(damping.begin(), damping.end());
   if (largest > options_.damping) {
