@@ -14,17 +14,16 @@ inline float Clipped(float stretched) {
   return above < 1.0F ? above : 1.0F;
 }
 
-// One weight array each, [n].
-struct WeightArrays {
-  const float* gradient;
-  const float* base;
-  const float* step;
-  float* v;
-  float* sigmoid;
-  float* momentum;
-  float* square;
-  float* soft;
-};
+// Arithmetic on subnormal numbers costs a hundred times as much as on others, and the moments of
+// weights at rest would decay into them. What is this small beside Adam's epsilon moves nothing.
+constexpr float kNegligibleGradient = 1e-15F;
+constexpr float kNegligibleSquare = 1e-33F;
+// The power of |2h - 1| stops here, at 2^-60, for the same reason.
+constexpr float kLeastExponent = -60.0F;
+
+inline float Settled(float value, float negligible) {
+  return std::abs(value) > negligible ? value : 0.0F;
+}
 
 // The constants of one pass.
 struct PassConstants {
@@ -40,17 +39,14 @@ struct PassConstants {
 
 // One loop without branches, which the compiler vectorizes: everything that a step needs of a weight
 // is read once and written once.
+// Arrays are [count]; none overlaps another.
 template <bool kRegularize>
-void AdvanceAll(const WeightArrays arrays, const PassConstants c, int64_t count) {
-  // Copies of the pointers promise the compiler that no array overlaps another.
-  const float* __restrict gradient_of = arrays.gradient;
-  const float* __restrict step_of = arrays.step;
-  const float* __restrict base_of = arrays.base;
-  float* __restrict v_of = arrays.v;
-  float* __restrict sigmoid_of = arrays.sigmoid;
-  float* __restrict momentum_of = arrays.momentum;
-  float* __restrict square_of = arrays.square;
-  float* __restrict soft_of = arrays.soft;
+void AdvanceAll(const PassConstants& constants, int64_t count,
+                const float* __restrict gradient_of, const float* __restrict base_of,
+                const float* __restrict step_of, float* __restrict v_of,
+                float* __restrict sigmoid_of, float* __restrict momentum_of,
+                float* __restrict square_of, float* __restrict soft_of) {
+  const PassConstants c = constants;
   for (int64_t i = 0; i < count; ++i) {
     const float sigmoid = sigmoid_of[i];
     const float stretched = sigmoid * c.width + c.gamma;
@@ -59,13 +55,19 @@ void AdvanceAll(const WeightArrays arrays, const PassConstants c, int64_t count)
     if constexpr (kRegularize) {
       const float t = 2.0F * Clipped(stretched) - 1.0F;
       const float distance = std::abs(t) > kTinyDistance ? std::abs(t) : kTinyDistance;
-      gradient += c.factor * std::copysign(Exp2(c.exponent * Log2(distance)), t);
+      const float exponent = c.exponent * Log2(distance);
+      const float power = Exp2(exponent > kLeastExponent ? exponent : kLeastExponent);
+      gradient += c.factor * std::copysign(power, t);
     }
     // dh/dV; 0 where the stretched sigmoid is clipped, and for weights without a choice.
     const bool moves = (stretched > 0.0F) & (stretched < 1.0F) & (step > 0.0F);
     gradient = moves ? gradient * (sigmoid * (1.0F - sigmoid) * c.slope) : 0.0F;
-    const float momentum = kAdamBeta1 * momentum_of[i] + (1.0F - kAdamBeta1) * gradient;
-    const float square = kAdamBeta2 * square_of[i] + (1.0F - kAdamBeta2) * gradient * gradient;
+    gradient = Settled(gradient, kNegligibleGradient);
+    const float momentum =
+        Settled(kAdamBeta1 * momentum_of[i] + (1.0F - kAdamBeta1) * gradient, kNegligibleGradient);
+    const float square =
+        Settled(kAdamBeta2 * square_of[i] + (1.0F - kAdamBeta2) * gradient * gradient,
+                kNegligibleSquare);
     momentum_of[i] = momentum;
     square_of[i] = square;
     const float v = v_of[i] - c.learning_rate * momentum / (std::sqrt(square) + c.epsilon);
@@ -105,9 +107,6 @@ float SoftWeights::SoftRoundingOf(int64_t i) const {
 
 void SoftWeights::Advance(const SoftStep& settings) {
   const float width = soft_rounding_.zeta - soft_rounding_.gamma;
-  const WeightArrays arrays = {gradient_.data(), block_.base.data(), block_.step.data(),
-                               v_.data(),        sigmoid_.data(),    momentum_.data(),
-                               square_.data(),   soft_.data()};
   const PassConstants constants = {
       .width = width,
       .gamma = soft_rounding_.gamma,
@@ -117,11 +116,9 @@ void SoftWeights::Advance(const SoftStep& settings) {
       .learning_rate = settings.adam.learning_rate,
       .epsilon = settings.adam.epsilon,
       .next_sharpness = std::numbers::log2e_v<float> / settings.next_temperature};
-  if (settings.regularize) {
-    AdvanceAll<true>(arrays, constants, v_.size());
-  } else {
-    AdvanceAll<false>(arrays, constants, v_.size());
-  }
+  const auto advance = settings.regularize ? AdvanceAll<true> : AdvanceAll<false>;
+  advance(constants, v_.size(), gradient_.data(), block_.base.data(), block_.step.data(), v_.data(),
+          sigmoid_.data(), momentum_.data(), square_.data(), soft_.data());
   soft_rounding_.temperature = settings.next_temperature;
 }
 
