@@ -18,23 +18,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-NAMES = ["conv3x3_64x64_56", "conv3x3_256x256_14", "conv3x3_16x16_32", "linear_512x1000",
-         "depthwise3x3_144_28", "pointwise_24x144_56"]
-
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "cli"))
+from small_models import graph_input, node, write_model
 
 # --- files
-
-
-def write_safetensors(path, tensors):
-    header, data = {}, b""
-    for name, array in sorted(tensors.items()):
-        payload = np.ascontiguousarray(array, np.float32).tobytes()
-        header[name] = {"dtype": "F32", "shape": list(array.shape),
-                        "data_offsets": [len(data), len(data) + len(payload)]}
-        data += payload
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 def read_safetensors(path):
@@ -54,25 +41,20 @@ def write_layer(folder, origin, weight, bias, conv, activation, calib, held_out)
         (folder / part).mkdir(parents=True, exist_ok=True)
     np.save(folder / "calib" / "x.npy", np.ascontiguousarray(calib, np.float32))
     np.save(folder / "held_out" / "x.npy", np.ascontiguousarray(held_out, np.float32))
-    tensors = {"weight": weight, "bias": bias}
-    attributes = {"transB": 1}
-    if conv:
-        attributes = {"kernel_shape": list(weight.shape[2:]), **conv}
+    tensors = {"weight": np.ascontiguousarray(weight, np.float32),
+               "bias": np.ascontiguousarray(bias, np.float32)}
     output = "y" if activation is None else "z"
-    nodes = [{"name": "layer", "op": "Conv" if conv else "Gemm", "inputs": ["x", "weight", "bias"],
-              "outputs": [output], "attributes": attributes}]
+    if conv:
+        nodes = [node("layer", "Conv", ["x", "weight", "bias"], [output],
+                      kernel_shape=list(weight.shape[2:]), **conv)]
+    else:
+        nodes = [node("layer", "Gemm", ["x", "weight", "bias"], [output], transB=1)]
     if activation == "Relu":
-        nodes.append({"name": "relu", "op": "Relu", "inputs": ["z"], "outputs": ["y"],
-                      "attributes": {}})
+        nodes.append(node("relu", "Relu", ["z"], ["y"]))
     elif activation == "Relu6":
-        nodes.append({"name": "relu6", "op": "Clip", "inputs": ["z", "least", "most"],
-                      "outputs": ["y"], "attributes": {}})
+        nodes.append(node("relu6", "Clip", ["z", "least", "most"], ["y"]))
         tensors |= {"least": np.zeros((), np.float32), "most": np.full((), 6, np.float32)}
-    model = {"format": "adaround-model", "version": 1, "opset": 13,
-             "inputs": [{"name": "x", "shape": ["N", *calib.shape[1:]], "dtype": "float32"}],
-             "outputs": ["y"], "nodes": nodes, "weights": "weights.safetensors"}
-    (folder / "model.json").write_text(json.dumps(model, indent=1))
-    write_safetensors(folder / "weights.safetensors", tensors)
+    write_model(folder, [graph_input("x", "N", *calib.shape[1:])], ["y"], nodes, tensors)
     # Last: a folder with this file is complete.
     (folder / "layer.json").write_text(json.dumps(
         {"name": folder.name, "origin": origin, "activation": activation, "conv": conv}))
@@ -228,39 +210,39 @@ def mobilenet_layer(folder, evaluation, name, extent):
 # --- all
 
 
-def make_layer(name, folder, evaluation):
-    same = {"pads": [1, 1, 1, 1], "strides": [1, 1], "group": 1}
-    real = evaluation is not None and evaluation.exists()
-    if name == "conv3x3_64x64_56":
-        seeded(folder, 1, (64, 64, 3, 3), (64, 56, 56), same, "Relu", 256, 64)
-    elif name == "conv3x3_256x256_14":
-        seeded(folder, 2, (256, 256, 3, 3), (256, 14, 14), same, "Relu", 1024, 256)
-    elif name == "conv3x3_16x16_32":
-        if real:
-            cifar_layer(folder, evaluation)
-        else:
-            seeded(folder, 3, (16, 16, 3, 3), (16, 32, 32), same, "Relu", 1024, 256)
-    elif name == "linear_512x1000":
-        seeded(folder, 4, (1000, 512), (512,), None, None, 1024, 1024)
-    elif name == "depthwise3x3_144_28":
-        if real:
-            mobilenet_layer(folder, evaluation, "conv11", 28)
-        else:
-            seeded(folder, 5, (144, 1, 3, 3), (144, 28, 28),
-                   {"pads": [0, 0, 1, 1], "strides": [2, 2], "group": 144}, "Relu6", 300, 96)
-    elif name == "pointwise_24x144_56":
-        if real:
-            mobilenet_layer(folder, evaluation, "conv10", 56)
-        else:
-            seeded(folder, 6, (144, 24, 1, 1), (24, 56, 56),
-                   {"pads": [0, 0, 0, 0], "strides": [1, 1], "group": 1}, "Relu6", 300, 96)
+def at_every_position(*pads):
+    return {"pads": list(pads), "strides": [1, 1], "group": 1}
+
+
+# Name; what the seeded layer is: seed, weight's shape, input's shape, conv, activation, samples to
+# calibrate and held out; what makes the real one.
+SAME = at_every_position(1, 1, 1, 1)
+LAYERS = [
+    ("conv3x3_64x64_56", (1, (64, 64, 3, 3), (64, 56, 56), SAME, "Relu", 256, 64), None),
+    ("conv3x3_256x256_14", (2, (256, 256, 3, 3), (256, 14, 14), SAME, "Relu", 1024, 256), None),
+    ("conv3x3_16x16_32", (3, (16, 16, 3, 3), (16, 32, 32), SAME, "Relu", 1024, 256), cifar_layer),
+    ("linear_512x1000", (4, (1000, 512), (512,), None, None, 1024, 1024), None),
+    ("depthwise3x3_144_28",
+     (5, (144, 1, 3, 3), (144, 28, 28), {**SAME, "group": 144}, "Relu6", 300, 96),
+     lambda folder, evaluation: mobilenet_layer(folder, evaluation, "conv11", 28)),
+    ("pointwise_24x144_56",
+     (6, (144, 24, 1, 1), (24, 56, 56), at_every_position(0, 0, 0, 0), "Relu6", 300, 96),
+     lambda folder, evaluation: mobilenet_layer(folder, evaluation, "conv10", 56)),
+]
 
 
 def make_layers(out, evaluation):
-    """Makes what is missing; the folders, in NAMES' order."""
-    folders = [pathlib.Path(out) / name for name in NAMES]
-    for folder in folders:
-        if not (folder / "layer.json").exists():
-            print("making", folder.name, file=sys.stderr)
-            make_layer(folder.name, folder, evaluation)
+    """Makes what is missing; the folders, in LAYERS' order."""
+    real = evaluation is not None and evaluation.exists()
+    folders = []
+    for name, seeded_layer, make_real in LAYERS:
+        folder = pathlib.Path(out) / name
+        folders.append(folder)
+        if (folder / "layer.json").exists():
+            continue
+        print("making", name, file=sys.stderr)
+        if real and make_real:
+            make_real(folder, evaluation)
+        else:
+            seeded(folder, *seeded_layer)
     return folders

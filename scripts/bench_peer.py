@@ -45,10 +45,15 @@ def restart_with(environment):
 
 
 def digest(folder):
-    """Of what the peer's result comes from."""
-    sha = hashlib.sha256()
-    for name in ("model.json", "weights.safetensors", "calib/x.npy", "held_out/x.npy"):
-        sha.update((folder / name).read_bytes())
+    """Of what the peer's result comes from: arrays, convolution and activation."""
+    import bench_layers
+    tensors = bench_layers.read_safetensors(folder / "weights.safetensors")
+    about = json.loads((folder / "layer.json").read_text())
+    sha = hashlib.sha256(json.dumps([about["conv"], about["activation"]]).encode())
+    for name in ("weight", "bias"):
+        sha.update(tensors[name].tobytes())
+    for part in ("calib", "held_out"):
+        sha.update((folder / part / "x.npy").read_bytes())
     return sha.hexdigest()
 
 

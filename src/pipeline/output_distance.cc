@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include "base/vector_exp.h"
+#include "base/vector_math.h"
 
 namespace adaround {
 namespace {

@@ -1,9 +1,7 @@
-// Adam (Kingma and Ba, arXiv:1412.6980) with its usual constants, on stretches of parameters.
+// Adam (Kingma and Ba, arXiv:1412.6980) with its usual constants.
 #pragma once
 
 #include <cmath>
-
-#include "rounding/stretch.h"
 
 namespace adaround {
 
@@ -35,12 +33,24 @@ class AdamSchedule {
   float power2_ = 1.0F;
 };
 
-// Moves `parameters` against `gradient`; both moments start at zero and are the caller's to keep.
-inline void AdamUpdate(const AdamStep& step, const Stretch& gradient, StretchView momentum,
-                       StretchView square, StretchView parameters) {
-  momentum = kAdamBeta1 * momentum + (1.0F - kAdamBeta1) * gradient;
-  square = kAdamBeta2 * square + (1.0F - kAdamBeta2) * gradient.square();
-  parameters -= step.learning_rate * momentum / (square.sqrt() + step.epsilon);
+// Arithmetic on subnormal numbers costs a hundred times as much as on others, and the moments of
+// parameters at rest would decay into them. What is this small beside epsilon moves nothing.
+inline constexpr float kNegligibleGradient = 1e-15F;
+inline constexpr float kNegligibleSquare = 1e-33F;
+
+inline float Settled(float value, float negligible) {
+  return std::abs(value) > negligible ? value : 0.0F;
+}
+
+// How far one parameter moves, against its gradient; both moments start at zero and are the
+// caller's to keep. Without branches, for loops that the compiler vectorizes.
+inline float AdamMove(const AdamStep& step, float gradient, float& momentum, float& square) {
+  const float settled = Settled(gradient, kNegligibleGradient);
+  momentum =
+      Settled(kAdamBeta1 * momentum + (1.0F - kAdamBeta1) * settled, kNegligibleGradient);
+  square = Settled(kAdamBeta2 * square + (1.0F - kAdamBeta2) * settled * settled,
+                   kNegligibleSquare);
+  return -step.learning_rate * momentum / (std::sqrt(square) + step.epsilon);
 }
 
 }  // namespace adaround

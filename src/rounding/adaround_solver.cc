@@ -25,18 +25,14 @@ class AdaRoundSolver final : public RoundingSolver {
   }
 
   RoundingResult Solve(const RoundingProblem& problem, const SolveContext& context) const override {
-    const bool enumerates = Enumerates(ExtentOf(problem));
-    RoundingResult result =
-        enumerates ? Enumerate(problem, context) : RelaxAndDescend(problem, context);
-    const LayerExtent layer = ExtentOf(problem);
-    result.summary.strategy = Strategy(layer);
-    result.summary.iterations = !enumerates && Relaxes(layer) ? options_.iterations : 0;
-    return result;
+    if (Enumerates(ExtentOf(problem))) return Enumerate(problem, context);
+    return RelaxAndDescend(problem, context, SecondOrderStart(problem, context));
   }
   bool StaysAtFloorOrCeil() const override { return !options_.second_order_start; }
   int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
     if (Enumerates(layer)) return 0;
-    const bool needs_gram = UsesExactGradient(layer) || DescendsWithGram(layer);
+    const bool needs_gram =
+        UsesExactGradient(layer, StartsBySecondOrder(layer)) || DescendsWithGram(layer);
     const int64_t gram = needs_gram ? GramBytes(layer, num_threads, sizeof(float)) : 0;
     if (!StartsBySecondOrder(layer)) return gram;
     return std::max(gram, MakeStart()->PairBytes(layer, num_threads));
@@ -50,29 +46,25 @@ class AdaRoundSolver final : public RoundingSolver {
     return options_.second_order_start && layer.row_length <= kMaxGramLength;
   }
   // A quadratic loss leaves nothing to relax once second order and descent have seen it.
-  bool Relaxes(const LayerExtent& layer) const {
+  bool Relaxes(const LayerExtent& layer, bool has_start) const {
     if (options_.iterations == 0) return false;
-    return !StartsBySecondOrder(layer) || (!layer.identity_activation &&
-                                           layer.row_length <= options_.max_relaxed_row_length);
+    return !has_start || (!layer.identity_activation &&
+                          layer.row_length <= options_.max_relaxed_row_length);
   }
-  bool UsesExactGradient(const LayerExtent& layer) const {
-    return Relaxes(layer) && HasExactGradient(layer, options_);
+  bool UsesExactGradient(const LayerExtent& layer, bool has_start) const {
+    return Relaxes(layer, has_start) && HasExactGradient(layer, options_);
   }
-  bool DescendsOnGram(const LayerExtent& layer) const {
-    return options_.descent_sweeps > 0 && layer.identity_activation &&
-           layer.row_length <= kMaxGramLength;
-  }
-  // On columns, with the Gram matrix beside.
   bool DescendsWithGram(const LayerExtent& layer) const {
     return options_.descent_sweeps > 0 && layer.row_length <= kMaxGramLength;
   }
-  std::string Strategy(const LayerExtent& layer) const {
-    if (Enumerates(layer)) return "enumeration";
+  // Without columns beside it.
+  bool DescendsOnGram(const LayerExtent& layer) const {
+    return layer.identity_activation && DescendsWithGram(layer);
+  }
+  std::string Strategy(const LayerExtent& layer, bool has_start) const {
     const bool descends = options_.descent_sweeps > 0;
-    if (Relaxes(layer)) {
-      return StartsBySecondOrder(layer) ? "second order, relaxation" : "relaxation";
-    }
-    if (StartsBySecondOrder(layer)) return descends ? "second order, descent" : "second order";
+    if (Relaxes(layer, has_start)) return has_start ? "second order, relaxation" : "relaxation";
+    if (has_start) return descends ? "second order, descent" : "second order";
     return descends ? "descent" : "nearest";
   }
   std::unique_ptr<RoundingSolver> MakeStart() const {
@@ -82,22 +74,27 @@ class AdaRoundSolver final : public RoundingSolver {
   static RoundingResult Enumerate(const RoundingProblem& problem, const SolveContext& context) {
     BlockNeeds needs;
     needs.features = true;
-    return SolveRowBlocks(problem, context, needs,
-                         [&](const BlockInputs& inputs, RowBlock& block, RoundingSummary&,
-                             std::vector<int16_t>& integers) {
-                           for (int64_t r = 0; r < block.num_rows(); ++r) {
-                             EnumerateRow(problem, inputs.features, r, block);
-                           }
-                           StoreIntegers(block, integers);
-                         });
+    RoundingResult result = SolveRowBlocks(
+        problem, context, needs,
+        [&](const BlockInputs& inputs, RowBlock& block, RoundingSummary&,
+            std::vector<int16_t>& integers) {
+          for (int64_t r = 0; r < block.num_rows(); ++r) {
+            EnumerateRow(problem, inputs.features, r, block);
+          }
+          StoreIntegers(block, integers);
+        });
+    result.summary.strategy = "enumeration";
+    return result;
   }
 
-  RoundingResult RelaxAndDescend(const RoundingProblem& problem,
-                                 const SolveContext& context) const {
+  // `start` as SecondOrderStart() gives it.
+  RoundingResult RelaxAndDescend(const RoundingProblem& problem, const SolveContext& context,
+                                 const std::vector<int16_t>& start) const {
     const LayerExtent layer = ExtentOf(problem);
-    const bool exact = UsesExactGradient(layer);
+    const bool has_start = !start.empty();
+    const bool exact = UsesExactGradient(layer, has_start);
     const bool descends_on_gram = DescendsOnGram(layer);
-    const bool relaxes = Relaxes(layer);
+    const bool relaxes = Relaxes(layer, has_start);
     BlockNeeds needs;
     needs.gram_target = exact || descends_on_gram;
     needs.gram = needs.gram_target || DescendsWithGram(layer);
@@ -106,10 +103,9 @@ class AdaRoundSolver final : public RoundingSolver {
     needs.ridge = options_.ridge;
     // Only the relaxation weighs its data term against something.
     needs.normalize_rows = options_.normalize_rows && relaxes;
-    const std::vector<int16_t> start = SecondOrderStart(problem, context);
     RelaxationForm form;
-    if (!start.empty()) form.start_pull = kStartPull;
-    return SolveRowBlocks(
+    if (has_start) form.start_pull = kStartPull;
+    RoundingResult result = SolveRowBlocks(
         problem, context, needs,
         [&](const BlockInputs& inputs, RowBlock& block, RoundingSummary& summary,
             std::vector<int16_t>& integers) {
@@ -128,15 +124,18 @@ class AdaRoundSolver final : public RoundingSolver {
                                                   inputs.MakeDataTerm(exact), block);
             descend();
           };
-          if (start.empty()) {
-            relax();
-          } else {
+          if (has_start) {
             CentreOn(problem, start, block);
             descend();
             if (relaxes) KeepBetterRows(problem, relax, block);
+          } else {
+            relax();
           }
           StoreIntegers(block, integers);
         });
+    result.summary.strategy = Strategy(layer, has_start);
+    result.summary.iterations = relaxes ? options_.iterations : 0;
+    return result;
   }
 
   // GPTQ's integers [M, K]; empty where the search starts at nearest.

@@ -6,9 +6,15 @@
 #include "adaround/base/error.h"
 #include "base/rng.h"
 #include "rounding/layer_gram.h"
-#include "rounding/stretch.h"
 
 namespace adaround {
+namespace {
+
+// Some floats in a row.
+using Floats = Eigen::Map<Eigen::ArrayXf>;
+using ConstFloats = Eigen::Map<const Eigen::ArrayXf>;
+
+}  // namespace
 
 bool HasExactGradient(const LayerExtent& layer, const AdaRoundOptions& options) {
   return options.exact_gradient && layer.identity_activation &&
@@ -53,8 +59,8 @@ void ReconstructionGradient::OnMinibatch(const Matrix& weights, int64_t step, Ma
   const int64_t count = columns_.rows();
   const bool identity = problem_.activation.IsIdentity();
   for (int64_t r = 0; r < block_.num_rows(); ++r) {
-    StretchView z(z_.row(r).data(), count);
-    const ConstStretchView target(target_.row(r).data(), count);
+    Floats z(z_.row(r).data(), count);
+    const ConstFloats target(target_.row(r).data(), count);
     z += problem_.bias[static_cast<size_t>(block_.first_row + r)];
     const float factor =
         2.0F * term_.row_weight[static_cast<size_t>(r)] / static_cast<float>(count);
@@ -64,7 +70,7 @@ void ReconstructionGradient::OnMinibatch(const Matrix& weights, int64_t step, Ma
       const Activation activation = problem_.activation.Of(block_.first_row + r);
       activation.Derivative(z.data(), derivative_.data(), count);
       activation.Apply(z.data(), z.data(), count);
-      z = factor * (z - target) * ConstStretchView(derivative_.data(), count);
+      z = factor * (z - target) * ConstFloats(derivative_.data(), count);
     }
   }
   gradient.noalias() = z_ * columns_;

@@ -14,16 +14,8 @@ inline float Clipped(float stretched) {
   return above < 1.0F ? above : 1.0F;
 }
 
-// Arithmetic on subnormal numbers costs a hundred times as much as on others, and the moments of
-// weights at rest would decay into them. What is this small beside Adam's epsilon moves nothing.
-constexpr float kNegligibleGradient = 1e-15F;
-constexpr float kNegligibleSquare = 1e-33F;
-// The power of |2h - 1| stops here, at 2^-60, for the same reason.
+// The power of |2h - 1| stops at 2^-60, before products with it are subnormal (see adam.h).
 constexpr float kLeastExponent = -60.0F;
-
-inline float Settled(float value, float negligible) {
-  return std::abs(value) > negligible ? value : 0.0F;
-}
 
 // The constants of one pass.
 struct PassConstants {
@@ -32,8 +24,7 @@ struct PassConstants {
   float slope;     // of h by its sigmoid's own derivative: width / temperature
   float exponent;  // beta - 1
   float factor;    // -2 beta lambda
-  float learning_rate;
-  float epsilon;
+  AdamStep adam;
   float next_sharpness;  // log2(e) / temperature of the next step
 };
 
@@ -62,15 +53,11 @@ void AdvanceAll(const PassConstants& constants, int64_t count,
     // dh/dV; 0 where the stretched sigmoid is clipped, and for weights without a choice.
     const bool moves = (stretched > 0.0F) & (stretched < 1.0F) & (step > 0.0F);
     gradient = moves ? gradient * (sigmoid * (1.0F - sigmoid) * c.slope) : 0.0F;
-    gradient = Settled(gradient, kNegligibleGradient);
-    const float momentum =
-        Settled(kAdamBeta1 * momentum_of[i] + (1.0F - kAdamBeta1) * gradient, kNegligibleGradient);
-    const float square =
-        Settled(kAdamBeta2 * square_of[i] + (1.0F - kAdamBeta2) * gradient * gradient,
-                kNegligibleSquare);
+    float momentum = momentum_of[i];
+    float square = square_of[i];
+    const float v = v_of[i] + AdamMove(c.adam, gradient, momentum, square);
     momentum_of[i] = momentum;
     square_of[i] = square;
-    const float v = v_of[i] - c.learning_rate * momentum / (std::sqrt(square) + c.epsilon);
     v_of[i] = v;
     const float next = 1.0F / (1.0F + Exp2(-c.next_sharpness * v));
     sigmoid_of[i] = next;
@@ -113,8 +100,7 @@ void SoftWeights::Advance(const SoftStep& settings) {
       .slope = width / soft_rounding_.temperature,
       .exponent = settings.beta - 1.0F,
       .factor = -2.0F * settings.beta * settings.lambda,
-      .learning_rate = settings.adam.learning_rate,
-      .epsilon = settings.adam.epsilon,
+      .adam = settings.adam,
       .next_sharpness = std::numbers::log2e_v<float> / settings.next_temperature};
   const auto advance = settings.regularize ? AdvanceAll<true> : AdvanceAll<false>;
   advance(constants, v_.size(), gradient_.data(), block_.base.data(), block_.step.data(), v_.data(),

@@ -9,8 +9,27 @@ namespace {
 // Positions this far beyond the grid stand for all that are further: none of them has a gradient.
 constexpr double kFarBeyond = 16.0;
 
-Stretch Rounded(const ConstStretchView& floor, const ConstStretchView& offset) {
-  return floor + (offset + 0.5F).floor();
+// One Adam step on `offset` and the grid point that the weight then rounds to. Arrays are [count];
+// none overlaps another.
+void AdvanceAll(const AdamStep& step, float q_min, float q_max, int64_t count,
+                const float* __restrict floor_of, const float* __restrict scale_of,
+                const float* __restrict zero_point_of, const float* __restrict gradient_of,
+                float* __restrict offset_of, float* __restrict momentum_of,
+                float* __restrict square_of, float* __restrict rounded_of) {
+  const AdamStep adam = step;
+  for (int64_t i = 0; i < count; ++i) {
+    const float before = floor_of[i] + std::floor(offset_of[i] + 0.5F);
+    const bool on_grid = (before >= q_min) & (before <= q_max);
+    const float gradient = on_grid ? gradient_of[i] * scale_of[i] : 0.0F;
+    float momentum = momentum_of[i];
+    float square = square_of[i];
+    const float offset = offset_of[i] + AdamMove(adam, gradient, momentum, square);
+    momentum_of[i] = momentum;
+    square_of[i] = square;
+    offset_of[i] = offset;
+    const float after = floor_of[i] + std::floor(offset + 0.5F);
+    rounded_of[i] = scale_of[i] * (std::clamp(after, q_min, q_max) - zero_point_of[i]);
+  }
 }
 
 }  // namespace
@@ -42,9 +61,10 @@ StraightThroughWeights::StraightThroughWeights(const RoundingProblem& problem,
       offset_(r, k) = static_cast<float>(position - std::floor(position));
       scale_(r, k) = problem.grid.scale[s];
       zero_point_(r, k) = static_cast<float>(problem.grid.zero_point[s]);
+      const float rounded = floor_(r, k) + std::floor(offset_(r, k) + 0.5F);
+      rounded_(r, k) = scale_(r, k) * (std::clamp(rounded, q_min_, q_max_) - zero_point_(r, k));
     }
   }
-  for (int64_t begin = 0; begin < offset_.size(); begin += kStretch) Refresh(begin);
 }
 
 void StraightThroughWeights::AddDampening(const Matrix& pull) {
@@ -53,35 +73,9 @@ void StraightThroughWeights::AddDampening(const Matrix& pull) {
 }
 
 void StraightThroughWeights::Advance(const AdamStep& step) {
-  for (int64_t begin = 0; begin < offset_.size(); begin += kStretch) {
-    AdvanceStretch(begin, step);
-    Refresh(begin);
-  }
-}
-
-void StraightThroughWeights::AdvanceStretch(int64_t begin, const AdamStep& step) {
-  const int64_t count = std::min(kStretch, offset_.size() - begin);
-  const Stretch rounded = Rounded(ConstStretchView(floor_.data() + begin, count),
-                                  ConstStretchView(offset_.data() + begin, count));
-  const Stretch gradient =
-      (rounded >= q_min_ && rounded <= q_max_)
-          .select(ConstStretchView(gradient_.data() + begin, count) *
-                      ConstStretchView(scale_.data() + begin, count),
-                  Stretch::Zero(count));
-  AdamUpdate(step, gradient, StretchView(momentum_.data() + begin, count),
-             StretchView(square_.data() + begin, count),
-             StretchView(offset_.data() + begin, count));
-}
-
-void StraightThroughWeights::Refresh(int64_t begin) {
-  const int64_t count = std::min(kStretch, offset_.size() - begin);
-  const Stretch integer = Rounded(ConstStretchView(floor_.data() + begin, count),
-                                  ConstStretchView(offset_.data() + begin, count))
-                              .max(q_min_)
-                              .min(q_max_);
-  StretchView(rounded_.data() + begin, count) =
-      ConstStretchView(scale_.data() + begin, count) *
-      (integer - ConstStretchView(zero_point_.data() + begin, count));
+  AdvanceAll(step, q_min_, q_max_, offset_.size(), floor_.data(), scale_.data(),
+             zero_point_.data(), gradient_.data(), offset_.data(), momentum_.data(),
+             square_.data(), rounded_.data());
 }
 
 double StraightThroughWeights::Position(int64_t row, int64_t k) const {

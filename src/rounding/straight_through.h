@@ -35,9 +35,6 @@ class StraightThroughWeights {
   void StoreIntegers(const RoundingProblem& problem, std::vector<int16_t>& integers) const;
 
  private:
-  void AdvanceStretch(int64_t begin, const AdamStep& step);
-  void Refresh(int64_t begin);
-
   int64_t first_row_ = 0;
   // u = floor + offset, so that float32 resolves small steps beside large integers.
   Matrix floor_;

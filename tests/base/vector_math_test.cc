@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 namespace adaround {
 namespace {
@@ -33,6 +34,19 @@ TEST(VectorMath, Log2IsRelativelyExactNearOne) {
   for (const float x : {1.0F + 1e-6F, 1.0F - 1e-6F, 1.001F, 0.999F}) {
     const double wanted = std::log2(static_cast<double>(x));
     EXPECT_NEAR(static_cast<double>(Log2(x)) / wanted, 1.0, 2e-6) << x;
+  }
+}
+
+TEST(ExpOfNegative, IsTheExponential) {
+  EXPECT_EQ(ExpOfNegative(0.0), 1.0);
+  for (double x = -708.0; x <= 0.0; x += 0.00731) {
+    ASSERT_NEAR(ExpOfNegative(x) / std::exp(x), 1.0, 4e-16) << x;
+  }
+}
+
+TEST(ExpOfNegative, IsNextToNothingFarBelow) {
+  for (const double x : {-709.0, -1e5, -1e38, -std::numeric_limits<double>::infinity()}) {
+    EXPECT_EQ(ExpOfNegative(x), ExpOfNegative(-708.0));
   }
 }
 

@@ -93,37 +93,41 @@ void MakeGram(benchmark::State& state, const LayerShape& shape) {
   CountFlops(state, 2.0 * length * length * static_cast<double>(shape.num_samples));
 }
 
-// One sweep from nearest. Operations: one multiply-add for each weight and column, which judging
-// all flips by the gradient takes at least.
+// One sweep of `descend` from nearest, at so many operations a weight.
+template <typename Descend>
+void SweepFromNearest(benchmark::State& state, FirstBlock& first, int64_t flops_per_weight,
+                      const Descend& descend) {
+  const std::vector<uint8_t> nearest = first.block.up;
+  for (auto _ : state) {
+    first.block.up = nearest;
+    benchmark::DoNotOptimize(descend());
+  }
+  CountParts(state, "per_weight", Weights(first));
+  CountFlops(state, static_cast<double>(flops_per_weight) * Weights(first));
+}
+
+// Operations: one multiply-add for each weight and column, which judging all flips by the gradient
+// takes at least.
 void DescentOnColumns(benchmark::State& state, const LayerShape& shape) {
   const RoundingProblem& problem = ProblemOf(shape);
   BlockNeeds needs = NeedsOfRelaxation();
   needs.features = true;
   needs.gram = true;
   FirstBlock first = TakeFirstBlock(problem, needs);
-  const std::vector<uint8_t> nearest = first.block.up;
-  for (auto _ : state) {
-    first.block.up = nearest;
-    benchmark::DoNotOptimize(DescendOnColumns(problem, first.features, first.gram, 1, first.block));
-  }
-  CountParts(state, "per_weight", Weights(first));
-  CountFlops(state, 2.0 * static_cast<double>(shape.num_samples) * Weights(first));
+  SweepFromNearest(state, first, 2 * shape.num_samples, [&] {
+    return DescendOnColumns(problem, first.features, first.gram, 1, first.block);
+  });
 }
 
-// One sweep from nearest. Operations: those of the gradient at its start.
+// Operations: those of the gradient at its start.
 void DescentOnGram(benchmark::State& state, const LayerShape& shape) {
-  const RoundingProblem& problem = ProblemOf(shape);
   BlockNeeds needs = NeedsOfRelaxation();
   needs.gram = true;
   needs.gram_target = true;
-  FirstBlock first = TakeFirstBlock(problem, needs);
-  const std::vector<uint8_t> nearest = first.block.up;
-  for (auto _ : state) {
-    first.block.up = nearest;
-    benchmark::DoNotOptimize(DescendOnGram(first.gram, first.gram_target, 1, first.block));
-  }
-  CountParts(state, "per_weight", Weights(first));
-  CountFlops(state, 2.0 * static_cast<double>(shape.row_length) * Weights(first));
+  FirstBlock first = TakeFirstBlock(ProblemOf(shape), needs);
+  SweepFromNearest(state, first, 2 * shape.row_length, [&] {
+    return DescendOnGram(first.gram, first.gram_target, 1, first.block);
+  });
 }
 
 // Operations: a multiply-add to move a column's pre-activation, a difference and a multiply-add for

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "adaround/base/error.h"
 #include "rounding/discrete_search.h"
 #include "rounding/row_block.h"
 #include "rounding/rounding_solver.h"
@@ -152,6 +153,18 @@ TEST(SecondOrderStart, RelaxesShortRowsWithAnActivationAlone) {
   EXPECT_EQ(strategy(31, MakeRelu()), "second order");
   options.adaround.second_order_start = false;
   EXPECT_EQ(strategy(31, MakeRelu()), "relaxation");
+}
+
+TEST(SecondOrderStart, IsNotClaimedWhereGptqFails) {
+  // Squares of these inputs are beyond float32: there is no second order to start from.
+  const auto example = MakeExample({.row_length = 20, .activation = MakeRelu()});
+  for (float& value : example->samples.x_hat) value *= 1e25F;
+  for (float& value : example->samples.target) value *= 1e25F;
+  const RoundingOptions options = SearchAlone();
+  EXPECT_THROW(Solve("gptq", options, example->problem), Error);
+  EXPECT_EQ(
+      CreateRoundingSolver("adaround", options)->Solve(example->problem, {}).summary.strategy,
+      "relaxation");
 }
 
 }  // namespace
