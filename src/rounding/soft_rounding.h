@@ -1,5 +1,5 @@
 // The soft roundings h(V) that a relaxation can search with, and the regularizer of eq. (24), one
-// weight at a time; the relaxation's inner loop evaluates the same formulas on whole stretches.
+// weight at a time; the loop of `soft_weights` evaluates the same formulas on a whole block.
 #pragma once
 
 #include <algorithm>
