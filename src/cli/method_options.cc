@@ -59,7 +59,11 @@ const std::vector<MethodOption>& MethodOptions() {
        [](const Options& o) { return TextOf(o.rounding.adaround.normalize_rows); }},
       {"exact_gradient", nullptr,
        [](const Options& o) { return TextOf(o.rounding.adaround.exact_gradient); }},
-      {"ridge", "--ridge", [](const Options& o) { return cli::TextOf(o.rounding.adaround.ridge); }},
+      {"ridge", "--ridge",
+       [](const Options& o) {
+         const std::optional<double>& ridge = o.rounding.adaround.ridge;
+         return ridge ? cli::TextOf(*ridge) : std::string("auto");
+       }},
       {"descent_sweeps", nullptr,
        [](const Options& o) { return TextOf(o.rounding.adaround.descent_sweeps); }},
       {"second_order_start", nullptr,

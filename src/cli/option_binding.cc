@@ -301,8 +301,15 @@ void QuantizeBinding::AddOptimizer() {
   Bind<double>(
       "--warm-start", "part of the iterations without regularizer", kOptimizer,
       [](QuantizeOptions& o) -> double& { return o.rounding.adaround.warm_start_fraction; });
-  Bind<double>("--ridge", "guard against fitting few samples; 0 = none, as in the paper",
-               kOptimizer, [](QuantizeOptions& o) -> double& { return o.rounding.adaround.ridge; });
+  auto ridge = std::make_shared<double>(0.0);
+  CLI::Option* ridge_option =
+      app_.add_option("--ridge", *ridge,
+                      "guard against fitting few samples; 0 = none, as in the paper (default: "
+                      "chosen for each layer by adaround and gptq, 0.3 for other methods)")
+          ->group(kOptimizer);
+  overlays_.push_back([ridge, ridge_option](QuantizeOptions& options) {
+    if (ridge_option->count() > 0) options.rounding.adaround.ridge = *ridge;
+  });
   Bind<int64_t>("--batch-size", "columns per step (images, in preset paper)", kOptimizer,
                 [](QuantizeOptions& o) -> int64_t& { return o.rounding.adaround.batch_size; });
   Bind<int64_t>("--hessian-draws",

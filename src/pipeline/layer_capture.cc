@@ -31,6 +31,11 @@ SampleSplit SplitSamples(int64_t num_samples, double held_out_fraction) {
   return split;
 }
 
+int64_t SearchColumnsFor(int64_t row_length, int64_t search_columns) {
+  constexpr int64_t kColumnsPerWeight = 28;
+  return std::clamp(kColumnsPerWeight * row_length, search_columns, 2 * search_columns);
+}
+
 LayerCapture::LayerCapture(const Node& node, const LinearLayer& layer, const Shape& input_shape,
                            const Shape& weight_shape, const Shape& output_shape,
                            const SampleSplit& split, const CaptureLimits& limits, uint64_t seed,

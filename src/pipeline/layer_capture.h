@@ -32,6 +32,9 @@ struct CaptureLimits {
   int64_t positions_per_draw = 0;
 };
 
+// Of a layer with that many weights a row: 28 for each, within search_columns and twice as many.
+int64_t SearchColumnsFor(int64_t row_length, int64_t search_columns);
+
 // A pool of columns larger than this is thinned: a bound by shape, never by the memory limit, so
 // that the limit cannot change the result.
 inline constexpr int64_t kMaxPoolBytes = int64_t{256} << 20;

@@ -31,7 +31,8 @@ int64_t WorkingBytes(const PreparedNetwork& network, const QuantizeOptions& opti
     const LinearLayer& linear = layer.linear;
     const int64_t column = linear.num_groups * linear.row_length * 4;
     const int64_t columns =
-        std::min(options.search_columns + options.held_out_columns, 2 * kMaxPoolBytes / column);
+        std::min(SearchColumnsFor(linear.row_length, options.search_columns) + options.held_out_columns,
+                 2 * kMaxPoolBytes / column);
     int64_t bytes = columns * (2 * column + 2 * linear.num_rows * 4);
     const LayerExtent extent = {linear.num_rows, linear.row_length, linear.num_groups,
                                 !options.activation_in_loss || layer.activation.IsIdentity()};

@@ -296,7 +296,7 @@ class NetworkQuantizer {
   void MakeCapture(size_t index) {
     const LinearLayer& linear = network_.layers[index].linear;
     CaptureLimits limits;
-    limits.max_search_columns = options_.search_columns;
+    limits.max_search_columns = SearchColumnsFor(linear.row_length, options_.search_columns);
     limits.max_held_out_columns = options_.held_out_columns;
     limits.positions_per_draw = options_.positions_per_draw;
     const auto make = [&] {
@@ -468,6 +468,7 @@ class NetworkQuantizer {
       report.iterations = solved.summary.iterations;
       report.num_undecided = solved.summary.num_undecided;
       report.num_descent_flips = solved.summary.num_descent_flips;
+      report.ridge = solved.summary.ridge;
       report.num_nearest_rows = solved.summary.num_nearest_rows;
       for (size_t i = 0; i < solved.integers.size(); ++i) {
         if (solved.integers[i] != nearest.integers[i]) ++report.num_changed;

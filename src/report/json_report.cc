@@ -33,6 +33,7 @@ Json ToJson(const LayerReport& layer) {
       {"num_held_out_columns", layer.num_held_out_columns},
       {"num_undecided", layer.num_undecided},
       {"num_descent_flips", layer.num_descent_flips},
+      {"ridge", layer.ridge ? nlohmann::ordered_json(*layer.ridge) : nlohmann::ordered_json()},
       {"num_nearest_rows", layer.num_nearest_rows},
       {"num_changed", layer.num_changed},
       {"seconds", layer.seconds},

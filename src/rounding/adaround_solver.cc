@@ -35,7 +35,7 @@ class AdaRoundSolver final : public RoundingSolver {
         UsesExactGradient(layer, StartsBySecondOrder(layer)) || DescendsWithGram(layer);
     const int64_t gram = needs_gram ? GramBytes(layer, num_threads, sizeof(float)) : 0;
     if (!StartsBySecondOrder(layer)) return gram;
-    return std::max(gram, MakeStart()->PairBytes(layer, num_threads));
+    return std::max(gram, GptqPairBytes(layer, options_.ridge, num_threads));
   }
 
  private:
@@ -67,9 +67,6 @@ class AdaRoundSolver final : public RoundingSolver {
     if (has_start) return descends ? "second order, descent" : "second order";
     return descends ? "descent" : "nearest";
   }
-  std::unique_ptr<RoundingSolver> MakeStart() const {
-    return MakeGptqSolver(GptqOptions(), options_.ridge);
-  }
 
   static RoundingResult Enumerate(const RoundingProblem& problem, const SolveContext& context) {
     BlockNeeds needs;
@@ -89,9 +86,10 @@ class AdaRoundSolver final : public RoundingSolver {
 
   // `start` as SecondOrderStart() gives it.
   RoundingResult RelaxAndDescend(const RoundingProblem& problem, const SolveContext& context,
-                                 const std::vector<int16_t>& start) const {
+                                 GptqSolution start) const {
     const LayerExtent layer = ExtentOf(problem);
-    const bool has_start = !start.empty();
+    const std::vector<int16_t>& decided = start.result.integers;
+    const bool has_start = !decided.empty();
     const bool exact = UsesExactGradient(layer, has_start);
     const bool descends_on_gram = DescendsOnGram(layer);
     const bool relaxes = Relaxes(layer, has_start);
@@ -100,7 +98,8 @@ class AdaRoundSolver final : public RoundingSolver {
     needs.gram = needs.gram_target || DescendsWithGram(layer);
     needs.features = options_.descent_sweeps > 0 && !descends_on_gram;
     needs.steps = relaxes;
-    needs.ridge = options_.ridge;
+    needs.ridge = start.ridge;
+    if (start.gram.size() > 0) needs.gram_of_only_group = &start.gram;
     // Only the relaxation weighs its data term against something.
     needs.normalize_rows = options_.normalize_rows && relaxes;
     RelaxationForm form;
@@ -125,7 +124,7 @@ class AdaRoundSolver final : public RoundingSolver {
             descend();
           };
           if (has_start) {
-            CentreOn(problem, start, block);
+            CentreOn(problem, decided, block);
             descend();
             if (relaxes) KeepBetterRows(problem, relax, block);
           } else {
@@ -135,21 +134,24 @@ class AdaRoundSolver final : public RoundingSolver {
         });
     result.summary.strategy = Strategy(layer, has_start);
     result.summary.iterations = relaxes ? options_.iterations : 0;
+    result.summary.ridge = start.ridge;
     return result;
   }
 
-  // GPTQ's integers [M, K]; empty where the search starts at nearest.
-  std::vector<int16_t> SecondOrderStart(const RoundingProblem& problem,
-                                        const SolveContext& context) const {
-    if (!StartsBySecondOrder(ExtentOf(problem))) return {};
+  // GPTQ's rounding; no integers where the search starts at nearest.
+  GptqSolution SecondOrderStart(const RoundingProblem& problem,
+                                const SolveContext& context) const {
+    GptqSolution none;
+    none.ridge = options_.ridge.value_or(kDefaultRidge);
+    if (!StartsBySecondOrder(ExtentOf(problem))) return none;
     SolveContext quiet = context;
     quiet.on_progress = nullptr;
     try {
-      return MakeStart()->Solve(problem, quiet).integers;
+      return SolveByGptq(problem, GptqOptions(), options_.ridge, quiet);
     } catch (const Error& error) {
       // Inputs that no damping makes regular: there is nothing of second order to start from.
       if (error.code() != ErrorCode::kNumerical) throw;
-      return {};
+      return none;
     }
   }
 

@@ -32,12 +32,15 @@ struct GroupData {
   std::vector<float> ridge;  // see RowBlock
 };
 
-GroupData Prepare(const RoundingProblem& problem, const BlockNeeds& needs, int64_t group) {
+GroupData Prepare(const RoundingProblem& problem, const BlockNeeds& needs, int64_t group,
+                  int num_threads) {
   const SampledColumns& samples = *problem.samples;
   GroupData data;
   data.ridge = RidgeOf(samples, group, needs.ridge);
   if (needs.gram) {
-    data.gram = GroupGram(samples, group);
+    data.gram = needs.gram_of_only_group != nullptr
+                    ? std::move(*needs.gram_of_only_group)
+                    : Matrix(GroupGram(samples, group, num_threads).cast<float>());
     AddRidge(data.ridge, data.gram);
   }
   if (needs.features) {
@@ -112,8 +115,8 @@ RoundingResult SolveRowBlocks(const RoundingProblem& problem, const SolveContext
       RowWeights(problem, needs, result.integers, context.num_threads);
   std::vector<GroupData> groups(static_cast<size_t>(samples.num_groups));
   BlockSteps steps;
-  steps.prepare = [&](int64_t group) {
-    groups[static_cast<size_t>(group)] = Prepare(problem, needs, group);
+  steps.prepare = [&](int64_t group, int num_threads) {
+    groups[static_cast<size_t>(group)] = Prepare(problem, needs, group, num_threads);
   };
   steps.solve = [&](const RowRange& rows) {
     const GroupData& data = groups[static_cast<size_t>(rows.group)];

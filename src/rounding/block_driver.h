@@ -18,6 +18,8 @@ struct BlockNeeds {
   // Whether the method goes over the block's weights step after step: blocks are then small enough
   // to stay in a second-level cache. Others have longer products to gain from larger ones.
   bool steps = true;
+  // G of the layer's only group, without ridge, where it is known; is moved from. Borrowed.
+  Matrix* gram_of_only_group = nullptr;
   double ridge = 0.0;           // see AdaRoundOptions
   bool normalize_rows = false;  // see AdaRoundOptions; otherwise every row_weight is 1
 };

@@ -22,13 +22,17 @@ RoundingSummary SolveInBlocks(const SampledColumns& samples, const SolveContext&
   for (std::atomic<int64_t>& left : blocks_left) left = blocks_per_group;
   std::vector<RoundingSummary> summaries(static_cast<size_t>(num_blocks));
   std::atomic<int64_t> num_done{0};
+  const bool only_group = samples.num_groups == 1;
+  if (only_group) steps.prepare(0, context.num_threads);
   ParallelFor(num_blocks, context.num_threads, [&](int64_t task) {
     if (context.should_stop && context.should_stop()) {
       throw Error(ErrorCode::kCancelled, "stopped on request");
     }
     const int64_t group = task / blocks_per_group;
     const int64_t first_in_group = (task % blocks_per_group) * rows_per_block;
-    std::call_once(prepared[static_cast<size_t>(group)], [&] { steps.prepare(group); });
+    if (!only_group) {
+      std::call_once(prepared[static_cast<size_t>(group)], [&] { steps.prepare(group, 1); });
+    }
     summaries[static_cast<size_t>(task)] =
         steps.solve({group, group * rows_per_group + first_in_group,
                      std::min(rows_per_block, rows_per_group - first_in_group)});

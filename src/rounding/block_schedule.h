@@ -16,8 +16,9 @@ struct RowRange {
 };
 
 struct BlockSteps {
-  // Once per group, before its first block: what the group's blocks share.
-  std::function<void(int64_t group)> prepare;
+  // Once per group, before its first block: what the group's blocks share. An only group has all
+  // threads to itself for it.
+  std::function<void(int64_t group, int num_threads)> prepare;
   // Each block, from any thread.
   std::function<RoundingSummary(const RowRange& rows)> solve;
   // Once per group, after its last block.

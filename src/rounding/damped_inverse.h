@@ -18,6 +18,6 @@ struct DampedInverse {
 // Never holds more than two [K, K].  REQUIRES: damping > 0, mean(diag A) > 0.
 // Throws Error(kNumerical) where the last damping does not suffice, or where the factor overflows.
 inline constexpr int kMaxDampingRaises = 4;
-DampedInverse FactorDampedInverse(Eigen::MatrixXd a, double damping);
+DampedInverse FactorDampedInverse(Eigen::MatrixXd a, double damping, int num_threads);
 
 }  // namespace adaround

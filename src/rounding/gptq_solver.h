@@ -1,9 +1,12 @@
 // GPTQ: column-wise second-order rounding (Frantar et al. 2022, arXiv:2210.17323).
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "rounding/rounding_solver.h"
+#include "tensor/eigen_view.h"
 
 namespace adaround {
 
@@ -19,8 +22,21 @@ namespace adaround {
 // float32, from residuals. A group whose samples are all zero rounds to nearest. Where rounding
 // leaves a group's damped Hessian without a Cholesky factor, its damping is raised
 // (FactorDampedInverse), and the summary's strategy says to what.
+// The ridge is chosen for each layer (ChooseRidge) where none is given.
 // REQUIRES: options.Validate() is empty, ridge >= 0.
 // Solve() throws Error(kNumerical) where G is not finite, or where no damping helps.
-std::unique_ptr<RoundingSolver> MakeGptqSolver(const GptqOptions& options, double ridge);
+std::unique_ptr<RoundingSolver> MakeGptqSolver(const GptqOptions& options,
+                                               std::optional<double> ridge);
+
+// What its Solve() does, for searches that start there.
+struct GptqSolution {
+  RoundingResult result;
+  double ridge = 0.0;
+  Matrix gram;  // G of the only group, without ridge; empty where there are several
+};
+GptqSolution SolveByGptq(const RoundingProblem& problem, const GptqOptions& options,
+                         std::optional<double> ridge, const SolveContext& context);
+// RoundingSolver::PairBytes of it.
+int64_t GptqPairBytes(const LayerExtent& layer, std::optional<double> ridge, int num_threads);
 
 }  // namespace adaround

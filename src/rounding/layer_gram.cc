@@ -3,12 +3,16 @@
 #include <algorithm>
 
 #include "adaround/base/error.h"
+#include "base/checked_math.h"
+#include "base/parallel_for.h"
 
 namespace adaround {
 namespace {
 
-// Rows of X_hat that are widened to double at a time.
-constexpr int64_t kRowsPerProduct = 512;
+// Columns whose products are summed in float32.
+constexpr int64_t kColumnsPerProduct = 512;
+// Weights by weights of G that one thread sums.
+constexpr int64_t kTileLength = 256;
 
 ConstMatrixView ColumnsOf(const SampledColumns& samples, int64_t group) {
   return {samples.GroupColumns(group), samples.num_samples, samples.row_length};
@@ -22,26 +26,33 @@ ConstMatrixView ColumnsOf(const SampledColumns& samples, int64_t group) {
 
 }  // namespace
 
-Matrix GroupGram(const SampledColumns& samples, int64_t group) {
-  const ConstMatrixView columns = ColumnsOf(samples, group);
-  Matrix gram = Matrix::Zero(samples.row_length, samples.row_length);
-  gram.selfadjointView<Eigen::Lower>().rankUpdate(columns.transpose());
-  gram *= 2.0F / static_cast<float>(samples.num_samples);
+Eigen::MatrixXd GramOf(const ConstMatrixView& columns, int num_threads) {
+  const int64_t length = columns.cols();
+  const int64_t num_tiles = CeilDivide(length, kTileLength);
+  Eigen::MatrixXd gram(length, length);
+  ParallelFor(num_tiles * num_tiles, num_threads, [&](int64_t task) {
+    const int64_t row = (task / num_tiles) * kTileLength;
+    const int64_t col = (task % num_tiles) * kTileLength;
+    if (row < col) return;
+    const int64_t num_rows = std::min(kTileLength, length - row);
+    const int64_t num_cols = std::min(kTileLength, length - col);
+    Eigen::MatrixXd sum = Eigen::MatrixXd::Zero(num_rows, num_cols);
+    Eigen::MatrixXf part(num_rows, num_cols);
+    for (int64_t begin = 0; begin < columns.rows(); begin += kColumnsPerProduct) {
+      const int64_t count = std::min(kColumnsPerProduct, columns.rows() - begin);
+      part.noalias() = columns.block(begin, row, count, num_rows).transpose() *
+                       columns.block(begin, col, count, num_cols);
+      sum += part.cast<double>();
+    }
+    sum *= 2.0 / static_cast<double>(columns.rows());
+    gram.block(row, col, num_rows, num_cols) = sum;
+  });
   gram.triangularView<Eigen::StrictlyUpper>() = gram.transpose();
   return gram;
 }
 
-Eigen::MatrixXd GroupGramInDouble(const SampledColumns& samples, int64_t group) {
-  const ConstMatrixView columns = ColumnsOf(samples, group);
-  Eigen::MatrixXd gram = Eigen::MatrixXd::Zero(samples.row_length, samples.row_length);
-  for (int64_t begin = 0; begin < samples.num_samples; begin += kRowsPerProduct) {
-    const int64_t count = std::min(kRowsPerProduct, samples.num_samples - begin);
-    const Eigen::MatrixXd part = columns.middleRows(begin, count).cast<double>();
-    gram.selfadjointView<Eigen::Lower>().rankUpdate(part.transpose());
-  }
-  gram *= 2.0 / static_cast<double>(samples.num_samples);
-  gram.triangularView<Eigen::StrictlyUpper>() = gram.transpose();
-  return gram;
+Eigen::MatrixXd GroupGram(const SampledColumns& samples, int64_t group, int num_threads) {
+  return GramOf(ColumnsOf(samples, group), num_threads);
 }
 
 int64_t GramBytes(const LayerExtent& layer, int num_threads, int64_t value_bytes) {

@@ -21,9 +21,10 @@ namespace adaround {
 // Beyond this many weights a row, [K, K] is too large to hold.
 inline constexpr int64_t kMaxGramLength = 8192;
 
-// G of a group's columns. The second sums in double, for methods that factorize it.
-Matrix GroupGram(const SampledColumns& samples, int64_t group);
-Eigen::MatrixXd GroupGramInDouble(const SampledColumns& samples, int64_t group);
+// G of N columns [N, K]: products of 512 columns in float32, summed in double.
+Eigen::MatrixXd GramOf(const ConstMatrixView& columns, int num_threads);
+// That of a group's columns.
+Eigen::MatrixXd GroupGram(const SampledColumns& samples, int64_t group, int num_threads);
 
 // Bytes of a matrix [K, K] of values of `value_bytes` for each group that threads work on at once:
 // SolveInBlocks starts groups in order and drops each once its blocks are done.

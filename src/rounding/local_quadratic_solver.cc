@@ -62,10 +62,10 @@ RoundingResult LocalQuadraticSolver::Solve(const RoundingProblem& problem,
   RoundingResult result;
   result.integers.resize(problem.weights.size());
   BlockSteps steps;
-  steps.prepare = [&](int64_t group) {
+  steps.prepare = [&](int64_t group, int num_threads) {
     GroupData& data = groups[static_cast<size_t>(group)];
     data.ridge = RidgeOf(samples, group, ridge_);
-    data.gram = GroupGram(samples, group);
+    data.gram = GroupGram(samples, group, num_threads).cast<float>();
     AddRidge(data.ridge, data.gram);
     CheckGram(data.gram);
   };

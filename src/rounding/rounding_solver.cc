@@ -74,22 +74,22 @@ const std::vector<MethodRow>& Rows() {
       {{"descent", "coordinate descent alone, from nearest", true,
         samples + Names{"sweeps", "ridge"}, true, false},
        [](const RoundingOptions& options) {
-         return MakeCoordinateDescentSolver(options.descent, options.adaround.ridge);
+         return MakeCoordinateDescentSolver(options.descent, options.adaround.ridge.value_or(kDefaultRidge));
        }},
       {{"qubo-cross-entropy", "error before the activation, by the cross-entropy method", true,
         before_activation + cross_entropy + Names{"ridge"}},
        [](const RoundingOptions& options) {
-         return MakeCrossEntropySolver(options.cross_entropy, options.adaround.ridge);
+         return MakeCrossEntropySolver(options.cross_entropy, options.adaround.ridge.value_or(kDefaultRidge));
        }},
       {{"qubo-tabu", "error before the activation, by tabu search from a random start", true,
         before_activation + tabu + Names{"ridge"}},
        [](const RoundingOptions& options) {
-         return MakeTabuSolver(options.tabu, options.adaround.ridge, false);
+         return MakeTabuSolver(options.tabu, options.adaround.ridge.value_or(kDefaultRidge), false);
        }},
       {{"qubo-tabu-warm", "error before the activation, by tabu search from nearest", true,
         before_activation + tabu + Names{"ridge"}},
        [](const RoundingOptions& options) {
-         return MakeTabuSolver(options.tabu, options.adaround.ridge, true);
+         return MakeTabuSolver(options.tabu, options.adaround.ridge.value_or(kDefaultRidge), true);
        }},
       {{"gptq", "weight by weight, the others moved to make up for its error", true,
         before_activation + Names{"gptq_damping", "gptq_activation_order", "ridge"}, true, false},

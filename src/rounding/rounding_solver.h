@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct RoundingSummary {
   int64_t num_undecided = 0;  // weights with h(V) within 0.01 ... 0.99 at the end
   int64_t num_descent_flips = 0;  // flips that coordinate descent accepted
   int64_t num_nearest_rows = 0;   // rows that took nearest, being no worse
+  std::optional<double> ridge;    // of the loss that was searched, where the method knows one
 };
 
 struct RoundingResult {

@@ -22,7 +22,7 @@ double Weights(const FirstBlock& first) {
 
 BlockNeeds NeedsOfRelaxation() {
   BlockNeeds needs;
-  needs.ridge = AdaRoundOptions().ridge;
+  needs.ridge = kDefaultRidge;
   needs.normalize_rows = true;
   return needs;
 }
@@ -88,7 +88,7 @@ void GramGradient(benchmark::State& state, const LayerShape& shape) {
 
 void MakeGram(benchmark::State& state, const LayerShape& shape) {
   const RoundingProblem& problem = ProblemOf(shape);
-  for (auto _ : state) benchmark::DoNotOptimize(GroupGram(*problem.samples, 0));
+  for (auto _ : state) benchmark::DoNotOptimize(GroupGram(*problem.samples, 0, 1));
   const auto length = static_cast<double>(shape.row_length);
   CountFlops(state, 2.0 * length * length * static_cast<double>(shape.num_samples));
 }

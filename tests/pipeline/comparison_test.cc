@@ -156,6 +156,7 @@ TEST(RoundingSeed, ChangesTheRoundingButNotWhatItIsJudgedOn) {
   // Steps that a fraction of the columns is drawn for, and no finish that undoes the difference.
   options.rounding.adaround.exact_gradient = false;
   options.rounding.adaround.descent_sweeps = 0;
+  options.rounding.adaround.second_order_start = false;
   options.rounding.adaround.enumerate_row_length = 0;
   const QuantizeResult first = QuantizeModel(graph, samples, options);
   options.rounding_seed = options.seed;

@@ -37,6 +37,9 @@ struct LayerReport {
   std::string strategy;
   int64_t iterations = 0;
   int64_t num_undecided = 0;
+  // How strongly the search held weights to themselves (AdaRoundOptions::ridge), where it was asked
+  // to; the chosen one where none was given.
+  std::optional<double> ridge;
   int64_t num_descent_flips = 0;
   int64_t num_nearest_rows = 0;
   // Rows of a searching method above nearest on the search's own columns: where
