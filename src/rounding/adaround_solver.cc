@@ -9,6 +9,7 @@
 #include "rounding/discrete_search.h"
 #include "rounding/gptq_solver.h"
 #include "rounding/layer_gram.h"
+#include "rounding/pair_moves.h"
 #include "rounding/relaxation.h"
 
 namespace adaround {
@@ -61,6 +62,9 @@ class AdaRoundSolver final : public RoundingSolver {
   bool DescendsOnGram(const LayerExtent& layer) const {
     return layer.identity_activation && DescendsWithGram(layer);
   }
+  bool MovesInPairs(const LayerExtent& layer) const {
+    return options_.descent_sweeps > 0 && layer.row_length <= kMaxPairedRowLength;
+  }
   std::string Strategy(const LayerExtent& layer, bool has_start) const {
     const bool descends = options_.descent_sweeps > 0;
     if (Relaxes(layer, has_start)) return has_start ? "second order, relaxation" : "relaxation";
@@ -68,15 +72,18 @@ class AdaRoundSolver final : public RoundingSolver {
     return descends ? "descent" : "nearest";
   }
 
-  static RoundingResult Enumerate(const RoundingProblem& problem, const SolveContext& context) {
+  RoundingResult Enumerate(const RoundingProblem& problem, const SolveContext& context) const {
     BlockNeeds needs;
     needs.features = true;
     RoundingResult result = SolveRowBlocks(
         problem, context, needs,
-        [&](const BlockInputs& inputs, RowBlock& block, RoundingSummary&,
+        [&](const BlockInputs& inputs, RowBlock& block, RoundingSummary& summary,
             std::vector<int16_t>& integers) {
           for (int64_t r = 0; r < block.num_rows(); ++r) {
             EnumerateRow(problem, inputs.features, r, block);
+            if (options_.second_order_start) {
+              summary.num_descent_flips += MoveInPairs(problem, inputs.features, r, block);
+            }
           }
           StoreIntegers(block, integers);
         });
@@ -96,7 +103,8 @@ class AdaRoundSolver final : public RoundingSolver {
     BlockNeeds needs;
     needs.gram_target = exact || descends_on_gram;
     needs.gram = needs.gram_target || DescendsWithGram(layer);
-    needs.features = options_.descent_sweeps > 0 && !descends_on_gram;
+    needs.features = (options_.descent_sweeps > 0 && !descends_on_gram) ||
+                     (has_start && MovesInPairs(layer));
     needs.steps = relaxes;
     needs.ridge = start.ridge;
     if (start.gram.size() > 0) needs.gram_of_only_group = &start.gram;
@@ -118,14 +126,24 @@ class AdaRoundSolver final : public RoundingSolver {
                                    options_.descent_sweeps, block);
             }
           };
+          const auto move_in_pairs = [&] {
+            if (!has_start || !MovesInPairs(layer)) return;
+            for (int64_t r = 0; r < block.num_rows(); ++r) {
+              summary.num_descent_flips += MoveInPairs(problem, inputs.features, r, block);
+            }
+            StoreIntegers(block, integers);
+            CentreOn(problem, integers, block);
+          };
           const auto relax = [&] {
             summary.num_undecided = RelaxAndRound(problem, form, options_, context,
                                                   inputs.MakeDataTerm(exact), block);
             descend();
+            move_in_pairs();
           };
           if (has_start) {
             CentreOn(problem, decided, block);
             descend();
+            move_in_pairs();
             if (relaxes) KeepBetterRows(problem, relax, block);
           } else {
             relax();
@@ -159,14 +177,18 @@ class AdaRoundSolver final : public RoundingSolver {
   template <typename Search>
   static void KeepBetterRows(const RoundingProblem& problem, const Search& search,
                              RowBlock& block) {
-    const std::vector<uint8_t> before = block.up;
+    const RowBlock before = block;
     const std::vector<double> objective_before = RowObjectives(problem, block);
     search();
     const std::vector<double> objective = RowObjectives(problem, block);
     const int64_t length = block.row_length();
     for (int64_t r = 0; r < block.num_rows(); ++r) {
       if (objective[static_cast<size_t>(r)] < objective_before[static_cast<size_t>(r)]) continue;
-      std::copy_n(before.begin() + r * length, length, block.up.begin() + r * length);
+      block.base.row(r) = before.base.row(r);
+      block.step.row(r) = before.step.row(r);
+      block.fraction.row(r) = before.fraction.row(r);
+      std::copy_n(before.lower.begin() + r * length, length, block.lower.begin() + r * length);
+      std::copy_n(before.up.begin() + r * length, length, block.up.begin() + r * length);
     }
   }
 

@@ -54,7 +54,9 @@ TEST(QuantizeModel, QuantizesEveryLayerOfAConvNet) {
 }
 
 TEST(QuantizeModel, WeightsStayWithinOneStepOfTheFoldedOnes) {
-  const QuantizeResult result = Quantize(QuickQuantizeOptions());
+  QuantizeOptions options = QuickQuantizeOptions();
+  options.rounding.adaround.second_order_start = false;  // it may leave floor and ceiling
+  const QuantizeResult result = Quantize(options);
   // Without BatchNormalization in front: the pointwise and the last layer are as given.
   for (const char* name : {"pointwise.w", "head.w"}) {
     const Tensor wanted = SmallConvNet().initializers.at(name);

@@ -17,8 +17,9 @@ struct AdaRoundOptions {
   // Adam steps per block of rows. The paper uses 10,000; random columns and the discrete finish
   // reach the same error with far fewer. >= 0; 0 leaves nearest rounding to the finish.
   int64_t iterations = 2000;
-  // Adam's step size on V. 1e-3 is the paper's; 1e-2 converges within 2,000 iterations. > 0.
-  double learning_rate = 1e-2;
+  // Adam's step size on V. 1e-3 is the paper's; 1e-2 and more converge within 2,000 iterations, and
+  // from a start of second order 2e-2 ends 0 to 1.5 % lower than 1e-2. > 0.
+  double learning_rate = 2e-2;
   // Weight of the regularizer f_reg, eq. (24), a sum over weights. >= 0.
   double lambda = 0.01;
   // Exponent of f_reg, annealed by a cosine from beta_start to beta_end once the warm start is
@@ -59,6 +60,7 @@ struct AdaRoundOptions {
   // at 2,304, where they are the dearest. >= 0.
   int64_t max_relaxed_row_length = 1024;
   // Rows of at most this many weights are solved exactly by trying every combination; 0 = never.
+  // With second_order_start, integers then move on, by one or two at a time, beyond floor and ceiling.
   // At most 16.
   int64_t enumerate_row_length = 10;
   // Every violation of the ranges above; empty = sound.
