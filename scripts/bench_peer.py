@@ -132,7 +132,8 @@ def time_peer(folder, scale, seconds, environment):
 
 
 def geometric_mean(values):
-    return math.exp(sum(math.log(value) for value in values) / len(values))
+    logarithms = [math.log(value) for value in values]
+    return math.exp(sum(logarithms) / len(logarithms))
 
 
 def run(arguments):

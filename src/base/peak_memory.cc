@@ -41,6 +41,8 @@ int64_t PeakMemory::Bytes() const {
 }
 
 int64_t PeakResidentBytes() {
+  // A program starts with the rusage's peak of the process that started it.
+  if (const auto bytes = HighWaterBytes()) return *bytes;
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<int64_t>(usage.ru_maxrss) * 1024;
