@@ -74,12 +74,14 @@ const std::vector<MethodRow>& Rows() {
       {{"descent", "coordinate descent alone, from nearest", true,
         samples + Names{"sweeps", "ridge"}, true, false},
        [](const RoundingOptions& options) {
-         return MakeCoordinateDescentSolver(options.descent, options.adaround.ridge.value_or(kDefaultRidge));
+         return MakeCoordinateDescentSolver(options.descent,
+                                            options.adaround.ridge.value_or(kDefaultRidge));
        }},
       {{"qubo-cross-entropy", "error before the activation, by the cross-entropy method", true,
         before_activation + cross_entropy + Names{"ridge"}},
        [](const RoundingOptions& options) {
-         return MakeCrossEntropySolver(options.cross_entropy, options.adaround.ridge.value_or(kDefaultRidge));
+         return MakeCrossEntropySolver(options.cross_entropy,
+                                       options.adaround.ridge.value_or(kDefaultRidge));
        }},
       {{"qubo-tabu", "error before the activation, by tabu search from a random start", true,
         before_activation + tabu + Names{"ridge"}},
