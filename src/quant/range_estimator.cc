@@ -78,17 +78,23 @@ std::vector<int16_t> RoundToNearest(const WeightMatrix& weights, const QuantGrid
   return integers;
 }
 
-std::vector<float> DequantizeMatrix(const std::vector<int16_t>& integers, int64_t rows,
-                                    int64_t row_length, const QuantGrid& grid) {
-  std::vector<float> values(integers.size());
-  for (int64_t row = 0; row < rows; ++row) {
+std::vector<float> DequantizeRows(const std::vector<int16_t>& integers, int64_t first_row,
+                                  int64_t rows, int64_t row_length, const QuantGrid& grid) {
+  std::vector<float> values;
+  values.reserve(static_cast<size_t>(rows * row_length));
+  for (int64_t row = first_row; row < first_row + rows; ++row) {
     for (int64_t k = 0; k < row_length; ++k) {
       const auto s = static_cast<size_t>(grid.ScaleIndex(row, k, row_length));
-      const auto at = static_cast<size_t>(row * row_length + k);
-      values[at] = grid.scale[s] * static_cast<float>(integers[at] - grid.zero_point[s]);
+      const int integer = integers[static_cast<size_t>(row * row_length + k)];
+      values.push_back(grid.scale[s] * static_cast<float>(integer - grid.zero_point[s]));
     }
   }
   return values;
+}
+
+std::vector<float> DequantizeMatrix(const std::vector<int16_t>& integers, int64_t rows,
+                                    int64_t row_length, const QuantGrid& grid) {
+  return DequantizeRows(integers, 0, rows, row_length, grid);
 }
 
 std::string_view RangeEstimatorName(RangeEstimator estimator) {

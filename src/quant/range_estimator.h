@@ -35,5 +35,8 @@ std::vector<int16_t> RoundToNearest(const WeightMatrix& weights, const QuantGrid
 // scale * (q - zero_point) for a row-major matrix of integers.
 std::vector<float> DequantizeMatrix(const std::vector<int16_t>& integers, int64_t rows,
                                     int64_t row_length, const QuantGrid& grid);
+// Those of rows first_row ... first_row + rows - 1 of the matrix: [rows, row_length].
+std::vector<float> DequantizeRows(const std::vector<int16_t>& integers, int64_t first_row,
+                                  int64_t rows, int64_t row_length, const QuantGrid& grid);
 
 }  // namespace adaround

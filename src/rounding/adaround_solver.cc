@@ -36,7 +36,7 @@ class AdaRoundSolver final : public RoundingSolver {
         UsesExactGradient(layer, StartsBySecondOrder(layer)) || DescendsWithGram(layer);
     const int64_t gram = needs_gram ? GramBytes(layer, num_threads, sizeof(float)) : 0;
     if (!StartsBySecondOrder(layer)) return gram;
-    return std::max(gram, GptqPairBytes(layer, options_.ridge, num_threads));
+    return std::max(gram, GptqPairBytes(layer, options_.ridge, KeepGram::kYes, num_threads));
   }
 
  private:
@@ -81,11 +81,11 @@ class AdaRoundSolver final : public RoundingSolver {
             std::vector<int16_t>& integers) {
           for (int64_t r = 0; r < block.num_rows(); ++r) {
             EnumerateRow(problem, inputs.features, r, block);
-            if (options_.second_order_start) {
-              summary.num_descent_flips += MoveInPairs(problem, inputs.features, r, block);
-            }
           }
           StoreIntegers(block, integers);
+          if (options_.second_order_start) {
+            summary.num_descent_flips += MoveInPairs(problem, inputs.features, block, integers);
+          }
         });
     result.summary.strategy = "enumeration";
     return result;
@@ -128,10 +128,7 @@ class AdaRoundSolver final : public RoundingSolver {
           };
           const auto move_in_pairs = [&] {
             if (!has_start || !MovesInPairs(layer)) return;
-            for (int64_t r = 0; r < block.num_rows(); ++r) {
-              summary.num_descent_flips += MoveInPairs(problem, inputs.features, r, block);
-            }
-            StoreIntegers(block, integers);
+            summary.num_descent_flips += MoveInPairs(problem, inputs.features, block, integers);
             CentreOn(problem, integers, block);
           };
           const auto relax = [&] {
@@ -160,12 +157,12 @@ class AdaRoundSolver final : public RoundingSolver {
   GptqSolution SecondOrderStart(const RoundingProblem& problem,
                                 const SolveContext& context) const {
     GptqSolution none;
-    none.ridge = options_.ridge.value_or(kDefaultRidge);
+    none.ridge = options_.RidgeOrDefault();
     if (!StartsBySecondOrder(ExtentOf(problem))) return none;
     SolveContext quiet = context;
     quiet.on_progress = nullptr;
     try {
-      return SolveByGptq(problem, GptqOptions(), options_.ridge, quiet);
+      return SolveByGptq(problem, GptqOptions(), options_.ridge, KeepGram::kYes, quiet);
     } catch (const Error& error) {
       // Inputs that no damping makes regular: there is nothing of second order to start from.
       if (error.code() != ErrorCode::kNumerical) throw;

@@ -23,7 +23,7 @@ void RoundBlock(const RoundingProblem& problem, const GptqFactor& factor, const 
   const int64_t length = problem.samples->row_length;
   const ConstMatrixView weights(problem.weights.data() + rows.first_row * length, rows.num_rows,
                                 length);
-  const Matrix gradient = LossGradient(problem, rows.group, rows.first_row, weights);
+  const Matrix gradient = LossGradient(problem, *problem.samples, rows.group, rows.first_row, weights);
   CheckGram(gradient);
   RoundBySecondOrder(problem, factor, gradient, rows, integers);
 }
@@ -36,7 +36,7 @@ class GptqSolver final : public RoundingSolver {
   }
 
   RoundingResult Solve(const RoundingProblem& problem, const SolveContext& context) const override {
-    return SolveByGptq(problem, options_, ridge_, context).result;
+    return SolveByGptq(problem, options_, ridge_, KeepGram::kNo, context).result;
   }
   bool StaysAtFloorOrCeil() const override { return false; }
   SizeLimit Limit() const override {
@@ -45,7 +45,7 @@ class GptqSolver final : public RoundingSolver {
     return limit;
   }
   int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
-    return GptqPairBytes(layer, ridge_, num_threads);
+    return GptqPairBytes(layer, ridge_, KeepGram::kNo, num_threads);
   }
 
  private:
@@ -56,16 +56,14 @@ class GptqSolver final : public RoundingSolver {
 }  // namespace
 
 GptqSolution SolveByGptq(const RoundingProblem& problem, const GptqOptions& options,
-                         std::optional<double> ridge, const SolveContext& context) {
+                         std::optional<double> ridge, KeepGram keep_gram,
+                         const SolveContext& context) {
   const SampledColumns& samples = *problem.samples;
   Eigen::MatrixXd gram;
   GptqSolution solution;
-  if (samples.num_groups == 1) {
-    gram = GroupGram(samples, 0, context.num_threads);
-    CheckGram(gram);
-  }
+  if (samples.num_groups == 1) gram = GroupGram(samples, 0, context.num_threads);
   solution.ridge = ridge ? *ridge : ChooseRidge(problem, options, gram, context);
-  if (samples.num_groups == 1) solution.gram = gram.cast<float>();
+  if (keep_gram == KeepGram::kYes) solution.gram = gram.cast<float>();
   std::vector<GptqFactor> groups(static_cast<size_t>(samples.num_groups));
   std::vector<double> damping(groups.size());
   RoundingResult& result = solution.result;
@@ -96,9 +94,11 @@ GptqSolution SolveByGptq(const RoundingProblem& problem, const GptqOptions& opti
   return solution;
 }
 
-int64_t GptqPairBytes(const LayerExtent& layer, std::optional<double> ridge, int num_threads) {
+int64_t GptqPairBytes(const LayerExtent& layer, std::optional<double> ridge, KeepGram keep_gram,
+                      int num_threads) {
+  const bool keeps = keep_gram == KeepGram::kYes && layer.num_groups == 1;
   const int64_t own = 2 * GramBytes(layer, num_threads, sizeof(double)) +
-                      (layer.num_groups == 1 ? GramBytes(layer, 1, sizeof(float)) : 0);
+                      (keeps ? GramBytes(layer, 1, sizeof(float)) : 0);
   if (ridge) return own;
   const int64_t matrices =
       RidgeChoiceMatrices(layer.num_groups) + (layer.num_groups == 1 ? 1 : 0);

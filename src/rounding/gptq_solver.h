@@ -32,11 +32,15 @@ std::unique_ptr<RoundingSolver> MakeGptqSolver(const GptqOptions& options,
 struct GptqSolution {
   RoundingResult result;
   double ridge = 0.0;
-  Matrix gram;  // G of the only group, without ridge; empty where there are several
+  // Where kept: G of the only group, without ridge; empty where there are several.
+  Matrix gram;
 };
+enum class KeepGram { kNo, kYes };
 GptqSolution SolveByGptq(const RoundingProblem& problem, const GptqOptions& options,
-                         std::optional<double> ridge, const SolveContext& context);
+                         std::optional<double> ridge, KeepGram keep_gram,
+                         const SolveContext& context);
 // RoundingSolver::PairBytes of it.
-int64_t GptqPairBytes(const LayerExtent& layer, std::optional<double> ridge, int num_threads);
+int64_t GptqPairBytes(const LayerExtent& layer, std::optional<double> ridge, KeepGram keep_gram,
+                      int num_threads);
 
 }  // namespace adaround

@@ -26,7 +26,8 @@ ConstMatrixView ColumnsOf(const SampledColumns& samples, int64_t group) {
 
 }  // namespace
 
-Eigen::MatrixXd GramOf(const ConstMatrixView& columns, int num_threads) {
+Eigen::MatrixXd GroupGram(const SampledColumns& samples, int64_t group, int num_threads) {
+  const ConstMatrixView columns = ColumnsOf(samples, group);
   const int64_t length = columns.cols();
   const int64_t num_tiles = CeilDivide(length, kTileLength);
   Eigen::MatrixXd gram(length, length);
@@ -49,10 +50,6 @@ Eigen::MatrixXd GramOf(const ConstMatrixView& columns, int num_threads) {
   });
   gram.triangularView<Eigen::StrictlyUpper>() = gram.transpose();
   return gram;
-}
-
-Eigen::MatrixXd GroupGram(const SampledColumns& samples, int64_t group, int num_threads) {
-  return GramOf(ColumnsOf(samples, group), num_threads);
 }
 
 int64_t GramBytes(const LayerExtent& layer, int num_threads, int64_t value_bytes) {
@@ -83,9 +80,8 @@ void AddRidge(const std::vector<float>& ridge, Eigen::MatrixXd& gram) {
       2.0 * Eigen::Map<const Eigen::VectorXf>(ridge.data(), gram.rows()).cast<double>();
 }
 
-Matrix LossGradient(const RoundingProblem& problem, int64_t group, int64_t first_row,
-                    const Matrix& weights) {
-  const SampledColumns& samples = *problem.samples;
+Matrix LossGradient(const RoundingProblem& problem, const SampledColumns& samples, int64_t group,
+                    int64_t first_row, const Matrix& weights) {
   const ConstMatrixView columns = ColumnsOf(samples, group);
   Matrix residual(weights.rows(), samples.num_samples);
   residual.noalias() = weights * columns.transpose();

@@ -21,9 +21,7 @@ namespace adaround {
 // Beyond this many weights a row, [K, K] is too large to hold.
 inline constexpr int64_t kMaxGramLength = 8192;
 
-// G of N columns [N, K]: products of 512 columns in float32, summed in double.
-Eigen::MatrixXd GramOf(const ConstMatrixView& columns, int num_threads);
-// That of a group's columns.
+// G of a group's columns: products of 512 columns in float32, summed in double.
 Eigen::MatrixXd GroupGram(const SampledColumns& samples, int64_t group, int num_threads);
 
 // Bytes of a matrix [K, K] of values of `value_bytes` for each group that threads work on at once:
@@ -41,8 +39,8 @@ void AddRidge(const std::vector<float>& ridge, Eigen::MatrixXd& gram);
 // The first derivative [R, K] at `weights` [R, K], rows first_row ... of the layer, all of one
 // group. Taken from the residuals: beside G w and 2 / N (target - b) X_hat, which are large and
 // cancel, float32 would hide it.
-Matrix LossGradient(const RoundingProblem& problem, int64_t group, int64_t first_row,
-                    const Matrix& weights);
+Matrix LossGradient(const RoundingProblem& problem, const SampledColumns& samples, int64_t group,
+                    int64_t first_row, const Matrix& weights);
 
 // Throws Error(kNumerical) where a value is not finite: inputs whose squares float32 cannot hold.
 void CheckGram(const Matrix& values);

@@ -73,7 +73,8 @@ RoundingResult LocalQuadraticSolver::Solve(const RoundingProblem& problem,
     const GroupData& data = groups[static_cast<size_t>(rows.group)];
     RowBlock block =
         MakeRowBlockWithoutTarget(problem, rows.group, rows.first_row, rows.num_rows);
-    Matrix gradient = LossGradient(problem, rows.group, rows.first_row, block.HardWeights());
+    Matrix gradient =
+        LossGradient(problem, samples, rows.group, rows.first_row, block.HardWeights());
     for (int64_t r = 0; r < rows.num_rows; ++r) {
       for (int64_t k = 0; k < length; ++k) {
         // The ridge pulls from nearest towards w, which is base + step * fraction.

@@ -28,31 +28,29 @@ struct Move {
 
 class RowMoves {
  public:
-  RowMoves(const RoundingProblem& problem, const Matrix& features, int64_t row, RowBlock& block)
+  // `z` [N]: the row's pre-activations, which are kept up.
+  RowMoves(const RoundingProblem& problem, const Matrix& features, const RowBlock& block,
+           int64_t row, float* z)
       : problem_(problem),
         features_(features),
         activation_(problem.activation.Of(block.first_row + row)),
         target_(block.target.row(row).data()),
         loss_(features.cols()),
-        z_(static_cast<size_t>(features.cols()),
-           problem.bias[static_cast<size_t>(block.first_row + row)]),
-        step_(features.cols()) {
+        z_(z, features.cols()) {
     const int64_t length = block.row_length();
     for (int64_t k = 0; k < length; ++k) {
+      const auto at = static_cast<size_t>(row * length + k);
       const auto s = static_cast<size_t>(
           problem.grid.ScaleIndex(block.first_row + row, k, length));
       scale_.push_back(problem.grid.scale[s]);
-      integer_.push_back(block.lower[static_cast<size_t>(row * length + k)] +
-                         block.UpAt(row, k));
-      const float weight =
-          scale_.back() * static_cast<float>(integer_.back() - problem.grid.zero_point[s]);
-      Add(features.row(k).data(), weight);
-      off_.push_back(
-          weight - problem.weights[static_cast<size_t>((block.first_row + row) * length + k)]);
+      integer_.push_back(block.lower[at] + block.up[at]);
+      off_.push_back(block.step(row, k) *
+                     (static_cast<float>(block.up[at]) - block.fraction(row, k)));
       ridge_.push_back(block.ridge[static_cast<size_t>(k)] *
                        static_cast<float>(features.cols()));
     }
-    current_ = loss_(activation_, z_.data(), z_.data(), 0.0F, target_);
+    current_ = loss_(activation_, z, z, 0.0F, target_);
+    Curve();
   }
 
   // Whether a move was made.
@@ -68,7 +66,7 @@ class RowMoves {
       const double changed = loss_(activation_, z_.data(), step_.data(), 1.0F, target_);
       const auto ridge = static_cast<double>(RidgeChange(move));
       if (changed + ridge >= current_ * (1.0 - kMinRelativeGain)) continue;
-      Add(step_.data(), 1.0F);
+      z_ += step_;
       Change(move.j, move.change_j);
       Change(move.k, move.change_k);
       current_ = changed;
@@ -77,13 +75,17 @@ class RowMoves {
     return false;
   }
 
+  // Second derivatives, by one step of each of two weights. They change little as a row moves.
+  void Curve() {
+    const Matrix seen = features_.array().rowwise() * Slope().array();
+    curvature_ = 2.0F * seen * seen.transpose();
+    curvature_.array().rowwise() *= Scale().array();
+    curvature_.array().colwise() *= Scale().transpose().array();
+  }
+
   int32_t integer(int64_t k) const { return integer_[static_cast<size_t>(k)]; }
 
  private:
-  void Add(const float* x, float factor) {
-    for (size_t i = 0; i < z_.size(); ++i) z_[i] += factor * x[i];
-  }
-
   void Change(int64_t k, int change) {
     integer_[static_cast<size_t>(k)] += change;
     off_[static_cast<size_t>(k)] += static_cast<float>(change) * scale_[static_cast<size_t>(k)];
@@ -99,21 +101,23 @@ class RowMoves {
     return of(move.j, move.change_j) + of(move.k, move.change_k);
   }
 
+  Eigen::RowVectorXf Slope() const {
+    Eigen::RowVectorXf slope(z_.size());
+    activation_.Derivative(z_.data(), slope.data(), z_.size());
+    return slope;
+  }
+
   // By one step of each weight.
   void Differentiate() {
-    const int64_t length = features_.rows();
-    const int64_t num_samples = features_.cols();
-    Eigen::RowVectorXf slope(num_samples);
-    Eigen::RowVectorXf residual(num_samples);
-    activation_.Derivative(z_.data(), slope.data(), num_samples);
-    activation_.Apply(z_.data(), residual.data(), num_samples);
-    residual -= Eigen::Map<const Eigen::RowVectorXf>(target_, num_samples);
-    const Eigen::Map<const Eigen::RowVectorXf> scale(scale_.data(), length);
-    Matrix seen = features_.array().rowwise() * slope.array();
-    gradient_ = 2.0F * (residual * seen.transpose()).cwiseProduct(scale);
-    curvature_ = 2.0F * seen * seen.transpose();
-    curvature_.array().rowwise() *= scale.array();
-    curvature_.array().colwise() *= scale.transpose().array();
+    Eigen::RowVectorXf residual(z_.size());
+    activation_.Apply(z_.data(), residual.data(), z_.size());
+    residual -= Eigen::Map<const Eigen::RowVectorXf>(target_, z_.size());
+    residual.array() *= 2.0F * Slope().array();
+    gradient_ = (residual * features_.transpose()).cwiseProduct(Scale());
+  }
+
+  Eigen::Map<const Eigen::RowVectorXf> Scale() const {
+    return {scale_.data(), static_cast<Eigen::Index>(scale_.size())};
   }
 
   bool MayMove(int64_t k, int change) const {
@@ -156,7 +160,7 @@ class RowMoves {
   const Activation activation_;
   const float* target_;
   ColumnLoss loss_;
-  std::vector<float> z_;
+  Eigen::Map<Eigen::RowVectorXf> z_;
   std::vector<float> scale_;
   std::vector<int32_t> integer_;
   std::vector<float> off_;    // from the float weights, in real units
@@ -170,22 +174,32 @@ class RowMoves {
 
 }  // namespace
 
-int64_t MoveInPairs(const RoundingProblem& problem, const Matrix& features, int64_t row,
-                    RowBlock& block) {
+int64_t MoveInPairs(const RoundingProblem& problem, const Matrix& features, const RowBlock& block,
+                    std::vector<int16_t>& integers) {
   const int64_t length = block.row_length();
   ADAROUND_CHECK(length <= kMaxPairedRowLength);
-  RowMoves moves(problem, features, row, block);
+  Matrix z = PreActivations(problem, block);
   int64_t num_moves = 0;
-  while (num_moves < kMaxMoves && moves.Step()) ++num_moves;
-  for (int64_t k = 0; k < length; ++k) {
-    const int32_t integer = moves.integer(k);
-    const auto s = static_cast<size_t>(problem.grid.ScaleIndex(block.first_row + row, k, length));
-    block.lower[static_cast<size_t>(row * length + k)] = integer;
-    block.UpAt(row, k) = 0;
-    block.base(row, k) =
-        problem.grid.scale[s] * static_cast<float>(integer - problem.grid.zero_point[s]);
-    block.step(row, k) = 0.0F;
-    block.fraction(row, k) = 0.0F;
+  for (int64_t r = 0; r < block.num_rows(); ++r) {
+    RowMoves moves(problem, features, block, r, z.row(r).data());
+    // A row rests where derivatives that are up to date promise nothing that the loss confirms.
+    bool is_curve_new = true;
+    for (int i = 0; i < kMaxMoves;) {
+      if (moves.Step()) {
+        is_curve_new = false;
+        ++num_moves;
+        ++i;
+      } else if (!is_curve_new) {
+        moves.Curve();
+        is_curve_new = true;
+      } else {
+        break;
+      }
+    }
+    for (int64_t k = 0; k < length; ++k) {
+      integers[static_cast<size_t>((block.first_row + r) * length + k)] =
+          static_cast<int16_t>(moves.integer(k));
+    }
   }
   return num_moves;
 }

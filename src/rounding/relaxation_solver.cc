@@ -20,7 +20,7 @@ class RelaxationSolver final : public RoundingSolver {
     BlockNeeds needs;
     needs.gram = exact;
     needs.gram_target = exact;
-    needs.ridge = options_.ridge.value_or(kDefaultRidge);
+    needs.ridge = options_.RidgeOrDefault();
     needs.normalize_rows = options_.normalize_rows || !form_.regularize;
     RoundingResult result = SolveRowBlocks(
         problem, context, needs,

@@ -55,6 +55,38 @@ std::vector<std::string> RoundingProblem::Validate() const {
 }
 
 std::vector<double> RowErrors(const RoundingProblem& problem, const ChannelActivation& function,
+                              const SampledColumns& samples, int64_t first_row,
+                              const ConstMatrixView& rounded_weights) {
+  const int64_t rows = rounded_weights.rows();
+  const int64_t length = samples.row_length;
+  const int64_t group = first_row / samples.RowsPerGroup();
+  std::vector<double> errors(static_cast<size_t>(rows), 0.0);
+  Matrix z(rows, kSamplesPerProduct);
+  std::vector<float> wanted(kSamplesPerProduct);
+  for (int64_t begin = 0; begin < samples.num_samples; begin += kSamplesPerProduct) {
+    const int64_t count = std::min(kSamplesPerProduct, samples.num_samples - begin);
+    const ConstMatrixView columns(samples.GroupColumns(group) + begin * length, count, length);
+    z.leftCols(count).noalias() = rounded_weights * columns.transpose();
+    for (int64_t r = 0; r < rows; ++r) {
+      float* values = z.row(r).data();
+      const float bias = problem.bias[static_cast<size_t>(first_row + r)];
+      for (int64_t i = 0; i < count; ++i) values[i] += bias;
+      const Activation activation = function.Of(first_row + r);
+      activation.Apply(values, values, count);
+      activation.Apply(samples.RowTarget(first_row + r) + begin, wanted.data(), count);
+      float partial = 0.0F;
+      for (int64_t i = 0; i < count; ++i) {
+        const float difference = values[i] - wanted[static_cast<size_t>(i)];
+        partial += difference * difference;
+      }
+      errors[static_cast<size_t>(r)] += static_cast<double>(partial);
+    }
+  }
+  for (double& error : errors) error /= static_cast<double>(samples.num_samples);
+  return errors;
+}
+
+std::vector<double> RowErrors(const RoundingProblem& problem, const ChannelActivation& function,
                               const SampledColumns& samples,
                               const std::vector<float>& rounded_weights, int num_threads) {
   const int64_t rows_per_group = samples.RowsPerGroup();
@@ -65,30 +97,11 @@ std::vector<double> RowErrors(const RoundingProblem& problem, const ChannelActiv
     const int64_t group = task / tasks_per_group;
     const int64_t first = group * rows_per_group + (task % tasks_per_group) * kRowsPerTask;
     const int64_t rows = std::min(kRowsPerTask, (group + 1) * rows_per_group - first);
-    const ConstMatrixView weights(rounded_weights.data() + first * length, rows, length);
-    Matrix z(rows, kSamplesPerProduct);
-    std::vector<float> wanted(kSamplesPerProduct);
-    for (int64_t begin = 0; begin < samples.num_samples; begin += kSamplesPerProduct) {
-      const int64_t count = std::min(kSamplesPerProduct, samples.num_samples - begin);
-      const ConstMatrixView columns(samples.GroupColumns(group) + begin * length, count, length);
-      z.leftCols(count).noalias() = weights * columns.transpose();
-      for (int64_t r = 0; r < rows; ++r) {
-        float* values = z.row(r).data();
-        const float bias = problem.bias[static_cast<size_t>(first + r)];
-        for (int64_t i = 0; i < count; ++i) values[i] += bias;
-        const Activation activation = function.Of(first + r);
-        activation.Apply(values, values, count);
-        activation.Apply(samples.RowTarget(first + r) + begin, wanted.data(), count);
-        float partial = 0.0F;
-        for (int64_t i = 0; i < count; ++i) {
-          const float difference = values[i] - wanted[static_cast<size_t>(i)];
-          partial += difference * difference;
-        }
-        errors[static_cast<size_t>(first + r)] += static_cast<double>(partial);
-      }
-    }
+    const std::vector<double> some =
+        RowErrors(problem, function, samples, first,
+                  ConstMatrixView(rounded_weights.data() + first * length, rows, length));
+    std::copy(some.begin(), some.end(), errors.begin() + first);
   });
-  for (double& error : errors) error /= static_cast<double>(samples.num_samples);
   return errors;
 }
 
@@ -97,25 +110,30 @@ std::vector<double> RowErrors(const RoundingProblem& problem, const SampledColum
   return RowErrors(problem, problem.activation, samples, rounded_weights, num_threads);
 }
 
-SampledColumns ThinColumns(const SampledColumns& samples, int64_t max_samples) {
-  SampledColumns thin;
-  thin.num_groups = samples.num_groups;
-  thin.num_rows = samples.num_rows;
-  thin.row_length = samples.row_length;
-  thin.num_samples = std::min(samples.num_samples, max_samples);
-  thin.num_images = std::min(samples.num_images, thin.num_samples);
-  const auto source = [&](int64_t i) { return i * samples.num_samples / thin.num_samples; };
+SampledColumns SelectColumns(const SampledColumns& samples, const std::vector<int64_t>& positions) {
+  SampledColumns selected;
+  selected.num_groups = samples.num_groups;
+  selected.num_rows = samples.num_rows;
+  selected.row_length = samples.row_length;
+  selected.num_samples = static_cast<int64_t>(positions.size());
   for (int64_t group = 0; group < samples.num_groups; ++group) {
-    for (int64_t i = 0; i < thin.num_samples; ++i) {
-      const float* column = samples.GroupColumns(group) + source(i) * samples.row_length;
-      thin.x_hat.insert(thin.x_hat.end(), column, column + samples.row_length);
+    for (const int64_t i : positions) {
+      const float* column = samples.GroupColumns(group) + i * samples.row_length;
+      selected.x_hat.insert(selected.x_hat.end(), column, column + samples.row_length);
     }
   }
   for (int64_t row = 0; row < samples.num_rows; ++row) {
-    for (int64_t i = 0; i < thin.num_samples; ++i) {
-      thin.target.push_back(samples.RowTarget(row)[source(i)]);
-    }
+    for (const int64_t i : positions) selected.target.push_back(samples.RowTarget(row)[i]);
   }
+  return selected;
+}
+
+SampledColumns ThinColumns(const SampledColumns& samples, int64_t max_samples) {
+  const int64_t count = std::min(samples.num_samples, max_samples);
+  std::vector<int64_t> positions;
+  for (int64_t i = 0; i < count; ++i) positions.push_back(i * samples.num_samples / count);
+  SampledColumns thin = SelectColumns(samples, positions);
+  thin.num_images = std::min(samples.num_images, count);
   return thin;
 }
 

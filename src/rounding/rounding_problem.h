@@ -7,6 +7,7 @@
 
 #include "adaround/quant/quant_grid.h"
 #include "tensor/activation.h"
+#include "tensor/eigen_view.h"
 
 namespace adaround {
 
@@ -56,6 +57,13 @@ std::vector<double> RowErrors(const RoundingProblem& problem, const ChannelActiv
                               const SampledColumns& samples,
                               const std::vector<float>& rounded_weights, int num_threads);
 
+// Those of rows first_row ... first_row + R - 1, all of one group, of `rounded_weights` [R, K].
+std::vector<double> RowErrors(const RoundingProblem& problem, const ChannelActivation& function,
+                              const SampledColumns& samples, int64_t first_row,
+                              const ConstMatrixView& rounded_weights);
+
+// The samples at `positions`, in that order; their images are the caller's to count.
+SampledColumns SelectColumns(const SampledColumns& samples, const std::vector<int64_t>& positions);
 // At most max_samples of the samples, spread evenly.
 SampledColumns ThinColumns(const SampledColumns& samples, int64_t max_samples);
 

@@ -74,24 +74,22 @@ const std::vector<MethodRow>& Rows() {
       {{"descent", "coordinate descent alone, from nearest", true,
         samples + Names{"sweeps", "ridge"}, true, false},
        [](const RoundingOptions& options) {
-         return MakeCoordinateDescentSolver(options.descent,
-                                            options.adaround.ridge.value_or(kDefaultRidge));
+         return MakeCoordinateDescentSolver(options.descent, options.adaround.RidgeOrDefault());
        }},
       {{"qubo-cross-entropy", "error before the activation, by the cross-entropy method", true,
         before_activation + cross_entropy + Names{"ridge"}},
        [](const RoundingOptions& options) {
-         return MakeCrossEntropySolver(options.cross_entropy,
-                                       options.adaround.ridge.value_or(kDefaultRidge));
+         return MakeCrossEntropySolver(options.cross_entropy, options.adaround.RidgeOrDefault());
        }},
       {{"qubo-tabu", "error before the activation, by tabu search from a random start", true,
         before_activation + tabu + Names{"ridge"}},
        [](const RoundingOptions& options) {
-         return MakeTabuSolver(options.tabu, options.adaround.ridge.value_or(kDefaultRidge), false);
+         return MakeTabuSolver(options.tabu, options.adaround.RidgeOrDefault(), false);
        }},
       {{"qubo-tabu-warm", "error before the activation, by tabu search from nearest", true,
         before_activation + tabu + Names{"ridge"}},
        [](const RoundingOptions& options) {
-         return MakeTabuSolver(options.tabu, options.adaround.ridge.value_or(kDefaultRidge), true);
+         return MakeTabuSolver(options.tabu, options.adaround.RidgeOrDefault(), true);
        }},
       {{"gptq", "weight by weight, the others moved to make up for its error", true,
         before_activation + Names{"gptq_damping", "gptq_activation_order", "ridge"}, true, false},

@@ -58,7 +58,7 @@ class StraightThroughSolver final : public RoundingSolver {
     BlockNeeds needs;
     needs.gram = exact;
     needs.gram_target = exact;
-    needs.ridge = options_.ridge.value_or(kDefaultRidge);
+    needs.ridge = options_.RidgeOrDefault();
     needs.normalize_rows = true;
     RoundingResult result = SolveRowBlocks(
         problem, context, needs,

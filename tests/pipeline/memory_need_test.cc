@@ -61,7 +61,8 @@ TEST(WorkingBytes, CountsWhatMethodsHoldOfPairsOfWeights) {
   EXPECT_EQ(more("rectified-sigmoid"), 0);
   EXPECT_EQ(more("adaround"), 4 * 8 * kPairs);  // GPTQ's, from which it starts
   options.rounding.adaround.ridge = 0.1;
-  EXPECT_EQ(more("gptq"), (2 * 8 + 4) * kPairs);  // G stays in float32 beside factor and copy
+  EXPECT_EQ(more("gptq"), 2 * 8 * kPairs);
+  EXPECT_EQ(more("adaround"), (2 * 8 + 4) * kPairs);  // G stays in float32 beside factor and copy
   options.rounding.adaround.second_order_start = false;
   EXPECT_EQ(more("adaround"), 4 * kPairs);
   options.rounding.adaround.batch_size = 256;

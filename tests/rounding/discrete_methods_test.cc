@@ -307,7 +307,7 @@ TEST(LayerGram, EqualsTheNaiveSums) {
       }
     }
     const ConstMatrixView weights(example->problem.weights.data() + row * 7, 1, 7);
-    const Matrix gradient = LossGradient(example->problem, row / 2, row, weights);
+    const Matrix gradient = LossGradient(example->problem, example->samples, row / 2, row, weights);
     const std::vector<double> slope = NaiveGradient(example->problem, row);
     for (int64_t k = 0; k < 7; ++k) {
       EXPECT_NEAR(static_cast<double>(gradient(0, k)), slope[static_cast<size_t>(k)], 1e-5);

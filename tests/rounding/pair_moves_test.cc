@@ -51,9 +51,8 @@ TEST_P(MoveInPairsTest, LeavesNoMoveThatLowersTheLoss) {
   const Matrix features =
       ConstMatrixView(example->samples.GroupColumns(0), example->samples.num_samples, 6)
           .transpose();
-  MoveInPairs(problem, features, 0, block);
   std::vector<int16_t> stored(6);
-  StoreIntegers(block, stored);
+  MoveInPairs(problem, features, block, stored);
   const std::vector<int32_t> found(stored.begin(), stored.end());
   const double loss = LossOf(problem, start, found);
   EXPECT_LE(loss, RowObjectives(problem, start)[0] * (1 + 1e-5));
@@ -94,8 +93,9 @@ TEST(MoveInPairs, GoesBeyondFloorAndCeilingWhereInputsAreAlike) {
   RowBlock block = MakeRowBlock(problem, 0, 0, 1);
   const double before = RowObjectives(problem, block)[0];
   const Matrix features = ConstMatrixView(example->samples.GroupColumns(0), 300, 3).transpose();
-  EXPECT_GT(MoveInPairs(problem, features, 0, block), 0);
-  EXPECT_LT(RowObjectives(problem, block)[0], 0.1 * before);
+  std::vector<int16_t> integers(3);
+  EXPECT_GT(MoveInPairs(problem, features, block, integers), 0);
+  EXPECT_LT(LossOf(problem, block, {integers.begin(), integers.end()}), 0.1 * before);
 }
 
 }  // namespace

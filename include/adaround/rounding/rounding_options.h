@@ -43,9 +43,10 @@ struct AdaRoundOptions {
   // which is what independent noise on the inputs would add; K weights a row, N images. Vanishes as
   // images grow; rows that are enumerated go without. The paper has none: 0. >= 0. Where none is
   // given, AdaRound's start of second order and GPTQ choose it for each layer, from 0.008 to 1, by
-  // images held back: on six layers and three networks the best lay anywhere in between. All else
-  // has kDefaultRidge then.
+  // images held back: on six layers and two networks the best lay anywhere in between. All else has
+  // kDefaultRidge then.
   std::optional<double> ridge;
+  double RidgeOrDefault() const { return ridge.value_or(kDefaultRidge); }
   // After hard rounding: sweeps of coordinate descent over the true loss, activation included, each
   // of all flips that gradient and curvature promise a gain from; 0 = none.
   int64_t descent_sweeps = 20;
