@@ -39,7 +39,7 @@ struct AnalyzeArguments {
   std::string plan;
   std::string save_plan;
   ImageOptions image;
-  int64_t calib_samples = 0;
+  std::optional<int64_t> calib_samples;
   std::optional<int64_t> eval_samples;
   SensitivityOptions sensitivity;
   bool force = false;
@@ -170,8 +170,8 @@ void RunAnalyze(const AnalyzeArguments& arguments, const QuantizeBinding& bindin
 
   Graph graph = ReadFloatModel(arguments.model);
   ApplyImageOptions(arguments.image, graph);
-  const CalibrationSet samples(OpenCalibrationFiles(arguments.calib, graph), graph,
-                               arguments.calib_samples);
+  const CalibrationSet samples =
+      OpenCalibration(arguments.calib, graph, arguments.calib_samples, options);
   if (!calib_labels.empty()) {
     const Labels all = ReadCalibLabels(calib_labels, arguments.calib, graph);
     options.task_hessian.labels = SelectLabels(all, samples.indices());
@@ -179,19 +179,16 @@ void RunAnalyze(const AnalyzeArguments& arguments, const QuantizeBinding& bindin
   }
   const std::string& data_path = arguments.data.empty() ? arguments.calib : arguments.data;
   std::optional<Labels> labels;
-  int64_t num_evaluated = 0;
-  {
-    const CalibrationSet all(OpenCalibrationFiles(data_path, graph), graph);
-    if (!ReachesOutput(graph, all)) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  Printable(data_path) + " does not reach the network's output, at which layers' "
-                                         "sensitivity is measured; give the network's inputs");
-    }
-    if (!arguments.data.empty()) labels = ReadLabels(arguments.labels, arguments.data, graph);
-    if (labels) CheckLabels(graph, all, *labels);
-    num_evaluated = EvaluationSamples(arguments, graph, samples, options, all.num_samples());
+  const CalibrationSet all_data(OpenCalibrationFiles(data_path, graph), graph);
+  if (!ReachesOutput(graph, all_data)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                Printable(data_path) + " does not reach the network's output, at which layers' "
+                                       "sensitivity is measured; give the network's inputs");
   }
-  const CalibrationSet data(OpenCalibrationFiles(data_path, graph), graph, num_evaluated);
+  if (!arguments.data.empty()) labels = ReadLabels(arguments.labels, arguments.data, graph);
+  if (labels) CheckLabels(graph, all_data, *labels);
+  const CalibrationSet data = all_data.Spread(
+      EvaluationSamples(arguments, graph, samples, options, all_data.num_samples()));
   if (labels) labels = SelectLabels(*labels, data.indices());
   options.caller_bytes = samples.cache_bytes() + data.cache_bytes();
 

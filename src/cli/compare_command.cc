@@ -224,8 +224,9 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
     labels = ReadLabels(arguments.labels, arguments.data, graph);
     if (labels) CheckLabels(graph, *data, *labels);
   } else {
-    data = std::make_unique<CalibrationSet>(OpenCalibrationFiles(arguments.calib, graph), graph,
-                                            runner.largest_amount());
+    data = std::make_unique<CalibrationSet>(
+        CalibrationSet(OpenCalibrationFiles(arguments.calib, graph), graph)
+            .Spread(runner.largest_amount()));
     if (ReachesOutput(graph, *data)) {
       made_from["evaluated_on"] = fmt::format("{} calibration samples", data->num_samples());
     } else {

@@ -92,7 +92,7 @@ struct ComparisonRunner::Clock {
 ComparisonRunner::ComparisonRunner(const Graph& graph, ComparisonSetup setup)
     : graph_(graph), setup_(std::move(setup)) {
   for (size_t i = 0; i < setup_.calibrations.size(); ++i) {
-    num_available_.push_back(Open(i, 0)->num_samples());
+    num_available_.push_back(Open(i, 0).num_samples());
     std::set<int64_t> amounts;
     for (const int64_t amount : setup_.amounts) {
       if (amount > num_available_.back()) {
@@ -107,11 +107,11 @@ ComparisonRunner::ComparisonRunner(const Graph& graph, ComparisonSetup setup)
       }
     }
   }
-  const std::unique_ptr<CalibrationSet> samples = Open(0, 0);
+  const CalibrationSet samples = Open(0, 0);
   for (const RowDefinition& row : setup_.rows) {
     for (const std::string& scope : row.scopes) {
       if (scope == kFirstLayer && report_.first_layer.empty()) {
-        report_.first_layer = LayersToQuantize(graph_, *samples, setup_.base).front();
+        report_.first_layer = LayersToQuantize(graph_, samples, setup_.base).front();
       }
       PlanRow(row, scope);
     }
@@ -119,18 +119,24 @@ ComparisonRunner::ComparisonRunner(const Graph& graph, ComparisonSetup setup)
   FindNearestRows();
 }
 
-std::unique_ptr<CalibrationSet> ComparisonRunner::Open(size_t calibration, int64_t amount) const {
-  return std::make_unique<CalibrationSet>(
-      OpenCalibrationFiles(setup_.calibrations[calibration].path, graph_), graph_, amount);
+CalibrationSet ComparisonRunner::Open(size_t calibration, int64_t amount) const {
+  return OpenCalibration(setup_.calibrations[calibration].path, graph_, amount, setup_.base);
 }
 
-std::vector<int64_t> ComparisonRunner::AmountsOf(const RowDefinition& row) const {
-  if (!setup_.amounts.empty()) return setup_.amounts;
-  if (!row.sweeps_samples) return {0};
+std::vector<int64_t> ComparisonRunner::AmountsOf(const RowDefinition& row,
+                                                 size_t calibration) const {
+  std::vector<int64_t> amounts;
+  for (const int64_t amount : setup_.amounts) {
+    amounts.push_back(CalibSamples(amount, setup_.base, num_available_[calibration]));
+  }
+  if (!amounts.empty()) return amounts;
+  // One amount for all rows, whatever their presets: differences are to be the methods' own.
+  if (!row.sweeps_samples) {
+    return {CalibSamples(std::nullopt, setup_.base, num_available_[calibration])};
+  }
   constexpr int64_t kFewest = 64;
   constexpr int64_t kMost = 2048;  // the paper's
   const int64_t available = *std::min_element(num_available_.begin(), num_available_.end());
-  std::vector<int64_t> amounts;
   for (int64_t amount = kFewest; amount <= std::min(kMost, available); amount *= 2) {
     amounts.push_back(amount);
   }
@@ -161,7 +167,7 @@ void ComparisonRunner::PlanRow(const RowDefinition& row, const std::string& scop
     throw error.WithContext("row '" + Printable(row.label) + "'");
   }
   try {
-    const size_t num_layers = LayersToQuantize(graph_, *Open(0, 0), plan.options).size();
+    const size_t num_layers = LayersToQuantize(graph_, Open(0, 0), plan.options).size();
     if (num_layers > 1 && WorksOnOneLayer(plan.options.method)) {
       note = fmt::format("{} rounds one layer, not {}: --scope first", plan.options.method,
                          num_layers);
@@ -176,7 +182,7 @@ void ComparisonRunner::PlanRow(const RowDefinition& row, const std::string& scop
   nearest.method = "nearest";
   plan.grid_key = TextOf(Provenance({}, nearest, 0));
   for (size_t calibration = 0; calibration < setup_.calibrations.size(); ++calibration) {
-    for (const int64_t amount : AmountsOf(row)) {
+    for (const int64_t amount : AmountsOf(row, calibration)) {
       ComparisonRow planned;
       planned.table = row.table;
       planned.label = row.label;
@@ -184,7 +190,7 @@ void ComparisonRunner::PlanRow(const RowDefinition& row, const std::string& scop
       planned.options = row.text;
       planned.scope = scope;
       planned.calibration = setup_.calibrations[calibration].name;
-      planned.num_calib_samples = amount == 0 ? num_available_[calibration] : amount;
+      planned.num_calib_samples = amount;
       planned.is_stochastic = row.num_draws > 1;
       planned.note = note;
       plan.calibration = calibration;
@@ -241,14 +247,14 @@ ComparisonReport ComparisonRunner::Run(ComparisonBench& bench, ComparisonJournal
     if (is_done[first]) continue;
     const size_t calibration = plans_[first].calibration;
     const int64_t amount = report_.rows[first].num_calib_samples;
-    const std::unique_ptr<CalibrationSet> samples = Open(calibration, amount);
+    const CalibrationSet samples = Open(calibration, amount);
     for (size_t row = first; row < plans_.size(); ++row) {
       if (plans_[row].calibration != calibration) continue;
       if (report_.rows[row].num_calib_samples != amount) continue;
       is_done[row] = true;
       plans_[row].options.spill_directory = spill_directory;
-      plans_[row].options.caller_bytes = samples->cache_bytes() + data_bytes + bench.kept_bytes();
-      RunRow(row, *samples, bench, journal, display, clock);
+      plans_[row].options.caller_bytes = samples.cache_bytes() + data_bytes + bench.kept_bytes();
+      RunRow(row, samples, bench, journal, display, clock);
     }
   }
   SetLiveLine("");

@@ -27,7 +27,8 @@ struct CalibrationChoice {
 struct ComparisonSetup {
   std::string model_digest;
   std::vector<CalibrationChoice> calibrations;  // the first is --calib
-  std::vector<int64_t> amounts;  // of samples, 0 = all; empty = all, or what a row sweeps
+  // Of samples, 0 = all; empty = as many as are enough for `base`, or what a row sweeps.
+  std::vector<int64_t> amounts;
   std::vector<RowDefinition> rows;
   QuantizeOptions base;
   int64_t num_repeats = 1;
@@ -65,8 +66,8 @@ class ComparisonRunner {
   };
   struct Clock;
 
-  std::unique_ptr<CalibrationSet> Open(size_t calibration, int64_t amount) const;
-  std::vector<int64_t> AmountsOf(const RowDefinition& row) const;
+  CalibrationSet Open(size_t calibration, int64_t amount) const;  // 0 = all
+  std::vector<int64_t> AmountsOf(const RowDefinition& row, size_t calibration) const;
   void PlanRow(const RowDefinition& row, const std::string& scope);
   void FindNearestRows();
   int64_t NumRuns(size_t row) const;

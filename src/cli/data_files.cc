@@ -1,5 +1,6 @@
 #include "cli/data_files.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "adaround/base/error.h"
@@ -11,6 +12,18 @@ namespace adaround::cli {
 
 std::string DigestOfData(const std::string& path) {
   return std::filesystem::is_directory(path) ? CalibrationDigest(path) : Sha256OfFile(path);
+}
+
+int64_t CalibSamples(std::optional<int64_t> wanted, const QuantizeOptions& options,
+                     int64_t available) {
+  if (wanted) return *wanted == 0 ? available : *wanted;
+  return options.enough_samples == 0 ? available : std::min(available, options.enough_samples);
+}
+
+CalibrationSet OpenCalibration(const std::string& path, const Graph& graph,
+                               std::optional<int64_t> wanted, const QuantizeOptions& options) {
+  const CalibrationSet all(OpenCalibrationFiles(path, graph), graph);
+  return all.Spread(CalibSamples(wanted, options, all.num_samples()));
 }
 
 Labels ReadCalibLabels(const std::string& path, const std::string& calib, const Graph& graph) {

@@ -23,10 +23,11 @@ void AddCalibOption(CLI::App& app, std::string& calib) {
       ->group(kGroup);
 }
 
-void AddCalibSamplesOption(CLI::App& app, int64_t& calib_samples) {
-  app.add_option("--calib-samples", calib_samples, "use this many of them, spread evenly; 0 = all")
+void AddCalibSamplesOption(CLI::App& app, std::optional<int64_t>& calib_samples) {
+  app.add_option("--calib-samples", calib_samples,
+                 "use this many of them, spread evenly; 0 = all (default: all, of preset fast at "
+                 "most 256)")
       ->check(CLI::NonNegativeNumber)
-      ->capture_default_str()
       ->group(kGroup);
 }
 

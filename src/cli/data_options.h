@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace adaround::cli {
@@ -13,8 +14,8 @@ namespace adaround::cli {
 void AddModelArgument(CLI::App& app, std::string& model);
 // --calib, needed.
 void AddCalibOption(CLI::App& app, std::string& calib);
-// --calib-samples N.
-void AddCalibSamplesOption(CLI::App& app, int64_t& calib_samples);
+// --calib-samples N; nothing leaves it to the preset.
+void AddCalibSamplesOption(CLI::App& app, std::optional<int64_t>& calib_samples);
 // --data, described by `help`, and --labels.
 void AddDataAndLabels(CLI::App& app, const std::string& help, std::string& data,
                       std::string& labels);

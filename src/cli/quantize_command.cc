@@ -54,7 +54,7 @@ struct QuantizeArguments {
   std::optional<double> expect_float;
   int64_t verify = 0;
   ImageOptions image;
-  int64_t calib_samples = 0;
+  std::optional<int64_t> calib_samples;
   bool force = false;
   bool dry_run = false;
   CommonOptions common;
@@ -196,11 +196,23 @@ void FillReport(const QuantizeResult& result, RunReport& report) {
   }
 }
 
+// Null where no test data are given and the calibration samples do not reach the output.
+std::unique_ptr<ReferenceOutputs> MakeFloatOutputs(const Graph& graph,
+                                                   const CalibrationSet& measured,
+                                                   bool is_test_data) {
+  constexpr int64_t kMaxKeptBytes = int64_t{64} << 20;
+  if (!is_test_data && !ReachesOutput(graph, measured)) return nullptr;
+  if (graph.outputs.empty()) {
+    throw Error(ErrorCode::kUnsupported, "the model has no output to be measured by --data");
+  }
+  return std::make_unique<ReferenceOutputs>(graph, graph.outputs.front(), measured, kMaxKeptBytes);
+}
+
 // Shows what the float model reaches before hours of work build on it.
-void ShowFloatAccuracy(const Graph& graph, const CalibrationSet& data, const Labels& labels,
+void ShowFloatAccuracy(ReferenceOutputs& float_outputs, const Labels& labels,
                        const QuantizeArguments& arguments, ProgressObserver* observer) {
   const Evaluation evaluation =
-      EvaluateModel(graph, nullptr, data, &labels, arguments.common.NumThreads(), observer);
+      float_outputs.Evaluate(labels, arguments.common.NumThreads(), observer);
   SetLiveLine("");
   const std::optional<double> found = HeadlineAccuracy(evaluation);
   if (!found && arguments.expect_float) {
@@ -229,23 +241,38 @@ void ShowFloatAccuracy(const Graph& graph, const CalibrationSet& data, const Lab
                           *found, expected, allowed, evaluation.num_samples));
 }
 
-// Measures the float network behind each step of its transformation against `original`, says so,
-// and notes it in the report.
-ProgressDisplay::TransformAction TransformReporter(const Graph& original,
-                                                   const CalibrationSet& measured_on,
+// Measures the float network behind each step of its transformation against `original`, where there
+// is one, says so, and notes it in the report.
+ProgressDisplay::TransformAction TransformReporter(ReferenceOutputs* original,
                                                    const Labels* labels, int num_threads,
                                                    ProgressDisplay& display, RunReport& report) {
-  return [&original, &measured_on, labels, num_threads, &display, &report](
-             const TransformStep& step, const Graph& graph) {
+  return [original, labels, num_threads, &display, &report](const TransformStep& step,
+                                                            const Graph& graph) {
     TransformRow row{step.name, step.detail, {}};
-    if (ReachesOutput(original, measured_on)) {
-      row.network = MakeNetworkRow("float", EvaluateModel(graph, &original, measured_on, labels,
-                                                          num_threads, &display));
+    if (original != nullptr) {
+      QuantizedModel transformed;
+      transformed.graph = graph;
+      row.network = MakeNetworkRow(
+          "float", EvaluateModel(transformed, *original, labels, num_threads, &display));
     }
     SetLiveLine("");
     LogInfo(TransformLine(row));
     report.transforms.push_back(std::move(row));
   };
+}
+
+// Where no --data are given, the network is measured on calibration samples: on those that no search
+// has seen, where they are enough to mean something.
+struct MeasuredSamples {
+  CalibrationSet samples;
+  const char* name;
+};
+
+MeasuredSamples ChooseMeasured(const CalibrationSet& calibration, const QuantizeOptions& options) {
+  constexpr size_t kEnough = 32;
+  const std::vector<int64_t> held_out = HeldOutSamples(calibration.num_samples(), options);
+  if (held_out.size() < kEnough) return {calibration, "calibration samples"};
+  return {calibration.Select(held_out), "held-out calibration samples"};
 }
 
 int64_t BytesOf(const fs::path& path) {
@@ -366,8 +393,8 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
     }
   }
   ApplyImageOptions(arguments.image, graph);
-  const CalibrationSet samples(OpenCalibrationFiles(arguments.calib, graph), graph,
-                               arguments.calib_samples);
+  const CalibrationSet samples =
+      OpenCalibration(arguments.calib, graph, arguments.calib_samples, options);
   if (arguments.image.SetsValues() && !samples.applies_preprocess()) {
     LogWarning("--scale, --mean and --std have no effect: --calib holds no pixels");
   }
@@ -381,26 +408,30 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
     return;
   }
   // What will be measured is checked before the work begins.
-  std::unique_ptr<CalibrationSet> data;
+  MeasuredSamples measured = ChooseMeasured(samples, options);
   std::optional<Labels> labels;
   if (!arguments.data.empty()) {
-    data = std::make_unique<CalibrationSet>(OpenCalibrationFiles(arguments.data, graph), graph);
+    measured = {CalibrationSet(OpenCalibrationFiles(arguments.data, graph), graph), "test samples"};
     labels = ReadLabels(arguments.labels, arguments.data, graph);
-    if (labels) CheckLabels(graph, *data, *labels);
+    if (labels) CheckLabels(graph, measured.samples, *labels);
   }
   if (arguments.expect_float && !labels) {
     throw Error(ErrorCode::kInvalidArgument, "--expect-float needs labels: give --labels FILE");
   }
-  options.caller_bytes = samples.cache_bytes() + (data ? data->cache_bytes() : 0);
+  options.caller_bytes =
+      samples.cache_bytes() + (arguments.data.empty() ? 0 : measured.samples.cache_bytes());
+  const std::unique_ptr<ReferenceOutputs> float_outputs =
+      MakeFloatOutputs(graph, measured.samples, !arguments.data.empty());
+  if (float_outputs) options.caller_bytes += float_outputs->KeptBytes();
   OutputDirectory directory(output, arguments.force);
   options.spill_directory = directory.partial();
 
   ProgressDisplay display;
-  if (labels) ShowFloatAccuracy(graph, *data, *labels, arguments, &display);
+  if (labels) ShowFloatAccuracy(*float_outputs, *labels, arguments, &display);
   RunReport report;
-  display.SetTransformAction(TransformReporter(graph, data ? *data : samples,
-                                               labels ? &*labels : nullptr, options.num_threads,
-                                               display, report));
+  const Labels* wanted = labels ? &*labels : nullptr;
+  display.SetTransformAction(
+      TransformReporter(float_outputs.get(), wanted, options.num_threads, display, report));
   display.StartLayers();
   QuantizeResult result = QuantizeModel(graph, samples, options, &display);
   result.model.provenance =
@@ -423,18 +454,16 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   const std::optional<Error> export_failure = WriteExports(
       arguments, written, directory.partial(), samples, options.num_threads, &display, report);
   const bool with_baseline = !arguments.baseline.empty();
-  const CalibrationSet& measured_on = data ? *data : samples;
-  const Labels* wanted = labels ? &*labels : nullptr;
-  if (data || ReachesOutput(graph, samples)) {
+  if (float_outputs) {
     const Evaluation evaluation =
-        EvaluateModel(written, &graph, measured_on, wanted, options.num_threads, &display);
-    report.evaluated_on = data ? "test samples" : "calibration samples";
+        EvaluateModel(written, *float_outputs, wanted, options.num_threads, &display);
+    report.evaluated_on = measured.name;
     report.num_evaluated = evaluation.num_samples;
     if (const auto row = MakeReferenceRow(evaluation)) report.networks.push_back(*row);
     for (const std::string& note : evaluation.notes) LogWarning(note);
     if (with_baseline) {
       report.networks.push_back(
-          MakeNetworkRow("nearest", EvaluateModel(result.nearest, &graph, measured_on, wanted,
+          MakeNetworkRow("nearest", EvaluateModel(result.nearest, *float_outputs, wanted,
                                                   options.num_threads, &display)));
     }
     report.networks.push_back(MakeNetworkRow(options.method, evaluation));

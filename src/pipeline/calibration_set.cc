@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <numeric>
 
 #include "adaround/base/did_you_mean.h"
 #include "adaround/base/error.h"
@@ -95,8 +96,7 @@ Tensor ApplyPreprocess(const Tensor& pixels, const Preprocess& preprocess) {
   return result;
 }
 
-CalibrationSet::CalibrationSet(std::vector<CalibrationTensor> tensors, const Graph& graph,
-                               int64_t max_samples) {
+CalibrationSet::CalibrationSet(std::vector<CalibrationTensor> tensors, const Graph& graph) {
   std::vector<std::string> known;
   for (const GraphInput& input : graph.inputs) known.push_back(input.name);
   const auto producers = graph.Producers();
@@ -150,14 +150,28 @@ CalibrationSet::CalibrationSet(std::vector<CalibrationTensor> tensors, const Gra
     entries_.push_back(std::move(entry));
   }
   ADAROUND_CHECK(!entries_.empty());
-  const int64_t available = entries_.front().tensor.x->num_samples();
-  if (max_samples > available) {
-    throw Error(ErrorCode::kInvalidArgument, "the data holds " + std::to_string(available) +
-                                                 " samples, " + std::to_string(max_samples) +
+  indices_.resize(static_cast<size_t>(entries_.front().tensor.x->num_samples()));
+  std::iota(indices_.begin(), indices_.end(), int64_t{0});
+}
+
+CalibrationSet CalibrationSet::Select(const std::vector<int64_t>& samples) const {
+  CalibrationSet selected = *this;
+  selected.indices_.clear();
+  for (const int64_t sample : samples) {
+    selected.indices_.push_back(indices_.at(static_cast<size_t>(sample)));
+  }
+  return selected;
+}
+
+CalibrationSet CalibrationSet::Spread(int64_t count) const {
+  if (count > num_samples()) {
+    throw Error(ErrorCode::kInvalidArgument, "the data holds " + std::to_string(num_samples()) +
+                                                 " samples, " + std::to_string(count) +
                                                  " were asked for (--calib-samples)");
   }
-  const int64_t count = max_samples == 0 ? available : max_samples;
-  for (int64_t i = 0; i < count; ++i) indices_.push_back(i * available / count);
+  std::vector<int64_t> samples;
+  for (int64_t i = 0; i < count; ++i) samples.push_back(i * num_samples() / count);
+  return Select(samples);
 }
 
 const CalibrationSet::Entry& CalibrationSet::Find(const std::string& name) const {

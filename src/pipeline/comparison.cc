@@ -174,8 +174,7 @@ ComparisonBench::ComparisonBench(const Graph& graph, const CalibrationSet* data,
   ADAROUND_CHECK(!graph.outputs.empty());
   reference_ =
       std::make_unique<ReferenceOutputs>(graph, graph.outputs.front(), *data, kMaxKeptBytes);
-  const auto all = static_cast<int64_t>(reference_->Output(0).num_bytes()) * data->num_samples();
-  if (all <= kMaxKeptBytes) kept_bytes_ = all;
+  kept_bytes_ = reference_->KeptBytes();
 }
 
 NetworkMeasures ComparisonBench::Measure(const QuantizedModel& model, ProgressObserver* observer) {

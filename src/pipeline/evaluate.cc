@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -195,6 +196,7 @@ class MeasuredNetwork {
   }
 
   Executor& executor() { return executor_; }
+  const std::string& output() const { return output_; }
 
   Tensor Run(int64_t sample) const {
     return executor_.Run(plan_, GivenTensors(data_, plan_.needed, sample, is_quantized_))
@@ -246,17 +248,27 @@ class ReferenceOutputs::Network {
         kept_(static_cast<size_t>(data.num_samples())) {}
 
   const CalibrationSet& data() const { return data_; }
+  const MeasuredNetwork& network() const { return network_; }
 
   Tensor Output(int64_t sample) {
     std::optional<Tensor>& kept = kept_[static_cast<size_t>(sample)];
     if (kept) return *kept;
     Tensor output = network_.Run(sample);
-    const auto bytes = static_cast<int64_t>(output.num_bytes());
-    if (bytes <= max_bytes_ / static_cast<int64_t>(kept_.size())) kept = output;
+    if (IsKept(output)) kept = output;
     return output;
   }
 
+  int64_t KeptBytes() {
+    const Tensor first = Output(0);
+    return IsKept(first) ? static_cast<int64_t>(first.num_bytes() * kept_.size()) : 0;
+  }
+
  private:
+  bool IsKept(const Tensor& output) const {
+    return static_cast<int64_t>(output.num_bytes()) <=
+           max_bytes_ / static_cast<int64_t>(kept_.size());
+  }
+
   MeasuredNetwork network_;
   const CalibrationSet& data_;
   int64_t max_bytes_;
@@ -278,6 +290,8 @@ const CalibrationSet& ReferenceOutputs::data() const { return network_->data(); 
 
 Tensor ReferenceOutputs::Output(int64_t sample) { return network_->Output(sample); }
 
+int64_t ReferenceOutputs::KeptBytes() { return network_->KeptBytes(); }
+
 bool ReachesOutput(const Graph& model, const CalibrationSet& data) {
   if (model.outputs.empty()) return false;
   try {
@@ -298,17 +312,14 @@ void CheckLabels(const Graph& model, const CalibrationSet& data, const Labels& l
 
 namespace {
 
-Evaluation Evaluate(const QuantizedModel& model, ReferenceOutputs* reference,
-                    const CalibrationSet& data, const Labels* labels, int num_threads,
-                    ProgressObserver* observer) {
+// `run` gives the outputs of `network`.
+Evaluation EvaluateOutputs(const MeasuredNetwork& network,
+                           const std::function<Tensor(int64_t)>& run, ReferenceOutputs* reference,
+                           const CalibrationSet& data, const Labels* labels, int num_threads,
+                           ProgressObserver* observer) {
   const int64_t num_samples = data.num_samples();
   if (labels != nullptr) CheckLabelCount(*labels, num_samples);
-  const std::string& output_name = FirstOutput(model.graph);
-  // A float network sees the samples as the reference does.
-  const bool is_quantized = !model.weights.empty() || !model.activations.empty();
-  MeasuredNetwork network(model.Dequantized(), output_name, data, is_quantized);
-  HookActivations(model.activations, network.executor());
-
+  const std::string& output_name = network.output();
   std::vector<SampleResult> results(static_cast<size_t>(num_samples));
   std::atomic<int64_t> num_done{0};
   std::atomic<int64_t> num_classes{0};
@@ -322,7 +333,7 @@ Evaluation Evaluate(const QuantizedModel& model, ReferenceOutputs* reference,
       throw Error(ErrorCode::kCancelled, "stopped on request");
     }
     SampleResult& result = results[static_cast<size_t>(sample)];
-    const Tensor found = network.Run(sample);
+    const Tensor found = run(sample);
     const NetworkOutput output = network.View(found, sample);
     num_classes = output.num_classes();
     Tensor map;
@@ -416,7 +427,26 @@ Evaluation Evaluate(const QuantizedModel& model, ReferenceOutputs* reference,
   return evaluation;
 }
 
+Evaluation Evaluate(const QuantizedModel& model, ReferenceOutputs* reference,
+                    const CalibrationSet& data, const Labels* labels, int num_threads,
+                    ProgressObserver* observer) {
+  // A float network sees the samples as the reference does.
+  const bool is_quantized = !model.weights.empty() || !model.activations.empty();
+  MeasuredNetwork network(model.Dequantized(), FirstOutput(model.graph), data, is_quantized);
+  HookActivations(model.activations, network.executor());
+  return EvaluateOutputs(
+      network, [&network](int64_t sample) { return network.Run(sample); }, reference, data, labels,
+      num_threads, observer);
+}
+
 }  // namespace
+
+Evaluation ReferenceOutputs::Evaluate(const Labels& labels, int num_threads,
+                                      ProgressObserver* observer) {
+  return EvaluateOutputs(
+      network_->network(), [this](int64_t sample) { return Output(sample); }, nullptr, data(),
+      &labels, num_threads, observer);
+}
 
 Evaluation EvaluateModel(const Graph& model, const Graph* reference, const CalibrationSet& data,
                          const Labels* labels, int num_threads, ProgressObserver* observer) {

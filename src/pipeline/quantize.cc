@@ -605,6 +605,10 @@ class NetworkQuantizer {
 
 void QuantizeObserver::OnTransform(const TransformStep&, const Graph&) {}
 
+std::vector<int64_t> HeldOutSamples(int64_t num_samples, const QuantizeOptions& options) {
+  return SamplesOf(SplitSamples(num_samples, options.held_out_fraction), true);
+}
+
 QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
                              const QuantizeOptions& options, QuantizeObserver* observer) {
   PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, observer);

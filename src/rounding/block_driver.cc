@@ -15,7 +15,7 @@ namespace {
 constexpr int64_t kWeightsPerBlock = 24 * 1024;
 constexpr int64_t kRowMultiple = 16;
 constexpr int64_t kMaxRowsPerBlock = 64;
-constexpr int64_t kRowsPerBlockWithoutSteps = 32;
+constexpr int64_t kRowsPerBlockWithoutSteps = 64;
 // What normalize_rows scales nearest rounding's error to.
 constexpr double kNormalizedError = 0.02;
 

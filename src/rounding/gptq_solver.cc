@@ -15,7 +15,8 @@ namespace {
 
 // Rows that share a pass over the factor: more of them where that leaves enough blocks to threads.
 int64_t MaxRowsPerBlock(const SampledColumns& samples) {
-  return samples.RowsPerGroup() >= 2048 ? 128 : 32;
+  if (samples.RowsPerGroup() >= 2048) return 128;
+  return samples.RowsPerGroup() >= 256 ? 64 : 32;
 }
 
 void RoundBlock(const RoundingProblem& problem, const GptqFactor& factor, const RowRange& rows,

@@ -23,7 +23,7 @@ constexpr int64_t kMinImages = 10;
 constexpr int64_t kImagesPerFold = 5;
 constexpr int64_t kMaxGroups = 4;
 constexpr int64_t kMaxRows = 128;
-constexpr int64_t kRowsPerRange = 16;
+constexpr int64_t kRowsPerRange = 32;
 
 // Rows that are tried, and the loss's gradient [R, K] on the remaining images at the float weights.
 struct TrialRows {

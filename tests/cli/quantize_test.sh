@@ -61,6 +61,28 @@ expect_files . "$OUT"
 expect_files "$OUT" model.json weights.safetensors report.json
 [[ $(digest_of "$OUT") != "$before" ]] || fail "$OUT was not replaced"
 
+# Without --data the measure is on samples that no search has seen, where there are 32 of them.
+# Preset fast takes 256 samples of the 512, unless told otherwise.
+measured_on() {
+  expect_python '
+report = json.load(open(sys.argv[1]))
+found = (report["num_samples"], report["num_evaluated"], report["evaluated_on"])
+wanted = (int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+assert found == wanted, (found, wanted)
+' "$OUT/report.json" "$@"
+}
+on_calibration() {
+  "$PROGRAM" quantize "$MOBILENET" --calib "$IMAGES" --method nearest --force -o "$OUT" "$@"
+}
+expect_exit 0 on_calibration
+measured_on 512 77 "held-out calibration samples"
+expect_exit 0 on_calibration --preset fast
+measured_on 256 38 "held-out calibration samples"
+expect_exit 0 on_calibration --preset fast --calib-samples 0
+measured_on 512 77 "held-out calibration samples"
+expect_exit 0 on_calibration --preset fast --calib-samples 20
+measured_on 20 20 "calibration samples"
+
 # --force replaces results only.
 mkdir precious && echo data >precious/notes.txt
 expect_exit 2 quantize_fast -o precious --force

@@ -118,15 +118,18 @@ TEST(CalibrationSet, FloatsPassAndQuantizedValuesDefaultToThem) {
 TEST(CalibrationSet, ASubsetIsSpreadEvenly) {
   std::vector<float> numbers;
   for (int i = 0; i < 40; ++i) numbers.push_back(static_cast<float>(i / 4));
-  const CalibrationSet samples(
-      GivenList(Given("plain", Tensor::FromVector<float>({10, 4}, numbers))), ExampleGraph(), 5);
-  ASSERT_EQ(samples.num_samples(), 5);
+  const CalibrationSet all(GivenList(Given("plain", Tensor::FromVector<float>({10, 4}, numbers))),
+                           ExampleGraph());
+  const CalibrationSet spread = all.Spread(5);
+  ASSERT_EQ(spread.indices(), (std::vector<int64_t>{0, 2, 4, 6, 8}));
   for (int64_t i = 0; i < 5; ++i) {
-    EXPECT_EQ(samples.FloatSample("plain", i).data<float>()[0], static_cast<float>(2 * i));
+    EXPECT_EQ(spread.FloatSample("plain", i).data<float>()[0], static_cast<float>(2 * i));
   }
-  ExpectErrorWith(ErrorCode::kInvalidArgument, {"10", "11"}, [] {
-    CalibrationSet(GivenList(Given("plain", RandomTensor({10, 4}, 1))), ExampleGraph(), 11);
-  });
+  // Of a subset, by places in it.
+  const CalibrationSet selected = spread.Select({1, 4});
+  EXPECT_EQ(selected.indices(), (std::vector<int64_t>{2, 8}));
+  EXPECT_EQ(selected.FloatSample("plain", 1).data<float>()[0], 8.0F);
+  ExpectErrorWith(ErrorCode::kInvalidArgument, {"10", "11"}, [&] { all.Spread(11); });
 }
 
 template <typename Change>

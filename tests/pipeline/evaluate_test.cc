@@ -68,6 +68,23 @@ TEST(EvaluateModel, CountsTop1AndTop5) {
   EXPECT_EQ(accuracy({6, 2, 1, 6}), std::pair(25.0, 50.0));
 }
 
+TEST(ReferenceOutputs, AreMeasuredByLabelsWhetherOrNotTheyAreKept) {
+  const Graph model = ShiftModel(std::vector<float>(7, 0.0F));
+  const CalibrationSet samples = Samples(model, {4, 7}, kScores);
+  const Labels labels = Classes({6, 2, 1, 6});
+  constexpr int64_t kBytes = 4 * 7 * sizeof(float);
+  for (const int64_t max_bytes : {kBytes, kBytes - 1}) {
+    ReferenceOutputs outputs(model, "logits", samples, max_bytes);
+    EXPECT_EQ(outputs.KeptBytes(), max_bytes == kBytes ? kBytes : 0);
+    for (int repeat = 0; repeat < 2; ++repeat) {
+      const Evaluation evaluation = outputs.Evaluate(labels, 2);
+      EXPECT_EQ(evaluation.accuracy->top1, 25.0);
+      EXPECT_EQ(evaluation.accuracy->top5, 50.0);
+      EXPECT_FALSE(evaluation.distance.has_value());
+    }
+  }
+}
+
 TEST(EvaluateModel, FewClassesAreAllInTheTop5) {
   const Graph model = ShiftModel({0, 0, 0});
   const CalibrationSet samples = Samples(model, {2, 3}, {1, 2, 3, 3, 2, 1});

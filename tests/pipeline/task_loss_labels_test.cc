@@ -130,7 +130,7 @@ TEST(TaskLossHessian, LabelsFollowTheSamplesThatAreKept) {
   Graph graph = SmallClassifier(4);
   const Tensor inputs = RandomTensor({7, 5}, 9);
   const Labels labels = ClassLabels({0, 1, 2, 3, 0, 3, 1});
-  const CalibrationSet thin(GivenList(Given("input", inputs)), graph, 3);
+  const CalibrationSet thin = CalibrationSet(GivenList(Given("input", inputs)), graph).Spread(3);
   ASSERT_EQ(thin.indices(), (std::vector<int64_t>{0, 2, 4}));
   QuantizeOptions options = Example::OptionsFor("^hidden$");
   options.task_hessian.labels = SelectLabels(labels, thin.indices());

@@ -13,8 +13,8 @@ namespace adaround {
 
 struct CalibrationTensor {
   std::string name;                    // of the tensor in the graph
-  std::unique_ptr<ArraySource> x;      // its values on the float path
-  std::unique_ptr<ArraySource> x_hat;  // on the quantized path; null = the same as x
+  std::shared_ptr<const ArraySource> x;      // its values on the float path
+  std::shared_ptr<const ArraySource> x_hat;  // on the quantized path; null = the same as x
   // Pictures that were resized, cropped and ordered as the input's preprocess says; its scale, mean
   // and std are still to be applied.
   bool from_images = false;

@@ -16,10 +16,13 @@ class CalibrationSet {
  public:
   // Every array must be named like a tensor of the graph (an input, or any node's output) and fit
   // its known extents; uint8 arrays of a float input are images and need the input's `preprocess`.
-  // `max_samples` keeps that many, spread evenly over the arrays; 0 keeps all.
   // Throws Error(kMalformed) naming array and tensor.
-  CalibrationSet(std::vector<CalibrationTensor> tensors, const Graph& graph,
-                 int64_t max_samples = 0);
+  CalibrationSet(std::vector<CalibrationTensor> tensors, const Graph& graph);
+
+  // These of the samples, or `count` spread evenly over them; the arrays are shared.
+  // Spread throws Error(kInvalidArgument) where there are fewer.
+  CalibrationSet Select(const std::vector<int64_t>& samples) const;
+  CalibrationSet Spread(int64_t count) const;
 
   int64_t num_samples() const { return static_cast<int64_t>(indices_.size()); }
   // Where in the arrays each sample lies.

@@ -82,6 +82,10 @@ class ReferenceOutputs {
 
   const CalibrationSet& data() const;
   Tensor Output(int64_t sample);
+  // Bytes that outputs take once all have been asked for. Computes the first one.
+  int64_t KeptBytes();
+  // Measured by labels alone.  Throws as EvaluateModel does.
+  Evaluation Evaluate(const Labels& labels, int num_threads, ProgressObserver* observer = nullptr);
 
  private:
   class Network;

@@ -77,6 +77,9 @@ struct QuantizeOptions {
   // Positions of an image that a minibatch draws together; 0 draws single columns. The paper's
   // minibatch is 32 whole images: preset paper draws 64 positions of each.
   int64_t positions_per_draw = 0;
+  // Samples, spread evenly over those that there are, that are enough for these options; 0 = all.
+  // For callers who choose samples: QuantizeModel takes all that it is given.
+  int64_t enough_samples = 0;
   // Part of the samples that the search does not see. 0 ... 0.5.
   double held_out_fraction = 0.15;
   // A layer whose search ends above nearest on the held-out samples takes nearest; methods that do
@@ -119,6 +122,9 @@ QuantizeOptions WithDecisions(QuantizeOptions options, const std::vector<LayerPl
 // Throws Error(kInvalidArgument), listing the names, where there is no such preset.
 void ApplyPreset(const std::string& preset, QuantizeOptions& options);
 std::vector<std::string> PresetNames();
+
+// Those of the samples that no search sees, in rising order.
+std::vector<int64_t> HeldOutSamples(int64_t num_samples, const QuantizeOptions& options);
 
 struct QuantizeResult {
   QuantizedModel model;    // provenance still empty
