@@ -27,7 +27,7 @@ std::optional<int64_t> HighWaterBytes() {
 
 PeakMemory::PeakMemory() {
   // What an earlier part freed but the allocator keeps is not this part's.
-  malloc_trim(0);
+  ReturnFreedMemory();
   std::ofstream clear("/proc/self/clear_refs");
   clear << "5" << std::flush;
   is_own_ = clear.good() && HighWaterBytes().has_value();
@@ -39,6 +39,8 @@ int64_t PeakMemory::Bytes() const {
   }
   return PeakResidentBytes();
 }
+
+void ReturnFreedMemory() { malloc_trim(0); }
 
 int64_t PeakResidentBytes() {
   // A program starts with the rusage's peak of the process that started it.

@@ -16,7 +16,7 @@ volatile std::sig_atomic_t stop_requested = 0;
 
 void RequestStop(int) { stop_requested = 1; }
 
-// Before this part of the weights is done, the time that is left is anybody's guess.
+// Before this part of the work is done, the time that is left is anybody's guess.
 constexpr double kLeastFraction = 0.02;
 constexpr auto kRefresh = std::chrono::milliseconds(100);
 

@@ -145,7 +145,6 @@ fs::path DefaultOutput(const fs::path& model, int bits) {
 void PrintPrediction(const QuantizePrediction& prediction, const CalibrationSet& samples) {
   // Measured on two cores with AVX-512: order of magnitude, to plan by.
   constexpr double kSecondsPerMac = 1.0 / 40e9;
-  constexpr double kSecondsPerWeightStep = 4e-9;
   int64_t num_weights = 0;
   for (const LayerReport& layer : prediction.layers) {
     std::cout << Printable(layer.name) << "  " << layer.op << "  " << layer.num_rows << "x"
@@ -165,8 +164,9 @@ void PrintPrediction(const QuantizePrediction& prediction, const CalibrationSet&
             << "forward passes: " << prediction.forward_macs / 1'000'000'000
             << " G multiply-accumulates\n"
             << "time: about "
-            << FormatSeconds(static_cast<double>(prediction.forward_macs) * kSecondsPerMac +
-                             prediction.solve_weight_steps * kSecondsPerWeightStep)
+            << FormatSeconds(
+                   (static_cast<double>(prediction.forward_macs) + prediction.search_work) *
+                   kSecondsPerMac)
             << "\npeak memory: about " << FormatBytes(prediction.peak_memory_bytes) << "\n";
   for (const std::string& warning : prediction.warnings) LogWarning(warning);
 }

@@ -7,6 +7,8 @@
 
 #include "adaround/pipeline/quantize.h"
 #include "pipeline/prepared_network.h"
+#include "pipeline/segment_plan.h"
+#include "rounding/rounding_solver.h"
 
 namespace adaround {
 
@@ -16,8 +18,21 @@ namespace adaround {
 // solver's transposed copy, the solver's matrices over pairs of weights, the task loss's curvature.
 int64_t WorkingBytes(const PreparedNetwork& network, const QuantizeOptions& options);
 
-// What the memory limit leaves for stored activations; 0 where it leaves nothing.
-int64_t StoreBudget(const PreparedNetwork& network, const QuantizeOptions& options);
+// As the layer's search sees it.
+LayerExtent ExtentOf(const ChosenLayer& layer, const QuantizeOptions& options);
+// Columns that are sampled for the layer, at most.
+int64_t ColumnsOf(const LinearLayer& layer, const QuantizeOptions& options);
+
+struct MemoryPlan {
+  SegmentPlan segments;
+  // What the memory limit leaves for stored activations beside the targets of any segment's layers;
+  // 0 where it leaves nothing.
+  int64_t store_bytes = 0;
+  int64_t most_target_bytes = 0;  // that a segment's layers hold
+};
+
+MemoryPlan PlanMemory(const PreparedNetwork& network, int64_t num_samples,
+                      const QuantizeOptions& options);
 
 // Empty where the limit is none, or is kept.
 std::vector<std::string> LimitWarnings(const PreparedNetwork& network,

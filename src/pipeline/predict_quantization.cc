@@ -9,6 +9,7 @@
 #include "pipeline/memory_need.h"
 #include "pipeline/prepared_network.h"
 #include "pipeline/task_loss_hessian.h"
+#include "pipeline/work_plan.h"
 #include "quant/activation_range.h"
 
 namespace adaround {
@@ -40,16 +41,12 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
       tensor.grid.scale.resize(static_cast<size_t>(tensor.grid.NumScales(rows, length)));
       prediction.quantized_bytes += tensor.PackedBytes();
       prediction.float_bytes += rows * length * 4;
-      if (FindRoundingMethod(options.method).Reads("iterations")) {
-        prediction.solve_weight_steps += static_cast<double>(rows * length) *
-                                         static_cast<double>(options.rounding.adaround.iterations);
-      }
     }
     prediction.layers.push_back(report);
   }
-  const int64_t budget = StoreBudget(network, options);
-  const SegmentPlan plan =
-      PlanSegments(network.planned, network.live_bytes, samples.num_samples(), budget);
+  const MemoryPlan memory = PlanMemory(network, samples.num_samples(), options);
+  const SegmentPlan& plan = memory.segments;
+  prediction.search_work = PlanWork(network, plan, samples.num_samples(), options).search;
   const SampleSplit split = SplitSamples(samples.num_samples(), options.held_out_fraction);
   if (options.bias_correction == BiasCorrection::kAnalytic) {
     MeasureMoments(network.graph, FindLinearLayers(network.graph).layers, samples, split,
@@ -67,7 +64,8 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
                                   (network.live_bytes[plan.boundaries[s]] +
                                    network.live_bytes[plan.boundaries[s + 1]]));
   }
-  prediction.peak_memory_bytes = WorkingBytes(network, options) + std::min(stored, budget);
+  prediction.peak_memory_bytes = WorkingBytes(network, options) + memory.most_target_bytes +
+                                 std::min(stored, memory.store_bytes);
   return prediction;
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "adaround/base/error.h"
+#include "adaround/base/peak_memory.h"
 #include "adaround/rounding/rounding_method.h"
 #include "base/parallel_for.h"
 #include "pipeline/activation_calibration.h"
@@ -20,6 +21,7 @@
 #include "pipeline/memory_need.h"
 #include "pipeline/prepared_network.h"
 #include "pipeline/task_loss_hessian.h"
+#include "pipeline/work_plan.h"
 #include "quant/range_estimator.h"
 #include "rounding/nearest_guard.h"
 #include "rounding/rounding_solver.h"
@@ -50,10 +52,9 @@ class NetworkQuantizer {
         solver_(CreateRoundingSolver(options.method, options.rounding)),
         nearest_solver_(CreateRoundingSolver("nearest", options.rounding)),
         split_(SplitSamples(samples.num_samples(), options.held_out_fraction)),
-        budget_bytes_(StoreBudget(network_, options)),
-        segments_(PlanSegments(network_.planned, network_.live_bytes, samples.num_samples(),
-                               budget_bytes_)),
-        store_(budget_bytes_, options.spill_directory, samples.num_samples()),
+        memory_(PlanMemory(network_, samples.num_samples(), options)),
+        work_(PlanWork(network_, memory_.segments, samples.num_samples(), options)),
+        store_(memory_.store_bytes, options.spill_directory, samples.num_samples()),
         float_executor_(network_.run_graph),
         quantized_executor_(network_.run_graph),
         captures_(network_.layers.size()),
@@ -62,8 +63,6 @@ class NetworkQuantizer {
       layer_at_node_[network_.layers[i].linear.node] = i;
       if (network_.layers[i].first_with_weight != i) continue;
       ++num_layers_;
-      const LinearLayer& linear = network_.layers[i].linear;
-      num_weights_ += linear.num_rows * linear.row_length;
     }
   }
 
@@ -79,7 +78,7 @@ class NetworkQuantizer {
     result_.num_samples = samples_.num_samples();
     result_.num_held_out_samples = split_.num_held_out;
     result_.macs_per_sample = network_.macs_per_sample;
-    result_.num_segments = static_cast<int64_t>(segments_.boundaries.size()) - 1;
+    result_.num_segments = static_cast<int64_t>(memory_.segments.boundaries.size()) - 1;
     result_.model.graph = network_.graph;
     result_.nearest.graph = network_.graph;
     for (const ChosenLayer& layer : network_.layers) {
@@ -88,8 +87,9 @@ class NetworkQuantizer {
     }
     if (options_.act_bits) QuantizeActivations();
     if (options_.bias_correction == BiasCorrection::kAnalytic) FindExpectedInputs();
-    for (size_t s = 0; s + 1 < segments_.boundaries.size(); ++s) {
-      RunSegment(segments_.boundaries[s], segments_.boundaries[s + 1]);
+    const std::vector<size_t>& boundaries = memory_.segments.boundaries;
+    for (size_t s = 0; s + 1 < boundaries.size(); ++s) {
+      RunSegment(boundaries[s], boundaries[s + 1]);
     }
     ReportSharedLayers();
     // The first forward pass of shapes counts too.
@@ -175,6 +175,8 @@ class NetworkQuantizer {
       store_.Drop(Stream::kFloat, name);
       store_.Drop(Stream::kQuantized, name);
     }
+    // Tensors of the next segment have other sizes, and would not fit where these have been.
+    ReturnFreedMemory();
   }
 
   // The wave in parts whose columns fit side by side: a bound by shape, as the result must not
@@ -495,10 +497,11 @@ class NetworkQuantizer {
     report.seconds = SecondsSince(start);
     result_.solve_seconds += report.seconds;
     result_.layers.push_back(report);
-    weights_done_ += report.num_rows * report.row_length;
+    work_done_ += work_.layers[index];
     if (observer_ != nullptr) {
-      observer_->OnLayer(report, static_cast<int64_t>(result_.layers.size()), num_layers_,
-                         static_cast<double>(weights_done_) / static_cast<double>(num_weights_));
+      const auto done = static_cast<int64_t>(result_.layers.size());
+      observer_->OnLayer(report, done, num_layers_,
+                         done == num_layers_ ? 1.0 : work_done_ / work_.total);
     }
   }
 
@@ -583,8 +586,8 @@ class NetworkQuantizer {
   std::unique_ptr<RoundingSolver> solver_;
   std::unique_ptr<RoundingSolver> nearest_solver_;
   SampleSplit split_;
-  int64_t budget_bytes_;
-  SegmentPlan segments_;
+  MemoryPlan memory_;
+  WorkPlan work_;
   ActivationStore store_;
   Executor float_executor_;
   Executor quantized_executor_;
@@ -595,9 +598,8 @@ class NetworkQuantizer {
   std::vector<std::unique_ptr<LayerCapture>> float_captures_;
   std::unique_ptr<TaskLossHessian> task_loss_;  // where the method minimizes it
   std::map<size_t, size_t> layer_at_node_;
-  int64_t num_layers_ = 0;   // that are optimized
-  int64_t num_weights_ = 0;  // in them
-  int64_t weights_done_ = 0;
+  int64_t num_layers_ = 0;  // that are optimized
+  double work_done_ = 0.0;
   QuantizeResult result_;
 };
 

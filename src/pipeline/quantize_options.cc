@@ -14,7 +14,7 @@ void SetFast(QuantizeOptions& options) {
   options.rounding.adaround.iterations = 0;
   options.rounding.adaround.descent_sweeps = 4;
   options.rounding.adaround.ridge = 0.2;
-  options.enough_samples = 256;
+  options.enough_samples = 192;
   options.search_columns = 2048;
   options.held_out_columns = 512;
 }

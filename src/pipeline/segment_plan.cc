@@ -85,10 +85,12 @@ SegmentPlan PlanAtSpillCost(const std::vector<PlannedNode>& nodes,
   best[0] = 0.0;
   for (size_t begin = 0; begin < n; ++begin) {
     size_t num_layers = 0;
+    double targets = 0.0;
     for (size_t end = begin + 1; end <= n && end - begin <= kMaxSegmentNodes; ++end) {
       if (nodes[end - 1].is_layer && ++num_layers > kMaxSegmentLayers) break;
       const int64_t cost = SegmentCost(nodes, begin, end);
-      const double held = stored(begin) + stored(end);
+      targets += static_cast<double>(nodes[end - 1].target_bytes);
+      const double held = stored(begin) + stored(end) + targets;
       const double over = std::max(0.0, held - static_cast<double>(budget_bytes));
       const double total = best[begin] +
                            static_cast<double>(cost) * static_cast<double>(num_samples) +
@@ -102,9 +104,13 @@ SegmentPlan PlanAtSpillCost(const std::vector<PlannedNode>& nodes,
   }
   SegmentPlan plan;
   plan.cost = passes[n];
-  for (size_t at = n; at > 0; at = from[at]) plan.boundaries.push_back(at);
+  for (size_t at = n; at > 0; at = from[at]) {
+    plan.boundaries.push_back(at);
+    plan.segment_cost.push_back(passes[at] - passes[from[at]]);
+  }
   plan.boundaries.push_back(0);
   std::reverse(plan.boundaries.begin(), plan.boundaries.end());
+  std::reverse(plan.segment_cost.begin(), plan.segment_cost.end());
   return plan;
 }
 

@@ -15,12 +15,15 @@ struct PlannedNode {
   std::vector<size_t> waits_for;
   int64_t cost = 0;       // multiply-accumulates plus element-wise work of one sample
   bool is_layer = false;  // a layer whose rounding is to be optimized
+  // What the layer's targets of all samples take, from the segment's float pass on.
+  int64_t target_bytes = 0;
 };
 
 struct SegmentPlan {
   // Segment s runs nodes [boundaries[s], boundaries[s + 1]).
   std::vector<size_t> boundaries;
-  // Predicted cost of all passes over all segments, both streams, for one sample.
+  // Predicted cost of all passes over each segment, both streams, for one sample, and their sum.
+  std::vector<int64_t> segment_cost;
   int64_t cost = 0;
 };
 
@@ -32,7 +35,7 @@ struct SegmentPlan {
 //
 // Minimizes  cost + bytes_cost * stored bytes + spill_cost * (stored bytes beyond the budget)
 // over all ways to cut, where at a cut before node p both streams keep live_bytes[p] per sample,
-// and a segment holds both its ends. `live_bytes` has one entry more than `nodes`.
+// and a segment holds both its ends and its layers' targets. `live_bytes` has one entry more than `nodes`.
 SegmentPlan PlanSegments(const std::vector<PlannedNode>& nodes,
                          const std::vector<int64_t>& live_bytes, int64_t num_samples,
                          int64_t budget_bytes);

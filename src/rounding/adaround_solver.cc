@@ -1,6 +1,7 @@
 #include "rounding/adaround_solver.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,21 @@ class AdaRoundSolver final : public RoundingSolver {
     return RelaxAndDescend(problem, context, SecondOrderStart(problem, context));
   }
   bool StaysAtFloorOrCeil() const override { return !options_.second_order_start; }
+  double Work(const LayerExtent& layer, int64_t num_columns) const override {
+    const double once = RoundingSolver::Work(layer, num_columns);
+    if (Enumerates(layer)) return once * std::exp2(static_cast<double>(layer.row_length)) / 8.0;
+    const bool has_start = StartsBySecondOrder(layer);
+    double work = has_start ? GptqWork(layer, options_.ridge, num_columns) : 0.0;
+    if (Relaxes(layer, has_start)) work += GradientWork(layer, options_);
+    // Rows of some hundred weights rest after some ten sweeps.
+    constexpr int64_t kSweeps = 16;
+    const auto sweeps = static_cast<double>(std::min(kSweeps, options_.descent_sweeps));
+    const double sweep =
+        DescendsOnGram(layer) ? once * static_cast<double>(layer.row_length) /
+                                    static_cast<double>(std::max<int64_t>(1, num_columns)) / 4.0
+                              : once;
+    return work + sweeps * sweep;
+  }
   int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
     if (Enumerates(layer)) return 0;
     const bool needs_gram =

@@ -39,7 +39,8 @@ enum class KeepGram { kNo, kYes };
 GptqSolution SolveByGptq(const RoundingProblem& problem, const GptqOptions& options,
                          std::optional<double> ridge, KeepGram keep_gram,
                          const SolveContext& context);
-// RoundingSolver::PairBytes of it.
+// RoundingSolver::Work and PairBytes of it.
+double GptqWork(const LayerExtent& layer, std::optional<double> ridge, int64_t num_columns);
 int64_t GptqPairBytes(const LayerExtent& layer, std::optional<double> ridge, KeepGram keep_gram,
                       int num_threads);
 

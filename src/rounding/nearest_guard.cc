@@ -31,6 +31,9 @@ class NearestGuard final : public RoundingSolver {
 
   bool StaysAtFloorOrCeil() const override { return solver_->StaysAtFloorOrCeil(); }
   SizeLimit Limit() const override { return solver_->Limit(); }
+  double Work(const LayerExtent& layer, int64_t num_columns) const override {
+    return solver_->Work(layer, num_columns);
+  }
   int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
     return solver_->PairBytes(layer, num_threads);
   }

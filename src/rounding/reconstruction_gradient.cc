@@ -21,6 +21,15 @@ bool HasExactGradient(const LayerExtent& layer, const AdaRoundOptions& options) 
          layer.row_length <= kMaxGramLength && layer.row_length <= 2 * options.batch_size;
 }
 
+double GradientWork(const LayerExtent& layer, const AdaRoundOptions& options) {
+  constexpr double kPassOverWeights = 64.0;  // takes as long as so many multiply-accumulates
+  const double products = HasExactGradient(layer, options)
+                              ? static_cast<double>(layer.row_length)
+                              : 2.0 * static_cast<double>(options.batch_size);
+  return static_cast<double>(layer.num_rows * layer.row_length) *
+         static_cast<double>(options.iterations) * (products + kPassOverWeights);
+}
+
 ReconstructionGradient::ReconstructionGradient(const RoundingProblem& problem, int64_t batch_size,
                                                const SolveContext& context, const DataTerm& term,
                                                const RowBlock& block)

@@ -26,6 +26,9 @@ struct DataTerm {
 // operations a weight and step, a minibatch 4 per column.
 bool HasExactGradient(const LayerExtent& layer, const AdaRoundOptions& options);
 
+// RoundingSolver::Work of following the gradient through all iterations.
+double GradientWork(const LayerExtent& layer, const AdaRoundOptions& options);
+
 class ReconstructionGradient {
  public:
   // Draws minibatches of `batch_size` with replacement; the draws of a step depend on the context's

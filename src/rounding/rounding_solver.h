@@ -51,7 +51,7 @@ struct SizeLimit {
   std::string remedy;  // for larger ones, such as "raise --cem-budget"
 };
 
-// What a solver's memory depends on, before there is a problem.
+// What a solver's memory and time depend on, before there is a problem.
 struct LayerExtent {
   int64_t num_rows = 0;
   int64_t row_length = 0;
@@ -82,6 +82,12 @@ class RoundingSolver {
   // At most so many bytes are held at once in matrices over pairs of weights, which grow faster
   // than the layer, beside the problem and its curvature.
   virtual int64_t PairBytes(const LayerExtent&, int /*num_threads*/) const { return 0; }
+  // Multiply-accumulates that Solve() takes, roughly: by it a run's time is told beforehand, and
+  // what is left of it.
+  virtual double Work(const LayerExtent& layer, int64_t num_columns) const {
+    return static_cast<double>(layer.num_rows * layer.row_length) *
+           static_cast<double>(num_columns);
+  }
 };
 
 // Throws Error(kInvalidArgument), listing the names, where there is no such method. Solvers of

@@ -89,6 +89,9 @@ class StraightThroughSolver final : public RoundingSolver {
     return result;
   }
   bool StaysAtFloorOrCeil() const override { return false; }
+  double Work(const LayerExtent& layer, int64_t /*num_columns*/) const override {
+    return GradientWork(layer, options_);
+  }
   int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
     const bool exact = HasExactGradient(layer, options_);
     return exact ? GramBytes(layer, num_threads, sizeof(float)) : 0;

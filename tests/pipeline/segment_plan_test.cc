@@ -38,8 +38,8 @@ Measures Measure(const std::vector<PlannedNode>& nodes, const std::vector<int64_
                  const std::vector<size_t>& boundaries, int64_t num_samples, int64_t budget) {
   Measures measures;
   for (size_t s = 0; s + 1 < boundaries.size(); ++s) {
-    const int64_t held =
-        2 * num_samples * (live_bytes[boundaries[s]] + live_bytes[boundaries[s + 1]]);
+    int64_t held = 2 * num_samples * (live_bytes[boundaries[s]] + live_bytes[boundaries[s + 1]]);
+    for (size_t i = boundaries[s]; i < boundaries[s + 1]; ++i) held += nodes[i].target_bytes;
     measures.cost += NaiveSegmentCost(nodes, boundaries[s], boundaries[s + 1]);
     measures.stored += live_bytes[boundaries[s + 1]];
     measures.over += std::max<int64_t>(0, held - budget);
@@ -77,6 +77,7 @@ RandomNetwork MakeNetwork(size_t n, uint32_t seed, int64_t largest_bytes) {
     if (i > 3 && generator() % 3 == 0) node.predecessors.push_back(i - 3);
     node.cost = cost(generator);
     node.is_layer = generator() % 2 == 0;
+    if (node.is_layer && largest_bytes > 0) node.target_bytes = 10 * bytes(generator);
     network.nodes.push_back(node);
     network.live_bytes.push_back(i == 0 || largest_bytes == 0 ? 0 : bytes(generator));
   }
@@ -146,6 +147,28 @@ TEST(PlanSegments, LongNetworksStayLinear) {
   std::vector<int64_t> live_bytes(101, 1000);
   const SegmentPlan plan = PlanSegments(nodes, live_bytes, 100, int64_t{1} << 40);
   EXPECT_LE(plan.cost, 4 * int64_t{100'000'000});
+}
+
+// Nothing is stored, and a long segment is no dearer; but all of its layers' targets lie there at once.
+TEST(PlanSegments, TargetsThatDoNotFitShortenSegments) {
+  std::vector<PlannedNode> nodes(8);
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (i > 0) nodes[i].predecessors = {i - 1};
+    nodes[i].is_layer = true;
+    nodes[i].target_bytes = 1000;
+  }
+  std::vector<int64_t> live_bytes(9, 1);
+  live_bytes.front() = live_bytes.back() = 0;
+  const auto longest = [&](int64_t budget) {
+    const SegmentPlan plan = PlanSegments(nodes, live_bytes, 1, budget);
+    size_t most = 0;
+    for (size_t s = 0; s + 1 < plan.boundaries.size(); ++s) {
+      most = std::max(most, plan.boundaries[s + 1] - plan.boundaries[s]);
+    }
+    return most;
+  };
+  EXPECT_EQ(longest(1 << 20), 8u);
+  EXPECT_LE(longest(3004), 3u);
 }
 
 TEST(LayerWaves, WaitForTheLayersBeforeThem) {

@@ -22,4 +22,7 @@ class PeakMemory {
 // Of the process, as the system counts it.
 int64_t PeakResidentBytes();
 
+// To the system, as far as the allocator has kept it for itself.
+void ReturnFreedMemory();
+
 }  // namespace adaround

@@ -155,8 +155,8 @@ class QuantizeObserver : public ProgressObserver {
  public:
   // After each step of the float network's transformation that was asked for, before any layer.
   virtual void OnTransform(const TransformStep& step, const Graph& graph);
-  // After each layer, in the order they are finished; `done` of `total` layers, which hold
-  // `fraction` of the weights. Layers that share a weight count once.
+  // After each layer, in the order they are finished; `done` of `total` layers, which make up about
+  // `fraction` of the work. Layers that share a weight count once.
   virtual void OnLayer(const LayerReport& layer, int64_t done, int64_t total, double fraction) = 0;
 };
 
@@ -169,7 +169,7 @@ struct QuantizePrediction {
   int64_t macs_per_sample = 0;
   int64_t forward_macs = 0;  // all passes, all samples
   int64_t peak_memory_bytes = 0;
-  double solve_weight_steps = 0;  // weights times iterations
+  double search_work = 0;  // multiply-accumulates of all searches, roughly
   std::vector<std::string> warnings;
 };
 

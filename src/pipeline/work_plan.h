@@ -1,0 +1,25 @@
+// How a run's work is spread over its layers: to tell its time, and what is left of it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "adaround/pipeline/quantize.h"
+#include "pipeline/prepared_network.h"
+#include "pipeline/segment_plan.h"
+
+namespace adaround {
+
+// In multiply-accumulates, roughly.
+struct WorkPlan {
+  // By index in PreparedNetwork::layers: the search, and a share of its segment's forward passes. 0
+  // where the layer shares an earlier one's weight.
+  std::vector<double> layers;
+  double search = 0.0;  // of all layers together, without forward passes
+  double total = 0.0;   // of `layers`
+};
+
+WorkPlan PlanWork(const PreparedNetwork& network, const SegmentPlan& segments, int64_t num_samples,
+                  const QuantizeOptions& options);
+
+}  // namespace adaround
