@@ -1,5 +1,7 @@
 #include "cli/data_options.h"
 
+#include "adaround/pipeline/quantize.h"
+
 namespace adaround::cli {
 namespace {
 
@@ -24,9 +26,11 @@ void AddCalibOption(CLI::App& app, std::string& calib) {
 }
 
 void AddCalibSamplesOption(CLI::App& app, std::optional<int64_t>& calib_samples) {
+  QuantizeOptions fast;
+  ApplyPreset("fast", fast);
   app.add_option("--calib-samples", calib_samples,
-                 "use this many of them, spread evenly; 0 = all (default: all, of preset fast at "
-                 "most 256)")
+                 "use this many of them, spread evenly; 0 = all (default: all, in preset fast at "
+                 "most " + std::to_string(fast.enough_samples) + ")")
       ->check(CLI::NonNegativeNumber)
       ->group(kGroup);
 }

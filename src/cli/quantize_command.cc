@@ -269,7 +269,7 @@ struct MeasuredSamples {
 };
 
 MeasuredSamples ChooseMeasured(const CalibrationSet& calibration, const QuantizeOptions& options) {
-  constexpr size_t kEnough = 32;
+  constexpr size_t kEnough = 25;
   const std::vector<int64_t> held_out = HeldOutSamples(calibration.num_samples(), options);
   if (held_out.size() < kEnough) return {calibration, "calibration samples"};
   return {calibration.Select(held_out), "held-out calibration samples"};

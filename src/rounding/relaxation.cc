@@ -17,6 +17,22 @@ float TemperatureAt(const RelaxationForm& form, int64_t step, int64_t num_steps)
   return static_cast<float>(start * std::pow(form.temperature_end / start, progress));
 }
 
+// Whether the weights have settled for good: at this look and at the one before it, between which
+// Adam's momentum, 0.9 of itself after each step, dies away.
+class SettledTwice {
+ public:
+  bool Look(const SoftWeights& soft, int64_t step) {
+    if (step % kStepsPerLook != 0) return false;
+    const bool before = settled_;
+    settled_ = soft.IsSettled();
+    return settled_ && before;
+  }
+
+ private:
+  static constexpr int64_t kStepsPerLook = 32;
+  bool settled_ = false;
+};
+
 }  // namespace
 
 int64_t RelaxAndRound(const RoundingProblem& problem, const RelaxationForm& form,
@@ -26,7 +42,8 @@ int64_t RelaxAndRound(const RoundingProblem& problem, const RelaxationForm& form
   SoftWeights soft(form.soft_rounding, block, form.start_pull);
   ReconstructionGradient loss(problem, options.batch_size, context, term, block);
   AdamSchedule adam(options.learning_rate);
-  for (int64_t step = 0; step < options.iterations; ++step) {
+  SettledTwice settled;
+  for (int64_t step = 0; step < options.iterations && !settled.Look(soft, step); ++step) {
     loss.At(soft.weights(), step, soft.weight_gradient());
     SoftStep settings;
     settings.adam = adam.Next();

@@ -20,8 +20,8 @@ struct RelaxationForm {
 };
 
 // Minimizes eq. (25) over V by Adam and sets block.up to h(V) >= 0.5. Of the options, it reads
-// iterations, learning_rate and batch_size, and those of f_reg where the form has it. Without
-// iterations the block stays as it is.
+// iterations, learning_rate and batch_size, and those of f_reg where the form has it. Ends early
+// where every weight has come to rest at 0 or 1. Without iterations the block stays as it is.
 // Returns the number of weights with h(V) strictly between 0.01 and 0.99.
 // Throws Error(kCancelled).
 int64_t RelaxAndRound(const RoundingProblem& problem, const RelaxationForm& form,

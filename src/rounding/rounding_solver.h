@@ -29,7 +29,7 @@ struct RoundingSummary {
   // How the rows were solved, in words: "relaxation" or "enumeration" of adaround, else the kind of
   // search.
   std::string strategy;
-  // Adam steps taken per block of rows; rounds or flips that the longest search of a row took.
+  // Adam steps per block of rows, fewer where all its weights come to rest before; rounds or flips that the longest search of a row took.
   int64_t iterations = 0;
   int64_t num_undecided = 0;  // weights with h(V) within 0.01 ... 0.99 at the end
   int64_t num_descent_flips = 0;  // flips that coordinate descent accepted

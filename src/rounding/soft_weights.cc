@@ -108,6 +108,14 @@ void SoftWeights::Advance(const SoftStep& settings) {
   soft_rounding_.temperature = settings.next_temperature;
 }
 
+bool SoftWeights::IsSettled() const {
+  for (int64_t i = 0; i < v_.size(); ++i) {
+    const float h = SoftRoundingOf(i);
+    if (h > 0.0F && h < 1.0F && block_.step.data()[i] != 0.0F) return false;
+  }
+  return true;
+}
+
 int64_t SoftWeights::Decide(RowBlock& block) const {
   int64_t num_undecided = 0;
   for (int64_t i = 0; i < v_.size(); ++i) {

@@ -31,6 +31,8 @@ class SoftWeights {
   Matrix& weight_gradient() { return gradient_; }
   // One Adam step on V: sigmoid, stretch, regularizer, both gradients and the moments in one pass.
   void Advance(const SoftStep& settings);
+  // Whether h(V) is 0 or 1 for every weight with a choice: no gradient moves any of them.
+  bool IsSettled() const;
   // Sets up = (h(V) >= 0.5) where there is a choice.  Returns the number of weights with h(V)
   // strictly between 0.01 and 0.99.
   int64_t Decide(RowBlock& block) const;

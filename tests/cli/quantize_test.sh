@@ -61,8 +61,8 @@ expect_files . "$OUT"
 expect_files "$OUT" model.json weights.safetensors report.json
 [[ $(digest_of "$OUT") != "$before" ]] || fail "$OUT was not replaced"
 
-# Without --data the measure is on samples that no search has seen, where there are 32 of them.
-# Preset fast takes 256 samples of the 512, unless told otherwise.
+# Without --data the measure is on samples that no search has seen, where there are 25 of them.
+# Preset fast takes 192 samples of the 512, unless told otherwise.
 measured_on() {
   expect_python '
 report = json.load(open(sys.argv[1]))
@@ -77,7 +77,7 @@ on_calibration() {
 expect_exit 0 on_calibration
 measured_on 512 77 "held-out calibration samples"
 expect_exit 0 on_calibration --preset fast
-measured_on 256 38 "held-out calibration samples"
+measured_on 192 29 "held-out calibration samples"
 expect_exit 0 on_calibration --preset fast --calib-samples 0
 measured_on 512 77 "held-out calibration samples"
 expect_exit 0 on_calibration --preset fast --calib-samples 20

@@ -357,6 +357,44 @@ TEST(RelaxAndRound, StrongRegularizerDecidesEveryWeight) {
             0);
 }
 
+// Against the same steps taken to the last one.
+TEST(RelaxAndRound, EndsEarlyWithWhatAllIterationsDecide) {
+  const auto example = MakeExample({.num_rows = 8, .row_length = 24});
+  AdaRoundOptions options;
+  options.iterations = 4000;
+  options.learning_rate = 2e-2;
+  options.lambda = 10.0;
+  const DataTerm term = OnMinibatches(std::vector<float>(8, 1.0F));
+  int64_t num_steps = 0;
+  SolveContext context;
+  context.should_stop = [&num_steps] {
+    ++num_steps;
+    return false;
+  };
+  RowBlock early = MakeRowBlock(example->problem, 0, 0, 8);
+  RelaxAndRound(example->problem, RelaxationForm{}, options, context, term, early);
+  EXPECT_LT(num_steps, 3000);
+  EXPECT_GT(num_steps, options.iterations / 5);  // the warm start
+
+  RowBlock all = MakeRowBlock(example->problem, 0, 0, 8);
+  SoftWeights soft(kRectifiedSigmoid, all);
+  ReconstructionGradient loss(example->problem, options.batch_size, context, term, all);
+  AdamSchedule adam(options.learning_rate);
+  for (int64_t step = 0; step < options.iterations; ++step) {
+    loss.At(soft.weights(), step, soft.weight_gradient());
+    SoftStep settings;
+    settings.adam = adam.Next();
+    const std::optional<double> beta = BetaAt(options, step);
+    settings.regularize = beta.has_value();
+    settings.beta = static_cast<float>(beta.value_or(0.0));
+    settings.lambda = static_cast<float>(options.lambda);
+    soft.Advance(settings);
+  }
+  EXPECT_TRUE(soft.IsSettled());
+  EXPECT_EQ(soft.Decide(all), 0);
+  EXPECT_EQ(early.up, all.up);
+}
+
 TEST(RelaxAndRound, LowTemperatureDecidesEveryWeight) {
   const auto example = MakeExample({.num_rows = 8, .row_length = 24});
   AdaRoundOptions options;
