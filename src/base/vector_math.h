@@ -1,5 +1,5 @@
-// Exponentials and logarithms that a loop can use without leaving its vector registers: the compiler
-// turns such loops into instructions of the widest registers that the build may use.
+// Exponentials and logarithms that a loop can use without leaving its vector registers: the
+// compiler turns such loops into instructions of the widest registers that the build may use.
 #pragma once
 
 #include <bit>

@@ -31,7 +31,7 @@ void AddCalibSamplesOption(CLI::App& app, std::optional<int64_t>& calib_samples)
   app.add_option("--calib-samples", calib_samples,
                  "use this many of them, spread evenly; 0 = all (default: all, in preset fast at "
                  "most " + std::to_string(fast.enough_samples) + ")")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000}))
       ->group(kGroup);
 }
 

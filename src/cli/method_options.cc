@@ -70,6 +70,8 @@ const std::vector<MethodOption>& MethodOptions() {
        [](const Options& o) { return TextOf(o.rounding.adaround.second_order_start); }},
       {"max_relaxed_row_length", nullptr,
        [](const Options& o) { return TextOf(o.rounding.adaround.max_relaxed_row_length); }},
+      {"max_ridge_choice_length", nullptr,
+       [](const Options& o) { return TextOf(o.rounding.adaround.max_ridge_choice_length); }},
       {"enumerate_row_length", nullptr,
        [](const Options& o) { return TextOf(o.rounding.adaround.enumerate_row_length); }},
       {"sweeps", "--sweeps",

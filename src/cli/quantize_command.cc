@@ -212,7 +212,7 @@ std::unique_ptr<ReferenceOutputs> MakeFloatOutputs(const Graph& graph,
 void ShowFloatAccuracy(ReferenceOutputs& float_outputs, const Labels& labels,
                        const QuantizeArguments& arguments, ProgressObserver* observer) {
   const Evaluation evaluation =
-      float_outputs.Evaluate(labels, arguments.common.NumThreads(), observer);
+      float_outputs.Evaluate(&labels, arguments.common.NumThreads(), observer);
   SetLiveLine("");
   const std::optional<double> found = HeadlineAccuracy(evaluation);
   if (!found && arguments.expect_float) {
@@ -261,8 +261,8 @@ ProgressDisplay::TransformAction TransformReporter(ReferenceOutputs* original,
   };
 }
 
-// Where no --data are given, the network is measured on calibration samples: on those that no search
-// has seen, where they are enough to mean something.
+// Where no --data are given, the network is measured on calibration samples: on those that no
+// search has seen, where they are enough to mean something.
 struct MeasuredSamples {
   CalibrationSet samples;
   const char* name;
@@ -427,7 +427,12 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   options.spill_directory = directory.partial();
 
   ProgressDisplay display;
-  if (labels) ShowFloatAccuracy(*float_outputs, *labels, arguments, &display);
+  if (labels) {
+    ShowFloatAccuracy(*float_outputs, *labels, arguments, &display);
+  } else if (!arguments.data.empty() && float_outputs->KeptBytes() > 0) {
+    // So that samples which the network makes infinite of are refused now.
+    float_outputs->Evaluate(nullptr, options.num_threads, &display);
+  }
   RunReport report;
   const Labels* wanted = labels ? &*labels : nullptr;
   display.SetTransformAction(

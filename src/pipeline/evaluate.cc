@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <functional>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -441,11 +441,11 @@ Evaluation Evaluate(const QuantizedModel& model, ReferenceOutputs* reference,
 
 }  // namespace
 
-Evaluation ReferenceOutputs::Evaluate(const Labels& labels, int num_threads,
+Evaluation ReferenceOutputs::Evaluate(const Labels* labels, int num_threads,
                                       ProgressObserver* observer) {
   return EvaluateOutputs(
       network_->network(), [this](int64_t sample) { return Output(sample); }, nullptr, data(),
-      &labels, num_threads, observer);
+      labels, num_threads, observer);
 }
 
 Evaluation EvaluateModel(const Graph& model, const Graph* reference, const CalibrationSet& data,

@@ -36,6 +36,26 @@ int64_t SearchColumnsFor(int64_t row_length, int64_t search_columns) {
   return std::clamp(kColumnsPerWeight * row_length, search_columns, 2 * search_columns);
 }
 
+CaptureLimits LimitsOf(const LinearLayer& layer, const QuantizeOptions& options) {
+  return {SearchColumnsFor(layer.row_length, options.search_columns), options.held_out_columns,
+          options.positions_per_draw};
+}
+
+ColumnsPerSample CountColumns(const LinearLayer& layer, int64_t num_positions,
+                              const SampleSplit& split, const CaptureLimits& limits) {
+  const int64_t column_bytes =
+      layer.num_groups * layer.row_length * static_cast<int64_t>(sizeof(float));
+  const auto per_sample = [&](int64_t max_columns, int64_t num_samples, int64_t at_least) {
+    if (num_samples == 0) return int64_t{0};
+    const int64_t fitting = std::max<int64_t>(64, kMaxPoolBytes / column_bytes);
+    const int64_t wanted =
+        std::max(at_least, CeilDivide(std::min(max_columns, fitting), num_samples));
+    return std::min(wanted, num_positions);
+  };
+  return {per_sample(limits.max_search_columns, split.num_search, limits.positions_per_draw),
+          per_sample(limits.max_held_out_columns, split.num_held_out, 1)};
+}
+
 LayerCapture::LayerCapture(const Node& node, const LinearLayer& layer, const Shape& input_shape,
                            const Shape& weight_shape, const Shape& output_shape,
                            const SampleSplit& split, const CaptureLimits& limits, uint64_t seed,
@@ -45,18 +65,9 @@ LayerCapture::LayerCapture(const Node& node, const LinearLayer& layer, const Sha
       split_(split),
       seed_(seed),
       layer_index_(layer_index) {
-  const int64_t column_bytes =
-      layer.num_groups * layer.row_length * static_cast<int64_t>(sizeof(float));
-  const auto per_sample = [&](int64_t max_columns, int64_t num_samples, int64_t at_least) {
-    if (num_samples == 0) return int64_t{0};
-    const int64_t fitting = std::max<int64_t>(64, kMaxPoolBytes / column_bytes);
-    const int64_t wanted =
-        std::max(at_least, CeilDivide(std::min(max_columns, fitting), num_samples));
-    return std::min(wanted, gather_.num_positions());
-  };
-  search_per_sample_ =
-      per_sample(limits.max_search_columns, split.num_search, limits.positions_per_draw);
-  held_out_per_sample_ = per_sample(limits.max_held_out_columns, split.num_held_out, 1);
+  const ColumnsPerSample count = CountColumns(layer, gather_.num_positions(), split, limits);
+  search_per_sample_ = count.search;
+  held_out_per_sample_ = count.held_out;
   const auto describe = [&](SampledColumns& columns, int64_t num_samples) {
     columns.num_groups = layer.num_groups;
     columns.num_rows = layer.num_rows;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "graph/linear_layer.h"
+#include "adaround/pipeline/quantize.h"
 #include "pipeline/column_gather.h"
 #include "rounding/rounding_problem.h"
 
@@ -26,11 +27,26 @@ struct SampleSplit {
 SampleSplit SplitSamples(int64_t num_samples, double held_out_fraction);
 
 struct CaptureLimits {
-  int64_t max_search_columns = 8192;
-  int64_t max_held_out_columns = 2048;
+  int64_t max_search_columns = 0;
+  int64_t max_held_out_columns = 0;
   // Positions of one image that a minibatch draws together; 0 = columns are drawn one by one.
   int64_t positions_per_draw = 0;
 };
+
+CaptureLimits LimitsOf(const LinearLayer& layer, const QuantizeOptions& options);
+
+// What is captured of each sample: at least one column, and positions_per_draw for the search.
+struct ColumnsPerSample {
+  int64_t search = 0;
+  int64_t held_out = 0;
+
+  int64_t OfAll(const SampleSplit& split) const {
+    return search * split.num_search + held_out * split.num_held_out;
+  }
+};
+
+ColumnsPerSample CountColumns(const LinearLayer& layer, int64_t num_positions,
+                              const SampleSplit& split, const CaptureLimits& limits);
 
 // Of a layer with that many weights a row: 28 for each, within search_columns and twice as many.
 int64_t SearchColumnsFor(int64_t row_length, int64_t search_columns);
@@ -55,7 +71,6 @@ class LayerCapture {
   const SampledColumns& search() const { return search_; }
   // num_samples is 0 where nothing is held out.
   const SampledColumns& held_out() const { return held_out_; }
-  int64_t num_positions() const { return gather_.num_positions(); }
 
  private:
   int64_t PositionsPerSample(bool held_out) const {

@@ -96,7 +96,8 @@ void MeasureMoments(const Graph& graph, const std::vector<LinearLayer>& layers,
       if (observer != nullptr && observer->ShouldStop()) {
         throw Error(ErrorCode::kCancelled, "stopped on request");
       }
-      executor.Run(plan, GivenTensors(samples, plan.needed, measured[static_cast<size_t>(i)], false),
+      executor.Run(plan,
+                   GivenTensors(samples, plan.needed, measured[static_cast<size_t>(i)], false),
                    [&](const std::string& name, const Tensor& value) {
                      if (wanted.contains(name)) sums[name].Add(value, places.at(name));
                    });

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <memory>
 #include <vector>
 
@@ -14,24 +15,45 @@
 namespace adaround {
 namespace {
 
+// Of the machine, or of the control group that the process runs in (a container's limit).
 int64_t MachineBytes() {
-  return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  int64_t bytes = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  for (const char* file :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::ifstream stream(file);
+    int64_t limit = 0;
+    if (stream >> limit && limit > 0) bytes = std::min(bytes, limit);
+  }
+  return bytes;
+}
+
+// Whose columns and targets are held: x_hat's, and where the search wants x, that one's too.
+int64_t NumStreams(const QuantizeOptions& options) {
+  return options.asymmetric_reconstruction ? 1 : 2;
 }
 
 }  // namespace
 
-LayerExtent ExtentOf(const ChosenLayer& layer, const QuantizeOptions& options) {
-  return {layer.linear.num_rows, layer.linear.row_length, layer.linear.num_groups,
-          !options.activation_in_loss || layer.activation.IsIdentity()};
+LayerExtent ExtentOf(const PreparedNetwork& network, const ChosenLayer& layer, int64_t num_samples,
+                     const QuantizeOptions& options) {
+  LayerExtent extent = {layer.linear.num_rows, layer.linear.row_length, layer.linear.num_groups,
+                        !options.activation_in_loss || layer.activation.IsIdentity()};
+  if (options.positions_per_draw > 0) {
+    extent.columns_per_draw = ColumnsOf(network, layer.linear, num_samples, options).search;
+  }
+  return extent;
 }
 
-int64_t ColumnsOf(const LinearLayer& layer, const QuantizeOptions& options) {
-  return std::min(
-      SearchColumnsFor(layer.row_length, options.search_columns) + options.held_out_columns,
-      2 * kMaxPoolBytes / (layer.num_groups * layer.row_length * 4));
+ColumnsPerSample ColumnsOf(const PreparedNetwork& network, const LinearLayer& layer,
+                           int64_t num_samples, const QuantizeOptions& options) {
+  const int64_t num_positions =
+      NumElements(network.tensors.at(layer.output).shape) / layer.num_rows;
+  return CountColumns(layer, num_positions, SplitSamples(num_samples, options.held_out_fraction),
+                      LimitsOf(layer, options));
 }
 
-int64_t WorkingBytes(const PreparedNetwork& network, const QuantizeOptions& options) {
+int64_t WorkingBytes(const PreparedNetwork& network, int64_t num_samples,
+                     const QuantizeOptions& options) {
   constexpr int64_t kProgramBytes = int64_t{150} << 20;
   int64_t parameter_bytes = 0;
   for (const auto& [name, tensor] : network.graph.initializers) {
@@ -39,39 +61,46 @@ int64_t WorkingBytes(const PreparedNetwork& network, const QuantizeOptions& opti
   }
   const std::unique_ptr<RoundingSolver> solver =
       CreateRoundingSolver(options.method, options.rounding);
-  int64_t largest_layer = 0;
+  const SampleSplit split = SplitSamples(num_samples, options.held_out_fraction);
+  // A wave's layers have their columns side by side, as far as kMaxPoolBytes allows.
+  int64_t all_pools = 0;
+  int64_t largest_pool = 0;
+  int64_t largest_search = 0;
   for (const ChosenLayer& layer : network.layers) {
     const LinearLayer& linear = layer.linear;
-    const int64_t column = linear.num_groups * linear.row_length * 4;
-    const int64_t columns = ColumnsOf(linear, options);
-    int64_t bytes = columns * (2 * column + 2 * linear.num_rows * 4);
-    bytes += solver->PairBytes(ExtentOf(layer, options), options.num_threads);
+    const int64_t columns = ColumnsOf(network, linear, num_samples, options).OfAll(split);
+    const int64_t pool = columns * linear.num_groups * linear.row_length * 4;
+    all_pools += pool;
+    largest_pool = std::max(largest_pool, pool);
+    int64_t bytes = pool + columns * linear.num_rows * 4;
+    bytes += solver->PairBytes(ExtentOf(network, layer, num_samples, options), options.num_threads);
     if (!FindRoundingMethod(options.method).row_wise) {
       const int64_t num_weights = linear.num_rows * linear.row_length;
       bytes += num_weights * num_weights * 4;
     }
-    largest_layer = std::max(largest_layer, bytes);
+    largest_search = std::max(largest_search, bytes);
   }
+  const int64_t pools = std::max(largest_pool, std::min(all_pools, kMaxPoolBytes));
   return kProgramBytes + options.caller_bytes + 4 * parameter_bytes +
-         2 * options.num_threads * network.peak_sample_bytes + largest_layer;
+         2 * options.num_threads * network.peak_sample_bytes + NumStreams(options) * pools +
+         largest_search;
 }
 
 MemoryPlan PlanMemory(const PreparedNetwork& network, int64_t num_samples,
                       const QuantizeOptions& options) {
+  const SampleSplit split = SplitSamples(num_samples, options.held_out_fraction);
   std::vector<PlannedNode> nodes = network.planned;
   for (size_t i = 0; i < network.layers.size(); ++i) {
     const ChosenLayer& layer = network.layers[i];
     if (layer.first_with_weight != i) continue;
     const auto at = std::find(network.nodes.begin(), network.nodes.end(), layer.linear.node);
     ADAROUND_CHECK(at != network.nodes.end());
-    const int64_t output_bytes = network.tensors.at(layer.linear.output).bytes * num_samples;
-    const int64_t streams = options.asymmetric_reconstruction ? 1 : 2;
     nodes[static_cast<size_t>(at - network.nodes.begin())].target_bytes =
-        streams *
-        std::min(output_bytes, layer.linear.num_rows * ColumnsOf(layer.linear, options) * 4);
+        NumStreams(options) * layer.linear.num_rows * 4 *
+        ColumnsOf(network, layer.linear, num_samples, options).OfAll(split);
   }
   const int64_t limit = options.memory_limit.value_or(MachineBytes() / 2);
-  const int64_t budget = std::max<int64_t>(0, limit - WorkingBytes(network, options));
+  const int64_t budget = std::max<int64_t>(0, limit - WorkingBytes(network, num_samples, options));
   MemoryPlan plan;
   plan.segments = PlanSegments(nodes, network.live_bytes, num_samples, budget);
   const std::vector<size_t>& boundaries = plan.segments.boundaries;
@@ -84,11 +113,13 @@ MemoryPlan PlanMemory(const PreparedNetwork& network, int64_t num_samples,
   return plan;
 }
 
-std::vector<std::string> LimitWarnings(const PreparedNetwork& network,
+std::vector<std::string> LimitWarnings(const PreparedNetwork& network, int64_t num_samples,
                                        const QuantizeOptions& options) {
-  const int64_t working = WorkingBytes(network, options);
-  if (!options.memory_limit || working <= *options.memory_limit) return {};
-  return {"this model needs about " + std::to_string(working >> 20) +
+  if (!options.memory_limit) return {};
+  const int64_t needed = WorkingBytes(network, num_samples, options) +
+                         PlanMemory(network, num_samples, options).most_target_bytes;
+  if (needed <= *options.memory_limit) return {};
+  return {"this model needs about " + std::to_string(needed >> 20) +
           " MiB beside stored activations, more than --memory-limit allows"};
 }
 

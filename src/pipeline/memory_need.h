@@ -6,22 +6,27 @@
 #include <vector>
 
 #include "adaround/pipeline/quantize.h"
+#include "pipeline/layer_capture.h"
 #include "pipeline/prepared_network.h"
 #include "pipeline/segment_plan.h"
 #include "rounding/rounding_solver.h"
 
 namespace adaround {
 
-// Resident bytes that a run needs beside stored activations, at most but for what one sample's
-// derivatives keep: parameters (the graph's, and both executors' in the layout they compute with),
-// one pass per thread, the program itself, and the layer that needs most: its columns with the
-// solver's transposed copy, the solver's matrices over pairs of weights, the task loss's curvature.
-int64_t WorkingBytes(const PreparedNetwork& network, const QuantizeOptions& options);
+// Resident bytes that a run needs beside stored activations and targets, at most but for what one
+// sample's derivatives keep: parameters (the graph's, and both executors' in the layout they
+// compute with), one pass per thread, the program itself, the columns of a wave of layers, and the
+// search that needs most: a transposed copy of its columns, the solver's matrices over pairs of
+// weights, the task loss's curvature.
+int64_t WorkingBytes(const PreparedNetwork& network, int64_t num_samples,
+                     const QuantizeOptions& options);
 
 // As the layer's search sees it.
-LayerExtent ExtentOf(const ChosenLayer& layer, const QuantizeOptions& options);
-// Columns that are sampled for the layer, at most.
-int64_t ColumnsOf(const LinearLayer& layer, const QuantizeOptions& options);
+LayerExtent ExtentOf(const PreparedNetwork& network, const ChosenLayer& layer, int64_t num_samples,
+                     const QuantizeOptions& options);
+// Columns that are captured for the layer.
+ColumnsPerSample ColumnsOf(const PreparedNetwork& network, const LinearLayer& layer,
+                           int64_t num_samples, const QuantizeOptions& options);
 
 struct MemoryPlan {
   SegmentPlan segments;
@@ -35,7 +40,7 @@ MemoryPlan PlanMemory(const PreparedNetwork& network, int64_t num_samples,
                       const QuantizeOptions& options);
 
 // Empty where the limit is none, or is kept.
-std::vector<std::string> LimitWarnings(const PreparedNetwork& network,
+std::vector<std::string> LimitWarnings(const PreparedNetwork& network, int64_t num_samples,
                                        const QuantizeOptions& options);
 
 }  // namespace adaround

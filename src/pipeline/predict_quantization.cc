@@ -26,7 +26,7 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
   }
   QuantizePrediction prediction;
   prediction.left = network.left;
-  prediction.warnings = LimitWarnings(network, options);
+  prediction.warnings = LimitWarnings(network, samples.num_samples(), options);
   prediction.macs_per_sample = network.macs_per_sample;
   for (size_t i = 0; i < network.layers.size(); ++i) {
     const ChosenLayer& layer = network.layers[i];
@@ -64,8 +64,8 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
                                   (network.live_bytes[plan.boundaries[s]] +
                                    network.live_bytes[plan.boundaries[s + 1]]));
   }
-  prediction.peak_memory_bytes = WorkingBytes(network, options) + memory.most_target_bytes +
-                                 std::min(stored, memory.store_bytes);
+  prediction.peak_memory_bytes = WorkingBytes(network, samples.num_samples(), options) +
+                                 memory.most_target_bytes + std::min(stored, memory.store_bytes);
   return prediction;
 }
 

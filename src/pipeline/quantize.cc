@@ -297,15 +297,12 @@ class NetworkQuantizer {
 
   void MakeCapture(size_t index) {
     const LinearLayer& linear = network_.layers[index].linear;
-    CaptureLimits limits;
-    limits.max_search_columns = SearchColumnsFor(linear.row_length, options_.search_columns);
-    limits.max_held_out_columns = options_.held_out_columns;
-    limits.positions_per_draw = options_.positions_per_draw;
     const auto make = [&] {
-      return std::make_unique<LayerCapture>(
-          network_.graph.nodes[linear.node], linear, network_.tensors.at(linear.input).shape,
-          network_.graph.initializers.at(linear.weight).shape(),
-          network_.tensors.at(linear.output).shape, split_, limits, options_.seed, index);
+      return std::make_unique<LayerCapture>(network_.graph.nodes[linear.node], linear,
+                                            network_.tensors.at(linear.input).shape,
+                                            network_.graph.initializers.at(linear.weight).shape(),
+                                            network_.tensors.at(linear.output).shape, split_,
+                                            LimitsOf(linear, options_), options_.seed, index);
     };
     captures_[index] = make();
     if (!options_.asymmetric_reconstruction) float_captures_[index] = make();
@@ -615,7 +612,7 @@ QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
                              const QuantizeOptions& options, QuantizeObserver* observer) {
   PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, observer);
   CheckLayerSizes(network, options);
-  for (const std::string& warning : LimitWarnings(network, options)) {
+  for (const std::string& warning : LimitWarnings(network, samples.num_samples(), options)) {
     if (observer != nullptr) observer->OnWarning(warning);
   }
   return NetworkQuantizer(std::move(network), samples, options, observer).Run();

@@ -8,12 +8,13 @@
 namespace adaround {
 namespace {
 
-// Without relaxation the time goes to forward passes, Gram matrices and their factors: fewer samples
-// and columns, no trials of ridges, and few sweeps, of which later ones flip little.
+// Without relaxation the time goes to forward passes, Gram matrices and their factors: fewer
+// samples and columns, no trials of ridges for long rows, and few sweeps, of which later ones flip
+// little.
 void SetFast(QuantizeOptions& options) {
   options.rounding.adaround.iterations = 0;
   options.rounding.adaround.descent_sweeps = 4;
-  options.rounding.adaround.ridge = 0.2;
+  options.rounding.adaround.max_ridge_choice_length = 2048;
   options.enough_samples = 192;
   options.search_columns = 2048;
   options.held_out_columns = 512;
@@ -99,7 +100,8 @@ std::vector<std::string> QuantizeOptions::Validate() const {
             "act-bits is " + std::to_string(*act_bits) + ", must be 2 to 8");
   }
   require(act_percentile >= 50 && act_percentile <= 100, "act-percentile must be 50 to 100");
-  require(enough_samples == 0 || enough_samples >= 2, "enough-samples must be 0 (all) or at least 2");
+  require(enough_samples == 0 || enough_samples >= 2,
+          "enough-samples must be 0 (all) or at least 2");
   require(search_columns >= 1, "search-columns must be at least 1");
   require(held_out_columns >= 1, "held-out-columns must be at least 1");
   require(positions_per_draw >= 0, "positions-per-draw must be 0 or more");

@@ -35,7 +35,8 @@ struct SegmentPlan {
 //
 // Minimizes  cost + bytes_cost * stored bytes + spill_cost * (stored bytes beyond the budget)
 // over all ways to cut, where at a cut before node p both streams keep live_bytes[p] per sample,
-// and a segment holds both its ends and its layers' targets. `live_bytes` has one entry more than `nodes`.
+// and a segment holds both its ends and its layers' targets. `live_bytes` has one entry more than
+// `nodes`.
 SegmentPlan PlanSegments(const std::vector<PlannedNode>& nodes,
                          const std::vector<int64_t>& live_bytes, int64_t num_samples,
                          int64_t budget_bytes);

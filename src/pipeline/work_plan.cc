@@ -1,6 +1,5 @@
 #include "pipeline/work_plan.h"
 
-#include <algorithm>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -14,6 +13,7 @@ WorkPlan PlanWork(const PreparedNetwork& network, const SegmentPlan& segments, i
                   const QuantizeOptions& options) {
   const std::unique_ptr<RoundingSolver> solver =
       CreateRoundingSolver(options.method, options.rounding);
+  const SampleSplit split = SplitSamples(num_samples, options.held_out_fraction);
   WorkPlan plan;
   plan.layers.assign(network.layers.size(), 0.0);
   std::map<size_t, size_t> layer_at_node;
@@ -21,23 +21,25 @@ WorkPlan PlanWork(const PreparedNetwork& network, const SegmentPlan& segments, i
     const ChosenLayer& layer = network.layers[i];
     if (layer.first_with_weight != i) continue;
     layer_at_node[layer.linear.node] = i;
-    const int64_t output_elements = network.tensors.at(layer.linear.output).bytes / 4;
-    const int64_t available = num_samples * output_elements / layer.linear.num_rows;
-    const int64_t columns = std::min(available, ColumnsOf(layer.linear, options));
-    plan.layers[i] = solver->Work(ExtentOf(layer, options), columns);
+    const int64_t columns =
+        ColumnsOf(network, layer.linear, num_samples, options).search * split.num_search;
+    plan.layers[i] = solver->Work(ExtentOf(network, layer, num_samples, options), columns);
     plan.search += plan.layers[i];
   }
   for (size_t s = 0; s < segments.segment_cost.size(); ++s) {
-    const double passes = static_cast<double>(segments.segment_cost[s]) *
-                          static_cast<double>(num_samples);
-    std::vector<size_t> layers;
-    for (size_t p = segments.boundaries[s]; p < segments.boundaries[s + 1]; ++p) {
-      const auto found = layer_at_node.find(network.nodes[p]);
-      if (found != layer_at_node.end()) layers.push_back(found->second);
-    }
-    for (const size_t layer : layers) {
-      plan.layers[layer] += passes / static_cast<double>(layers.size());
-    }
+    const std::vector<std::vector<size_t>> waves =
+        LayerWaves(network.planned, segments.boundaries[s], segments.boundaries[s + 1]);
+    if (waves.empty()) continue;
+    // The float pass and one to each wave's inputs come before its layers, the last one behind all.
+    const double pass = static_cast<double>(segments.segment_cost[s]) *
+                        static_cast<double>(num_samples) /
+                        static_cast<double>(waves.size() + 2);
+    const auto layer_at = [&](size_t position) {
+      return layer_at_node.at(network.nodes[position]);
+    };
+    plan.layers[layer_at(waves.front().front())] += pass;
+    for (const std::vector<size_t>& wave : waves) plan.layers[layer_at(wave.front())] += pass;
+    plan.layers[layer_at(waves.back().back())] += pass;
   }
   plan.total = std::accumulate(plan.layers.begin(), plan.layers.end(), 0.0);
   return plan;

@@ -12,8 +12,8 @@ namespace adaround {
 
 // In multiply-accumulates, roughly.
 struct WorkPlan {
-  // By index in PreparedNetwork::layers: the search, and a share of its segment's forward passes. 0
-  // where the layer shares an earlier one's weight.
+  // By index in PreparedNetwork::layers: the search, and the forward passes that come before it (of
+  // a segment's last layer, behind it too). 0 where the layer shares an earlier one's weight.
   std::vector<double> layers;
   double search = 0.0;  // of all layers together, without forward passes
   double total = 0.0;   // of `layers`

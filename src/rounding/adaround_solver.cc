@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,7 @@ class AdaRoundSolver final : public RoundingSolver {
     const double once = RoundingSolver::Work(layer, num_columns);
     if (Enumerates(layer)) return once * std::exp2(static_cast<double>(layer.row_length)) / 8.0;
     const bool has_start = StartsBySecondOrder(layer);
-    double work = has_start ? GptqWork(layer, options_.ridge, num_columns) : 0.0;
+    double work = has_start ? GptqWork(layer, RidgeFor(layer), num_columns) : 0.0;
     if (Relaxes(layer, has_start)) work += GradientWork(layer, options_);
     // Rows of some hundred weights rest after some ten sweeps.
     constexpr int64_t kSweeps = 16;
@@ -50,9 +51,9 @@ class AdaRoundSolver final : public RoundingSolver {
     if (Enumerates(layer)) return 0;
     const bool needs_gram =
         UsesExactGradient(layer, StartsBySecondOrder(layer)) || DescendsWithGram(layer);
-    const int64_t gram = needs_gram ? GramBytes(layer, num_threads, sizeof(float)) : 0;
+    const int64_t gram = needs_gram ? MadeGramBytes(layer, num_threads) : 0;
     if (!StartsBySecondOrder(layer)) return gram;
-    return std::max(gram, GptqPairBytes(layer, options_.ridge, KeepGram::kYes, num_threads));
+    return std::max(gram, GptqPairBytes(layer, RidgeFor(layer), KeepGram::kYes, num_threads));
   }
 
  private:
@@ -61,6 +62,11 @@ class AdaRoundSolver final : public RoundingSolver {
   }
   bool StartsBySecondOrder(const LayerExtent& layer) const {
     return options_.second_order_start && layer.row_length <= kMaxGramLength;
+  }
+  // Nothing where the start of second order is to choose it.
+  std::optional<double> RidgeFor(const LayerExtent& layer) const {
+    if (layer.row_length > options_.max_ridge_choice_length) return options_.RidgeOrDefault();
+    return options_.ridge;
   }
   // A quadratic loss leaves nothing to relax once second order and descent have seen it.
   bool Relaxes(const LayerExtent& layer, bool has_start) const {
@@ -178,7 +184,8 @@ class AdaRoundSolver final : public RoundingSolver {
     SolveContext quiet = context;
     quiet.on_progress = nullptr;
     try {
-      return SolveByGptq(problem, GptqOptions(), options_.ridge, KeepGram::kYes, quiet);
+      return SolveByGptq(problem, GptqOptions(), RidgeFor(ExtentOf(problem)), KeepGram::kYes,
+                         quiet);
     } catch (const Error& error) {
       // Inputs that no damping makes regular: there is nothing of second order to start from.
       if (error.code() != ErrorCode::kNumerical) throw;

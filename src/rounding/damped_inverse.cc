@@ -73,7 +73,8 @@ DampedInverse FactorDampedInverse(Eigen::MatrixXd a, double damping, int num_thr
     a.triangularView<Eigen::StrictlyLower>() = a.transpose();
   }
   result.factor.setIdentity(a.rows(), a.cols());
-  // What lies above the diagonal of an inverse of L is zero: panel by panel, from the diagonal down.
+  // What lies above the diagonal of an inverse of L is zero: panel by panel, from the diagonal
+  // down.
   ParallelFor(CeilDivide(a.cols(), kPanel), num_threads, [&](int64_t panel) {
     const int64_t at = panel * kPanel;
     const int64_t width = std::min(kPanel, a.cols() - at);

@@ -14,11 +14,11 @@ inline constexpr double kMinRelativeGain = 1e-6;
 
 // Flips one weight at a time where the row's loss falls, activation included. Each sweep ranks all
 // flips of a row by its loss's derivatives, one product of matrices for the whole block, and tries
-// those that promise a gain, the best first, on the loss itself; where none does, all of them. A row
-// ends when no flip helps, at the latest after max_sweeps. A Gram matrix lets one sweep see what its own flips do to
-// the other weights' derivatives: a few sweeps then do what takes dozens without.
-// `features` = X_hat^T [K, N]: one weight's inputs are contiguous. `gram` is X_hat^T X_hat [K, K] up
-// to a factor, or empty.  Returns the number of flips.
+// those that promise a gain, the best first, on the loss itself; where none does, all of them. A
+// row ends when no flip helps, at the latest after max_sweeps. A Gram matrix lets one sweep see
+// what its own flips do to the other weights' derivatives: a few sweeps then do what takes dozens
+// without. `features` = X_hat^T [K, N]: one weight's inputs are contiguous. `gram` is X_hat^T X_hat
+// [K, K] up to a factor, or empty.  Returns the number of flips.
 int64_t DescendOnColumns(const RoundingProblem& problem, const Matrix& features,
                          const Matrix& gram, int64_t max_sweeps, RowBlock& block);
 
@@ -26,8 +26,8 @@ int64_t DescendOnColumns(const RoundingProblem& problem, const Matrix& features,
 // included, and its ridge.
 std::vector<double> RowObjectives(const RoundingProblem& problem, const RowBlock& block);
 
-// DescendOnColumns for the identity activation from `gram` = 2 / N X_hat^T X_hat [K, K] and `gram_target` =
-// 2 / N (target - b) X_hat [R, K]: O(1) to judge a flip, O(K) to take it.
+// DescendOnColumns for the identity activation from `gram` = 2 / N X_hat^T X_hat [K, K] and
+// `gram_target` = 2 / N (target - b) X_hat [R, K]: O(1) to judge a flip, O(K) to take it.
 int64_t DescendOnGram(const Matrix& gram, const Matrix& gram_target, int64_t max_sweeps,
                       RowBlock& block);
 

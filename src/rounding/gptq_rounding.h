@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "rounding/block_schedule.h"
 #include "adaround/rounding/rounding_options.h"
+#include "rounding/block_schedule.h"
 #include "rounding/damped_inverse.h"
 #include "rounding/rounding_problem.h"
 #include "tensor/eigen_view.h"

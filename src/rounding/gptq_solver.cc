@@ -24,7 +24,8 @@ void RoundBlock(const RoundingProblem& problem, const GptqFactor& factor, const 
   const int64_t length = problem.samples->row_length;
   const ConstMatrixView weights(problem.weights.data() + rows.first_row * length, rows.num_rows,
                                 length);
-  const Matrix gradient = LossGradient(problem, *problem.samples, rows.group, rows.first_row, weights);
+  const Matrix gradient =
+      LossGradient(problem, *problem.samples, rows.group, rows.first_row, weights);
   CheckGram(gradient);
   RoundBySecondOrder(problem, factor, gradient, rows, integers);
 }
@@ -107,8 +108,10 @@ double GptqWork(const LayerExtent& layer, std::optional<double> ridge, int64_t n
   const auto length = static_cast<double>(layer.row_length);
   const auto columns = static_cast<double>(num_columns);
   const double pairs = static_cast<double>(layer.num_groups) * length * length;
-  const double factor = kFactor * pairs * length;
-  return kGram * pairs * columns + (ridge ? factor : (1.0 + kTrials) * factor) +
+  const double factor = kFactor * length * length * length;
+  const auto groups = static_cast<double>(layer.num_groups);
+  const auto tried = static_cast<double>(std::min(layer.num_groups, kMaxTriedGroups));
+  return kGram * pairs * columns + (groups + (ridge ? 0.0 : kTrials * tried)) * factor +
          static_cast<double>(layer.num_rows) * length * (columns + 2.0 * length);
 }
 

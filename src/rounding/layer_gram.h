@@ -27,6 +27,10 @@ Eigen::MatrixXd GroupGram(const SampledColumns& samples, int64_t group, int num_
 // Bytes of a matrix [K, K] of values of `value_bytes` for each group that threads work on at once:
 // SolveInBlocks starts groups in order and drops each once its blocks are done.
 int64_t GramBytes(const LayerExtent& layer, int num_threads, int64_t value_bytes);
+// Of G in float32 while it is made: its sum in double lies beside it.
+inline int64_t MadeGramBytes(const LayerExtent& layer, int num_threads) {
+  return GramBytes(layer, num_threads, sizeof(float) + sizeof(double));
+}
 
 // What a squared unit of each weight's own error costs beside the loss (AdaRoundOptions::ridge):
 // ridge * K / N * E[x_hat_k^2], where N counts independent samples.  [K]

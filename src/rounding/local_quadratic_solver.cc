@@ -116,7 +116,7 @@ class CrossEntropySolver final : public LocalQuadraticSolver {
   int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
     // Each thread's search holds its row's quadratic in units of decisions.
     const int64_t per_search = layer.row_length * layer.row_length * int64_t{sizeof(float)};
-    return GramBytes(layer, num_threads, sizeof(float)) +
+    return MadeGramBytes(layer, num_threads) +
            std::min<int64_t>(num_threads, layer.num_rows) * per_search;
   }
 
@@ -144,7 +144,7 @@ class TabuSolver final : public LocalQuadraticSolver {
     return limit;
   }
   int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
-    return GramBytes(layer, num_threads, sizeof(float));
+    return MadeGramBytes(layer, num_threads);
   }
 
  private:

@@ -25,7 +25,8 @@ double GradientWork(const LayerExtent& layer, const AdaRoundOptions& options) {
   constexpr double kPassOverWeights = 64.0;  // takes as long as so many multiply-accumulates
   const double products = HasExactGradient(layer, options)
                               ? static_cast<double>(layer.row_length)
-                              : 2.0 * static_cast<double>(options.batch_size);
+                              : 2.0 * static_cast<double>(options.batch_size *
+                                                          layer.columns_per_draw);
   return static_cast<double>(layer.num_rows * layer.row_length) *
          static_cast<double>(options.iterations) * (products + kPassOverWeights);
 }

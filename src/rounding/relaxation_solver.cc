@@ -40,7 +40,7 @@ class RelaxationSolver final : public RoundingSolver {
   }
   int64_t PairBytes(const LayerExtent& layer, int num_threads) const override {
     const bool exact = HasExactGradient(layer, options_);
-    return exact ? GramBytes(layer, num_threads, sizeof(float)) : 0;
+    return exact ? MadeGramBytes(layer, num_threads) : 0;
   }
 
  private:

@@ -21,7 +21,6 @@ constexpr std::array<double, 4> kRidges = {1.0, 0.2, 0.04, 0.008};
 constexpr int64_t kMinImages = 10;
 // Every fifth image is held back, the last of five.
 constexpr int64_t kImagesPerFold = 5;
-constexpr int64_t kMaxGroups = 4;
 constexpr int64_t kMaxRows = 128;
 constexpr int64_t kRowsPerRange = 32;
 
@@ -33,7 +32,7 @@ struct TrialRows {
 
 struct TrialGroup {
   Eigen::MatrixXd gram;           // of the remaining images
-  std::vector<float> unit_ridge;  // RidgeOf() at ridge 1, by the remaining images
+  std::vector<float> unit_ridge;  // RidgeOf() at ridge 1, for as many images as remain
   std::vector<TrialRows> ranges;
 };
 
@@ -58,7 +57,7 @@ class RidgeTrial {
         growth_(static_cast<double>(problem.samples->num_samples) /
                 static_cast<double>(problem.samples->num_samples - held_back_.num_samples)) {
     const SampledColumns& samples = *problem.samples;
-    const int64_t num_groups = std::min(kMaxGroups, samples.num_groups);
+    const int64_t num_groups = std::min(kMaxTriedGroups, samples.num_groups);
     for (int64_t i = 0; i < num_groups; ++i) {
       const int64_t group = i * samples.num_groups / num_groups;
       groups_.push_back(MakeGroup(group, kMaxRows / num_groups, gram));
@@ -118,9 +117,11 @@ class RidgeTrial {
       const Matrix weights =
           ConstMatrixView(problem_.weights.data() + rows.first_row * samples.row_length,
                           rows.num_rows, samples.row_length);
-      result.ranges.push_back(
-          {rows, Remaining(LossGradient(problem_, samples, group, rows.first_row, weights),
-                           LossGradient(problem_, held_back_, group, rows.first_row, weights))});
+      Matrix gradient =
+          Remaining(LossGradient(problem_, samples, group, rows.first_row, weights),
+                    LossGradient(problem_, held_back_, group, rows.first_row, weights));
+      CheckGram(gradient);
+      result.ranges.push_back({rows, std::move(gradient)});
     }
     return result;
   }
@@ -162,6 +163,8 @@ double ChooseRidge(const RoundingProblem& problem, const GptqOptions& options,
   return kRidges[error[further] < error[better] ? further : better];
 }
 
-int64_t RidgeChoiceMatrices(int64_t num_groups) { return std::min(kMaxGroups, num_groups) + 2; }
+int64_t RidgeChoiceMatrices(int64_t num_groups) {
+  return std::min(kMaxTriedGroups, num_groups) + 2;
+}
 
 }  // namespace adaround

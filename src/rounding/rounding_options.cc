@@ -18,6 +18,7 @@ std::vector<std::string> AdaRoundOptions::Validate() const {
   require(warm_start_fraction >= 0 && warm_start_fraction <= 1, "warm_start must be 0 to 1");
   require(batch_size >= 1 && batch_size <= 1'000'000, "batch_size must be 1 to 1,000,000");
   require(!ridge || (std::isfinite(*ridge) && *ridge >= 0), "ridge must be 0 or more");
+  require(max_ridge_choice_length >= 0, "max_ridge_choice_length must be 0 or more");
   require(descent_sweeps >= 0, "descent_sweeps must be 0 or more");
   require(max_relaxed_row_length >= 0, "max_relaxed_row_length must be 0 or more");
   require(enumerate_row_length >= 0 && enumerate_row_length <= 16,

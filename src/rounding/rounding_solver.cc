@@ -39,7 +39,7 @@ const std::vector<MethodRow>& Rows() {
   const Names relaxation = gradient + Names{"learning_rate"};
   const Names regularizer = {"lambda", "beta", "warm_start", "normalize_rows"};
   const Names finish = {"descent_sweeps", "second_order_start", "max_relaxed_row_length",
-                        "enumerate_row_length"};
+                        "enumerate_row_length", "max_ridge_choice_length"};
   const Names task = {"hessian_draws", "calib_labels"};
   const Names cross_entropy = {"cem_population", "cem_elite", "cem_smoothing", "cem_rounds",
                                "cem_budget"};
@@ -47,8 +47,8 @@ const std::vector<MethodRow>& Rows() {
   static const std::vector<MethodRow> rows = {
       {{"nearest", "to the nearest grid point", false, {}, true, false},
        [](const RoundingOptions&) { return MakeNearestSolver(); }},
-      {{"adaround", "from second order: rectified sigmoid with regularizer, coordinate descent", true,
-        relaxation + regularizer + finish},
+      {{"adaround", "from second order: rectified sigmoid with regularizer, coordinate descent",
+        true, relaxation + regularizer + finish},
        [](const RoundingOptions& options) { return MakeAdaRoundSolver(options.adaround); }},
       {{"rectified-sigmoid", "the paper's relaxation with regularizer, without AdaRound's finish",
         true, relaxation + regularizer},
@@ -124,7 +124,7 @@ const MethodRow& FindRow(const std::string& name) {
 LayerExtent ExtentOf(const RoundingProblem& problem) {
   const SampledColumns& samples = *problem.samples;
   return {samples.num_rows, samples.row_length, samples.num_groups,
-          problem.activation.IsIdentity()};
+          problem.activation.IsIdentity(), samples.columns_per_draw};
 }
 
 bool RoundingMethod::Reads(std::string_view option) const {

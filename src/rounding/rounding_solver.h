@@ -26,10 +26,11 @@ struct SolveContext {
 };
 
 struct RoundingSummary {
-  // How the rows were solved, in words: "relaxation" or "enumeration" of adaround, else the kind of
-  // search.
+  // How the rows were solved, in words: "enumeration" or "second order, relaxation" of adaround,
+  // and the like.
   std::string strategy;
-  // Adam steps per block of rows, fewer where all its weights come to rest before; rounds or flips that the longest search of a row took.
+  // Adam steps per block of rows, fewer where all its weights come to rest before; rounds or flips
+  // that the longest search of a row took.
   int64_t iterations = 0;
   int64_t num_undecided = 0;  // weights with h(V) within 0.01 ... 0.99 at the end
   int64_t num_descent_flips = 0;  // flips that coordinate descent accepted
@@ -57,6 +58,7 @@ struct LayerExtent {
   int64_t row_length = 0;
   int64_t num_groups = 1;
   bool identity_activation = false;  // in the loss
+  int64_t columns_per_draw = 1;      // see SampledColumns
 };
 
 LayerExtent ExtentOf(const RoundingProblem& problem);

@@ -49,16 +49,4 @@ inline constexpr SoftRounding kRectifiedSigmoid = {.zeta = 1.1F, .gamma = -0.1F}
 // Nears 0 and 1 without reaching them.
 inline constexpr SoftRounding kPlainSigmoid = {};
 
-// 1 - |2h - 1|^beta.
-inline float RoundingRegularizer(float h, float beta) {
-  return 1.0F - std::pow(std::abs(2.0F * h - 1.0F), beta);
-}
-
-// Its derivative by h.
-inline float RoundingRegularizerDerivative(float h, float beta) {
-  const float t = 2.0F * h - 1.0F;
-  const float power = std::pow(std::max(std::abs(t), kTinyDistance), beta - 1.0F);
-  return -2.0F * beta * std::copysign(power, t);
-}
-
 }  // namespace adaround

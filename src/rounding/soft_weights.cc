@@ -28,9 +28,8 @@ struct PassConstants {
   float next_sharpness;  // log2(e) / temperature of the next step
 };
 
-// One loop without branches, which the compiler vectorizes: everything that a step needs of a weight
-// is read once and written once.
-// Arrays are [count]; none overlaps another.
+// One loop without branches, which the compiler vectorizes: everything that a step needs of a
+// weight is read once and written once. Arrays are [count]; none overlaps another.
 template <bool kRegularize>
 void AdvanceAll(const PassConstants& constants, int64_t count,
                 const float* __restrict gradient_of, const float* __restrict base_of,

@@ -90,7 +90,8 @@ void MakeGram(benchmark::State& state, const LayerShape& shape) {
   const RoundingProblem& problem = ProblemOf(shape);
   for (auto _ : state) benchmark::DoNotOptimize(GroupGram(*problem.samples, 0, 1));
   const auto length = static_cast<double>(shape.row_length);
-  CountFlops(state, 2.0 * length * length * static_cast<double>(shape.num_samples));
+  // One triangle.
+  CountFlops(state, length * (length + 1.0) * static_cast<double>(shape.num_samples));
 }
 
 // One sweep of `descend` from nearest, at so many operations a weight.
@@ -206,6 +207,32 @@ void Solve(benchmark::State& state, const LayerShape& shape) {
   CountParts(state, "per_weight", static_cast<double>(shape.num_rows * shape.row_length));
 }
 
+// How a whole solve's time grows, in turn, with rows, with iterations and with a row's weights.
+struct Growth {
+  int64_t num_rows;
+  int64_t row_length;
+  int64_t iterations;
+};
+
+constexpr Growth kGrowth[] = {
+    {64, 288, 1000},  {128, 288, 1000}, {256, 288, 1000}, {128, 288, 500},
+    {128, 288, 2000}, {128, 288, 4000}, {128, 144, 1000}, {128, 576, 1000},
+};
+
+void SolveAtSize(benchmark::State& state, const Growth& size) {
+  LayerShape shape;
+  shape.num_rows = size.num_rows;
+  shape.row_length = size.row_length;
+  shape.num_samples = 8192;
+  const LayerProblem layer(shape);
+  RoundingOptions options;
+  options.adaround.iterations = size.iterations;
+  const auto solver = CreateRoundingSolver("adaround", options);
+  for (auto _ : state) benchmark::DoNotOptimize(solver->Solve(layer.problem(), {}));
+  const auto weights = static_cast<double>(size.num_rows * size.row_length);
+  CountParts(state, "per_weight_step", weights * static_cast<double>(size.iterations));
+}
+
 }  // namespace
 
 void RegisterSolver() {
@@ -229,6 +256,12 @@ void RegisterSolver() {
       }
     }
     add("solve", Solve);
+  }
+  for (const Growth& size : kGrowth) {
+    const std::string name = std::to_string(size.num_rows) + "x" + std::to_string(size.row_length) +
+                             "x" + std::to_string(size.iterations);
+    benchmark::RegisterBenchmark(("solver/growth/" + name).c_str(), SolveAtSize, size)
+        ->Unit(benchmark::kMillisecond);
   }
   for (const GatherShape& shape : kGatherShapes) {
     benchmark::RegisterBenchmark((std::string("solver/capture/") + shape.name).c_str(),

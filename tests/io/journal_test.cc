@@ -92,7 +92,8 @@ TEST(Journal, WhatIsNoFileIsRefused) {
   std::filesystem::create_symlink("real", folder / "link");
   ExpectError(ErrorCode::kMalformed, {"link", "symbolic link"}, [&] { Journal(folder / "link"); });
   ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
-  ExpectError(ErrorCode::kMalformed, {"pipe", "no regular file"}, [&] { Journal(folder / "pipe"); });
+  ExpectError(ErrorCode::kMalformed, {"pipe", "no regular file"},
+              [&] { Journal(folder / "pipe"); });
   WriteBytes(folder / "text", "not a journal\n");
   ExpectError(ErrorCode::kMalformed, {"text", "line 1", "--force"},
               [&] { Journal(folder / "text"); });

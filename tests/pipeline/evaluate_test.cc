@@ -77,7 +77,7 @@ TEST(ReferenceOutputs, AreMeasuredByLabelsWhetherOrNotTheyAreKept) {
     ReferenceOutputs outputs(model, "logits", samples, max_bytes);
     EXPECT_EQ(outputs.KeptBytes(), max_bytes == kBytes ? kBytes : 0);
     for (int repeat = 0; repeat < 2; ++repeat) {
-      const Evaluation evaluation = outputs.Evaluate(labels, 2);
+      const Evaluation evaluation = outputs.Evaluate(&labels, 2);
       EXPECT_EQ(evaluation.accuracy->top1, 25.0);
       EXPECT_EQ(evaluation.accuracy->top5, 50.0);
       EXPECT_FALSE(evaluation.distance.has_value());

@@ -126,7 +126,7 @@ TEST(LayerCapture, DrawsOfWholeImagesSayHowManyColumnsTheyHold) {
 
 TEST(LayerCapture, NumbersThatAreNotFiniteNameLayerAndSample) {
   const CaptureExample example(4);
-  const auto capture = example.Make({});
+  const auto capture = example.Make({64, 16, 0});
   Tensor bad = Tensor::Zeros(DType::kFloat32, {1, 4, 6, 6});
   std::fill_n(bad.mutable_data<float>(), 144, std::numeric_limits<float>::quiet_NaN());
   testing::ExpectErrorWith(ErrorCode::kNumerical, {"'y'", "sample 3"},

@@ -32,7 +32,8 @@ Graph OneLayer(int64_t rows, int64_t length) {
 }
 
 int64_t NeedOf(const Graph& graph, const CalibrationSet& samples, const QuantizeOptions& options) {
-  return WorkingBytes(PrepareNetwork(graph, samples, options, nullptr), options);
+  return WorkingBytes(PrepareNetwork(graph, samples, options, nullptr), samples.num_samples(),
+                      options);
 }
 
 TEST(WorkingBytes, CountsWhatMethodsHoldOfPairsOfWeights) {
@@ -48,13 +49,14 @@ TEST(WorkingBytes, CountsWhatMethodsHoldOfPairsOfWeights) {
     options.method = method;
     return NeedOf(graph, samples, options) - nearest;
   };
-  // Gram matrices in float32; GPTQ's factor, its inverse and a copy in double; a search's own
-  // quadratic beside the Gram matrix. The task loss is a quadratic of all weights.
-  EXPECT_EQ(more("qubo-tabu"), 4 * kPairs);
-  EXPECT_EQ(more("qubo-cross-entropy"), 2 * 4 * kPairs);
-  // All images' G, that of four fifths of them, and a factor with its copy, while the ridge is chosen.
+  // Gram matrices in float32, made in double; GPTQ's factor, its inverse and a copy in double; a
+  // search's own quadratic beside the Gram matrix. The task loss is a quadratic of all weights.
+  EXPECT_EQ(more("qubo-tabu"), 12 * kPairs);
+  EXPECT_EQ(more("qubo-cross-entropy"), (12 + 4) * kPairs);
+  // All images' G, that of four fifths of them, and a factor with its copy, while the ridge is
+  // chosen.
   EXPECT_EQ(more("gptq"), 4 * 8 * kPairs);
-  EXPECT_EQ(more("descent"), 4 * kPairs);
+  EXPECT_EQ(more("descent"), 12 * kPairs);
   EXPECT_EQ(more("task-tabu"), 4 * kPairs * kRows * kRows);
   EXPECT_EQ(more("task-cross-entropy"), 2 * 4 * kPairs * kRows * kRows);
   // Minibatches of 16 are cheaper than the Gram matrix, but for the descent behind the relaxation.
@@ -64,14 +66,14 @@ TEST(WorkingBytes, CountsWhatMethodsHoldOfPairsOfWeights) {
   EXPECT_EQ(more("gptq"), 2 * 8 * kPairs);
   EXPECT_EQ(more("adaround"), (2 * 8 + 4) * kPairs);  // G stays in float32 beside factor and copy
   options.rounding.adaround.second_order_start = false;
-  EXPECT_EQ(more("adaround"), 4 * kPairs);
+  EXPECT_EQ(more("adaround"), 12 * kPairs);
   options.rounding.adaround.batch_size = 256;
-  EXPECT_EQ(more("rectified-sigmoid"), 4 * kPairs);
-  EXPECT_EQ(more("ste"), 4 * kPairs);
+  EXPECT_EQ(more("rectified-sigmoid"), 12 * kPairs);
+  EXPECT_EQ(more("ste"), 12 * kPairs);
   // Each thread searches a row; all share the one group's Gram matrix.
   options.num_threads = 2;
   const int64_t with_threads = more("qubo-cross-entropy") - more("nearest");
-  EXPECT_EQ(with_threads, 3 * 4 * kPairs);
+  EXPECT_EQ(with_threads, (12 + 2 * 4) * kPairs);
 }
 
 TEST(WorkingBytes, TheDryRunAndTheLimitHaveIt) {

@@ -149,7 +149,8 @@ TEST(PlanSegments, LongNetworksStayLinear) {
   EXPECT_LE(plan.cost, 4 * int64_t{100'000'000});
 }
 
-// Nothing is stored, and a long segment is no dearer; but all of its layers' targets lie there at once.
+// Nothing is stored, and a long segment is no dearer; but all of its layers' targets lie there at
+// once.
 TEST(PlanSegments, TargetsThatDoNotFitShortenSegments) {
   std::vector<PlannedNode> nodes(8);
   for (size_t i = 0; i < nodes.size(); ++i) {

@@ -72,8 +72,9 @@ TEST(SensitivityReport, TextShowsLayersAndTheSuggestion) {
   EXPECT_THAT(text, HasSubstr("12.25"));
   EXPECT_THAT(text, HasSubstr("exact"));
   EXPECT_THAT(text, HasSubstr("8 bits (2 more layers share its weight)"));
-  EXPECT_THAT(text, HasSubstr("more bits for 1 of 2 layers, 4.25 bits per weight on average instead "
-                              "of 4.00"));
+  EXPECT_THAT(text,
+              HasSubstr("more bits for 1 of 2 layers, 4.25 bits per weight on average instead "
+                        "of 4.00"));
   EXPECT_THAT(text, Not(HasSubstr("\x1B")));  // names come from files
   SensitivityReport none = ExampleReport();
   none.num_suggested = 0;

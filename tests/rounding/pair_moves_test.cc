@@ -20,7 +20,8 @@ struct Case {
 };
 
 // The loss of row 0 with other integers, ridge included; infinite off the grid.
-double LossOf(const RoundingProblem& problem, const RowBlock& block, std::vector<int32_t> integers) {
+double LossOf(const RoundingProblem& problem, const RowBlock& block,
+              std::vector<int32_t> integers) {
   RowBlock moved = block;
   for (int64_t k = 0; k < block.row_length(); ++k) {
     const int32_t integer = integers[static_cast<size_t>(k)];
@@ -77,8 +78,8 @@ INSTANTIATE_TEST_SUITE_P(Losses, MoveInPairsTest,
                                            Case{MakeClip(-1.0F, 1.0F), false, 0.01F}));
 
 TEST(MoveInPairs, GoesBeyondFloorAndCeilingWhereInputsAreAlike) {
-  // Two inputs that differ by noise: only the sum of their weights matters. Both lie 0.4 steps above
-  // an integer, so nearest is 0.8 steps off in sum, and rounding one of them up 0.2.
+  // Two inputs that differ by noise: only the sum of their weights matters. Both lie 0.4 steps
+  // above an integer, so nearest is 0.8 steps off in sum, and rounding one of them up 0.2.
   auto example = MakeExample({.num_rows = 1, .row_length = 3, .num_samples = 300, .bit_width = 4});
   RoundingProblem& problem = example->problem;
   const float scale = problem.grid.scale[0];

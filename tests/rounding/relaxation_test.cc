@@ -71,28 +71,6 @@ TEST(SoftRounding, DerivativeMatchesCentralDifferences) {
   }
 }
 
-TEST(RoundingRegularizer, PenalizesIndecisionOnly) {
-  for (const float beta : {2.0F, 5.0F, 20.0F}) {
-    EXPECT_FLOAT_EQ(RoundingRegularizer(0.0F, beta), 0.0F);
-    EXPECT_FLOAT_EQ(RoundingRegularizer(1.0F, beta), 0.0F);
-    EXPECT_FLOAT_EQ(RoundingRegularizer(0.5F, beta), 1.0F);
-  }
-}
-
-TEST(RoundingRegularizer, DerivativeMatchesCentralDifferences) {
-  for (const float beta : {2.0F, 3.5F, 8.0F, 20.0F}) {
-    for (double h = 0.02; h < 1.0; h += 0.0173) {
-      constexpr double kStep = 1e-5;
-      const auto regularizer = [&](double at) {
-        return 1.0 - std::pow(std::abs(2 * at - 1), static_cast<double>(beta));
-      };
-      const double wanted = (regularizer(h + kStep) - regularizer(h - kStep)) / (2 * kStep);
-      EXPECT_NEAR(RoundingRegularizerDerivative(static_cast<float>(h), beta), wanted,
-                  1e-3 + 1e-4 * std::abs(wanted));
-    }
-  }
-}
-
 TEST(BetaSchedule, FallsFromStartToEndAfterTheWarmStart) {
   AdaRoundOptions options;
   options.iterations = 1000;

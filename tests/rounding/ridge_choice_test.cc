@@ -85,7 +85,8 @@ TEST(ChooseRidge, OneGivenIsTaken) {
   const auto example = MakeExample({.num_rows = 8, .row_length = 30, .num_samples = 40});
   const GptqSolution given = SolveByGptq(example->problem, GptqOptions(), 0.123, KeepGram::kNo, {});
   EXPECT_EQ(given.ridge, 0.123);
-  const GptqSolution chosen = SolveByGptq(example->problem, GptqOptions(), std::nullopt, KeepGram::kNo, {});
+  const GptqSolution chosen =
+      SolveByGptq(example->problem, GptqOptions(), std::nullopt, KeepGram::kNo, {});
   EXPECT_EQ(chosen.ridge, Choose(example->problem));
   EXPECT_EQ(chosen.result.summary.ridge, chosen.ridge);
 }

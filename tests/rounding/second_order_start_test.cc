@@ -62,7 +62,8 @@ TEST(CentreOn, CandidatesAreTheIntegerAndItsNeighbourTowardsTheWeight) {
         const int other = block.up[at] != 0 ? block.lower[at] : block.lower[at] + 1;
         EXPECT_GE(other, problem.grid.q_min);
         EXPECT_LE(other, problem.grid.q_max);
-        const bool at_end = integers[at] == problem.grid.q_min || integers[at] == problem.grid.q_max;
+        const bool at_end =
+            integers[at] == problem.grid.q_min || integers[at] == problem.grid.q_max;
         if (!at_end) {
           // From the integer, the other candidate lies where the weight does.
           EXPECT_EQ(other > integers[at], position >= integers[at]) << position;

@@ -84,8 +84,8 @@ class ReferenceOutputs {
   Tensor Output(int64_t sample);
   // Bytes that outputs take once all have been asked for. Computes the first one.
   int64_t KeptBytes();
-  // Measured by labels alone.  Throws as EvaluateModel does.
-  Evaluation Evaluate(const Labels& labels, int num_threads, ProgressObserver* observer = nullptr);
+  // Measured by labels, which may be null, alone.  Throws as EvaluateModel does.
+  Evaluation Evaluate(const Labels* labels, int num_threads, ProgressObserver* observer = nullptr);
 
  private:
   class Network;

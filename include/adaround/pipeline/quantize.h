@@ -95,8 +95,8 @@ struct QuantizeOptions {
   // layers that share a weight all get the same grid.
   std::vector<LayerPlan> plan;
   uint64_t seed = 42;
-  // Of the rounding alone; nothing = `seed`. Draws of one method that differ in this alone share the
-  // columns that they are searched on and judged by.
+  // Of the rounding alone; nothing = `seed`. Draws of one method that differ in this alone share
+  // the columns that they are searched on and judged by.
   std::optional<uint64_t> rounding_seed;
   int num_threads = 1;
   // Bytes of resident memory to stay below; nothing = half of the machine's. Decides where

@@ -40,8 +40,8 @@ enum class ActivationEstimator {
   kMinMax,      // everything that calibration shows (Nagel et al. 2020, section 5)
   kPercentile,  // all but the outermost values at either end
   kMse,         // min E[(x - x_bar)^2] over both ends
-  // the clipping that is best for a Gaussian or a Laplacian, cut off at 0 where the tensor is (ACIQ,
-  // Banner et al. 2019)
+  // the clipping that is best for a Gaussian or a Laplacian, cut off at 0 where the tensor is
+  // (ACIQ, Banner et al. 2019)
   kAciq,
 };
 

@@ -46,6 +46,9 @@ struct AdaRoundOptions {
   // images held back: on six layers and two networks the best lay anywhere in between. All else has
   // kDefaultRidge then.
   std::optional<double> ridge;
+  // AdaRound's start of second order chooses none for longer rows, which take kDefaultRidge: a
+  // choice takes three or four factors of [K, K] beside the one that is used. >= 0.
+  int64_t max_ridge_choice_length = 8192;
   double RidgeOrDefault() const { return ridge.value_or(kDefaultRidge); }
   // After hard rounding: sweeps of coordinate descent over the true loss, activation included, each
   // of all flips that gradient and curvature promise a gain from; 0 = none.
@@ -57,12 +60,12 @@ struct AdaRoundOptions {
   // than 8,192 weights start from the float weights, and so does the paper.
   bool second_order_start = true;
   // With a start of second order, rows of more weights are not relaxed behind it. On held-out data
-  // 2,000 iterations took another 3.4 % off the error of rows of 24 weights, 1 % at 576, and nothing
-  // at 2,304, where they are the dearest. >= 0.
+  // 2,000 iterations took another 3.4 % off the error of rows of 24 weights, 1 % at 576, and
+  // nothing at 2,304, where they are the dearest. >= 0.
   int64_t max_relaxed_row_length = 1024;
   // Rows of at most this many weights are solved exactly by trying every combination; 0 = never.
-  // With second_order_start, integers then move on, by one or two at a time, beyond floor and ceiling.
-  // At most 16.
+  // With second_order_start, integers then move on, by one or two at a time, beyond floor and
+  // ceiling. At most 16.
   int64_t enumerate_row_length = 10;
   // Every violation of the ranges above; empty = sound.
   std::vector<std::string> Validate() const;
