@@ -31,14 +31,19 @@ SampleSplit SplitSamples(int64_t num_samples, double held_out_fraction) {
   return split;
 }
 
-int64_t SearchColumnsFor(int64_t row_length, int64_t search_columns) {
-  constexpr int64_t kColumnsPerWeight = 28;
-  return std::clamp(kColumnsPerWeight * row_length, search_columns, 2 * search_columns);
+std::vector<int64_t> SamplesOf(const SampleSplit& split, bool held_out) {
+  std::vector<int64_t> samples;
+  for (size_t i = 0; i < split.held_out.size(); ++i) {
+    if (split.held_out[i] == held_out) samples.push_back(static_cast<int64_t>(i));
+  }
+  return samples;
 }
 
 CaptureLimits LimitsOf(const LinearLayer& layer, const QuantizeOptions& options) {
-  return {SearchColumnsFor(layer.row_length, options.search_columns), options.held_out_columns,
-          options.positions_per_draw};
+  constexpr int64_t kColumnsPerWeight = 28;
+  return {std::clamp(kColumnsPerWeight * layer.row_length, options.search_columns,
+                     2 * options.search_columns),
+          options.held_out_columns, options.positions_per_draw};
 }
 
 ColumnsPerSample CountColumns(const LinearLayer& layer, int64_t num_positions,

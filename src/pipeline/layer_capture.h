@@ -26,6 +26,9 @@ struct SampleSplit {
 // are two or more, at least one is searched on.
 SampleSplit SplitSamples(int64_t num_samples, double held_out_fraction);
 
+// The samples that the search sees, or those that are held out.
+std::vector<int64_t> SamplesOf(const SampleSplit& split, bool held_out);
+
 struct CaptureLimits {
   int64_t max_search_columns = 0;
   int64_t max_held_out_columns = 0;
@@ -33,6 +36,8 @@ struct CaptureLimits {
   int64_t positions_per_draw = 0;
 };
 
+// The search of a layer with many weights a row gets 28 columns for each, within search_columns and
+// twice as many.
 CaptureLimits LimitsOf(const LinearLayer& layer, const QuantizeOptions& options);
 
 // What is captured of each sample: at least one column, and positions_per_draw for the search.
@@ -47,9 +52,6 @@ struct ColumnsPerSample {
 
 ColumnsPerSample CountColumns(const LinearLayer& layer, int64_t num_positions,
                               const SampleSplit& split, const CaptureLimits& limits);
-
-// Of a layer with that many weights a row: 28 for each, within search_columns and twice as many.
-int64_t SearchColumnsFor(int64_t row_length, int64_t search_columns);
 
 // A pool of columns larger than this is thinned: a bound by shape, never by the memory limit, so
 // that the limit cannot change the result.

@@ -34,25 +34,24 @@ int64_t NumStreams(const QuantizeOptions& options) {
 
 }  // namespace
 
-LayerExtent ExtentOf(const PreparedNetwork& network, const ChosenLayer& layer, int64_t num_samples,
-                     const QuantizeOptions& options) {
+LayerExtent ExtentOf(const PreparedNetwork& network, const ChosenLayer& layer,
+                     const SampleSplit& split, const QuantizeOptions& options) {
   LayerExtent extent = {layer.linear.num_rows, layer.linear.row_length, layer.linear.num_groups,
                         !options.activation_in_loss || layer.activation.IsIdentity()};
   if (options.positions_per_draw > 0) {
-    extent.columns_per_draw = ColumnsOf(network, layer.linear, num_samples, options).search;
+    extent.columns_per_draw = ColumnsOf(network, layer.linear, split, options).search;
   }
   return extent;
 }
 
 ColumnsPerSample ColumnsOf(const PreparedNetwork& network, const LinearLayer& layer,
-                           int64_t num_samples, const QuantizeOptions& options) {
+                           const SampleSplit& split, const QuantizeOptions& options) {
   const int64_t num_positions =
       NumElements(network.tensors.at(layer.output).shape) / layer.num_rows;
-  return CountColumns(layer, num_positions, SplitSamples(num_samples, options.held_out_fraction),
-                      LimitsOf(layer, options));
+  return CountColumns(layer, num_positions, split, LimitsOf(layer, options));
 }
 
-int64_t WorkingBytes(const PreparedNetwork& network, int64_t num_samples,
+int64_t WorkingBytes(const PreparedNetwork& network, const SampleSplit& split,
                      const QuantizeOptions& options) {
   constexpr int64_t kProgramBytes = int64_t{150} << 20;
   int64_t parameter_bytes = 0;
@@ -61,19 +60,18 @@ int64_t WorkingBytes(const PreparedNetwork& network, int64_t num_samples,
   }
   const std::unique_ptr<RoundingSolver> solver =
       CreateRoundingSolver(options.method, options.rounding);
-  const SampleSplit split = SplitSamples(num_samples, options.held_out_fraction);
   // A wave's layers have their columns side by side, as far as kMaxPoolBytes allows.
   int64_t all_pools = 0;
   int64_t largest_pool = 0;
   int64_t largest_search = 0;
   for (const ChosenLayer& layer : network.layers) {
     const LinearLayer& linear = layer.linear;
-    const int64_t columns = ColumnsOf(network, linear, num_samples, options).OfAll(split);
+    const int64_t columns = ColumnsOf(network, linear, split, options).OfAll(split);
     const int64_t pool = columns * linear.num_groups * linear.row_length * 4;
     all_pools += pool;
     largest_pool = std::max(largest_pool, pool);
     int64_t bytes = pool + columns * linear.num_rows * 4;
-    bytes += solver->PairBytes(ExtentOf(network, layer, num_samples, options), options.num_threads);
+    bytes += solver->PairBytes(ExtentOf(network, layer, split, options), options.num_threads);
     if (!FindRoundingMethod(options.method).row_wise) {
       const int64_t num_weights = linear.num_rows * linear.row_length;
       bytes += num_weights * num_weights * 4;
@@ -86,9 +84,8 @@ int64_t WorkingBytes(const PreparedNetwork& network, int64_t num_samples,
          largest_search;
 }
 
-MemoryPlan PlanMemory(const PreparedNetwork& network, int64_t num_samples,
+MemoryPlan PlanMemory(const PreparedNetwork& network, const SampleSplit& split,
                       const QuantizeOptions& options) {
-  const SampleSplit split = SplitSamples(num_samples, options.held_out_fraction);
   std::vector<PlannedNode> nodes = network.planned;
   for (size_t i = 0; i < network.layers.size(); ++i) {
     const ChosenLayer& layer = network.layers[i];
@@ -97,12 +94,14 @@ MemoryPlan PlanMemory(const PreparedNetwork& network, int64_t num_samples,
     ADAROUND_CHECK(at != network.nodes.end());
     nodes[static_cast<size_t>(at - network.nodes.begin())].target_bytes =
         NumStreams(options) * layer.linear.num_rows * 4 *
-        ColumnsOf(network, layer.linear, num_samples, options).OfAll(split);
+        ColumnsOf(network, layer.linear, split, options).OfAll(split);
   }
   const int64_t limit = options.memory_limit.value_or(MachineBytes() / 2);
-  const int64_t budget = std::max<int64_t>(0, limit - WorkingBytes(network, num_samples, options));
   MemoryPlan plan;
-  plan.segments = PlanSegments(nodes, network.live_bytes, num_samples, budget);
+  plan.working_bytes = WorkingBytes(network, split, options);
+  const int64_t budget = std::max<int64_t>(0, limit - plan.working_bytes);
+  plan.segments = PlanSegments(nodes, network.live_bytes,
+                               static_cast<int64_t>(split.place.size()), budget);
   const std::vector<size_t>& boundaries = plan.segments.boundaries;
   for (size_t s = 0; s + 1 < boundaries.size(); ++s) {
     int64_t targets = 0;
@@ -113,11 +112,9 @@ MemoryPlan PlanMemory(const PreparedNetwork& network, int64_t num_samples,
   return plan;
 }
 
-std::vector<std::string> LimitWarnings(const PreparedNetwork& network, int64_t num_samples,
-                                       const QuantizeOptions& options) {
+std::vector<std::string> LimitWarnings(const MemoryPlan& plan, const QuantizeOptions& options) {
   if (!options.memory_limit) return {};
-  const int64_t needed = WorkingBytes(network, num_samples, options) +
-                         PlanMemory(network, num_samples, options).most_target_bytes;
+  const int64_t needed = plan.working_bytes + plan.most_target_bytes;
   if (needed <= *options.memory_limit) return {};
   return {"this model needs about " + std::to_string(needed >> 20) +
           " MiB beside stored activations, more than --memory-limit allows"};

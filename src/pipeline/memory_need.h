@@ -18,17 +18,18 @@ namespace adaround {
 // compute with), one pass per thread, the program itself, the columns of a wave of layers, and the
 // search that needs most: a transposed copy of its columns, the solver's matrices over pairs of
 // weights, the task loss's curvature.
-int64_t WorkingBytes(const PreparedNetwork& network, int64_t num_samples,
+int64_t WorkingBytes(const PreparedNetwork& network, const SampleSplit& split,
                      const QuantizeOptions& options);
 
 // As the layer's search sees it.
-LayerExtent ExtentOf(const PreparedNetwork& network, const ChosenLayer& layer, int64_t num_samples,
-                     const QuantizeOptions& options);
+LayerExtent ExtentOf(const PreparedNetwork& network, const ChosenLayer& layer,
+                     const SampleSplit& split, const QuantizeOptions& options);
 // Columns that are captured for the layer.
 ColumnsPerSample ColumnsOf(const PreparedNetwork& network, const LinearLayer& layer,
-                           int64_t num_samples, const QuantizeOptions& options);
+                           const SampleSplit& split, const QuantizeOptions& options);
 
 struct MemoryPlan {
+  int64_t working_bytes = 0;  // see WorkingBytes
   SegmentPlan segments;
   // What the memory limit leaves for stored activations beside the targets of any segment's layers;
   // 0 where it leaves nothing.
@@ -36,11 +37,10 @@ struct MemoryPlan {
   int64_t most_target_bytes = 0;  // that a segment's layers hold
 };
 
-MemoryPlan PlanMemory(const PreparedNetwork& network, int64_t num_samples,
+MemoryPlan PlanMemory(const PreparedNetwork& network, const SampleSplit& split,
                       const QuantizeOptions& options);
 
 // Empty where the limit is none, or is kept.
-std::vector<std::string> LimitWarnings(const PreparedNetwork& network, int64_t num_samples,
-                                       const QuantizeOptions& options);
+std::vector<std::string> LimitWarnings(const MemoryPlan& plan, const QuantizeOptions& options);
 
 }  // namespace adaround

@@ -26,7 +26,6 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
   }
   QuantizePrediction prediction;
   prediction.left = network.left;
-  prediction.warnings = LimitWarnings(network, samples.num_samples(), options);
   prediction.macs_per_sample = network.macs_per_sample;
   for (size_t i = 0; i < network.layers.size(); ++i) {
     const ChosenLayer& layer = network.layers[i];
@@ -44,10 +43,11 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
     }
     prediction.layers.push_back(report);
   }
-  const MemoryPlan memory = PlanMemory(network, samples.num_samples(), options);
-  const SegmentPlan& plan = memory.segments;
-  prediction.search_work = PlanWork(network, plan, samples.num_samples(), options).search;
   const SampleSplit split = SplitSamples(samples.num_samples(), options.held_out_fraction);
+  const MemoryPlan memory = PlanMemory(network, split, options);
+  prediction.warnings = LimitWarnings(memory, options);
+  const SegmentPlan& plan = memory.segments;
+  prediction.search_work = PlanWork(network, plan, split, options).search;
   if (options.bias_correction == BiasCorrection::kAnalytic) {
     MeasureMoments(network.graph, FindLinearLayers(network.graph).layers, samples, split,
                    options.num_threads, nullptr, network.moments, network.moment_passes);
@@ -64,8 +64,8 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
                                   (network.live_bytes[plan.boundaries[s]] +
                                    network.live_bytes[plan.boundaries[s + 1]]));
   }
-  prediction.peak_memory_bytes = WorkingBytes(network, samples.num_samples(), options) +
-                                 memory.most_target_bytes + std::min(stored, memory.store_bytes);
+  prediction.peak_memory_bytes = memory.working_bytes + memory.most_target_bytes +
+                                 std::min(stored, memory.store_bytes);
   return prediction;
 }
 

@@ -52,8 +52,8 @@ class NetworkQuantizer {
         solver_(CreateRoundingSolver(options.method, options.rounding)),
         nearest_solver_(CreateRoundingSolver("nearest", options.rounding)),
         split_(SplitSamples(samples.num_samples(), options.held_out_fraction)),
-        memory_(PlanMemory(network_, samples.num_samples(), options)),
-        work_(PlanWork(network_, memory_.segments, samples.num_samples(), options)),
+        memory_(PlanMemory(network_, split_, options)),
+        work_(PlanWork(network_, memory_.segments, split_, options)),
         store_(memory_.store_bytes, options.spill_directory, samples.num_samples()),
         float_executor_(network_.run_graph),
         quantized_executor_(network_.run_graph),
@@ -67,6 +67,9 @@ class NetworkQuantizer {
   }
 
   QuantizeResult Run() {
+    for (const std::string& warning : LimitWarnings(memory_, options_)) {
+      if (observer_ != nullptr) observer_->OnWarning(warning);
+    }
     if (!FindRoundingMethod(options_.method).row_wise) {
       task_loss_ = std::make_unique<TaskLossHessian>(network_, float_executor_, samples_,
                                                      options_.task_hessian, options_.seed);
@@ -176,7 +179,9 @@ class NetworkQuantizer {
       store_.Drop(Stream::kQuantized, name);
     }
     // Tensors of the next segment have other sizes, and would not fit where these have been.
-    ReturnFreedMemory();
+    // Getting the pages again takes time, a third of MobileNetV2's passes: only where there is a
+    // limit.
+    if (options_.memory_limit) ReturnFreedMemory();
   }
 
   // The wave in parts whose columns fit side by side: a bound by shape, as the result must not
@@ -612,9 +617,6 @@ QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
                              const QuantizeOptions& options, QuantizeObserver* observer) {
   PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, observer);
   CheckLayerSizes(network, options);
-  for (const std::string& warning : LimitWarnings(network, samples.num_samples(), options)) {
-    if (observer != nullptr) observer->OnWarning(warning);
-  }
   return NetworkQuantizer(std::move(network), samples, options, observer).Run();
 }
 

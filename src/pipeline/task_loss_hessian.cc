@@ -161,14 +161,6 @@ void PutLossGradient(const std::vector<double>& probabilities, int64_t label, do
 
 }  // namespace
 
-std::vector<int64_t> SamplesOf(const SampleSplit& split, bool held_out) {
-  std::vector<int64_t> samples;
-  for (size_t i = 0; i < split.held_out.size(); ++i) {
-    if (split.held_out[i] == held_out) samples.push_back(static_cast<int64_t>(i));
-  }
-  return samples;
-}
-
 void CheckTaskLayers(const PreparedNetwork& network, const std::string& method) {
   std::string names;
   int64_t count = 0;

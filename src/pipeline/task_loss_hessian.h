@@ -97,7 +97,4 @@ class TaskLossHessian {
   std::unique_ptr<Differentiator> differentiator_;
 };
 
-// The samples that the search sees, or those that are held out.
-std::vector<int64_t> SamplesOf(const SampleSplit& split, bool held_out);
-
 }  // namespace adaround

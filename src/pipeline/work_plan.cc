@@ -9,11 +9,10 @@
 
 namespace adaround {
 
-WorkPlan PlanWork(const PreparedNetwork& network, const SegmentPlan& segments, int64_t num_samples,
-                  const QuantizeOptions& options) {
+WorkPlan PlanWork(const PreparedNetwork& network, const SegmentPlan& segments,
+                  const SampleSplit& split, const QuantizeOptions& options) {
   const std::unique_ptr<RoundingSolver> solver =
       CreateRoundingSolver(options.method, options.rounding);
-  const SampleSplit split = SplitSamples(num_samples, options.held_out_fraction);
   WorkPlan plan;
   plan.layers.assign(network.layers.size(), 0.0);
   std::map<size_t, size_t> layer_at_node;
@@ -22,8 +21,8 @@ WorkPlan PlanWork(const PreparedNetwork& network, const SegmentPlan& segments, i
     if (layer.first_with_weight != i) continue;
     layer_at_node[layer.linear.node] = i;
     const int64_t columns =
-        ColumnsOf(network, layer.linear, num_samples, options).search * split.num_search;
-    plan.layers[i] = solver->Work(ExtentOf(network, layer, num_samples, options), columns);
+        ColumnsOf(network, layer.linear, split, options).search * split.num_search;
+    plan.layers[i] = solver->Work(ExtentOf(network, layer, split, options), columns);
     plan.search += plan.layers[i];
   }
   for (size_t s = 0; s < segments.segment_cost.size(); ++s) {
@@ -32,7 +31,7 @@ WorkPlan PlanWork(const PreparedNetwork& network, const SegmentPlan& segments, i
     if (waves.empty()) continue;
     // The float pass and one to each wave's inputs come before its layers, the last one behind all.
     const double pass = static_cast<double>(segments.segment_cost[s]) *
-                        static_cast<double>(num_samples) /
+                        static_cast<double>(split.place.size()) /
                         static_cast<double>(waves.size() + 2);
     const auto layer_at = [&](size_t position) {
       return layer_at_node.at(network.nodes[position]);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "adaround/pipeline/quantize.h"
+#include "pipeline/layer_capture.h"
 #include "pipeline/prepared_network.h"
 #include "pipeline/segment_plan.h"
 
@@ -19,7 +20,7 @@ struct WorkPlan {
   double total = 0.0;   // of `layers`
 };
 
-WorkPlan PlanWork(const PreparedNetwork& network, const SegmentPlan& segments, int64_t num_samples,
-                  const QuantizeOptions& options);
+WorkPlan PlanWork(const PreparedNetwork& network, const SegmentPlan& segments,
+                  const SampleSplit& split, const QuantizeOptions& options);
 
 }  // namespace adaround

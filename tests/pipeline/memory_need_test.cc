@@ -32,8 +32,8 @@ Graph OneLayer(int64_t rows, int64_t length) {
 }
 
 int64_t NeedOf(const Graph& graph, const CalibrationSet& samples, const QuantizeOptions& options) {
-  return WorkingBytes(PrepareNetwork(graph, samples, options, nullptr), samples.num_samples(),
-                      options);
+  return WorkingBytes(PrepareNetwork(graph, samples, options, nullptr),
+                      SplitSamples(samples.num_samples(), options.held_out_fraction), options);
 }
 
 TEST(WorkingBytes, CountsWhatMethodsHoldOfPairsOfWeights) {

@@ -19,8 +19,8 @@ WorkPlan PlanOf(const QuantizeOptions& options, int64_t num_samples = 8) {
   const CalibrationSet samples(GivenList(Given("input", RandomTensor({num_samples, 6, 5, 5}, 50))),
                                graph);
   const PreparedNetwork network = PrepareNetwork(graph, samples, options, nullptr);
-  const MemoryPlan memory = PlanMemory(network, num_samples, options);
-  return PlanWork(network, memory.segments, num_samples, options);
+  const SampleSplit split = SplitSamples(num_samples, options.held_out_fraction);
+  return PlanWork(network, PlanMemory(network, split, options).segments, split, options);
 }
 
 TEST(PlanWork, LayersShareSearchesAndForwardPasses) {
@@ -28,10 +28,11 @@ TEST(PlanWork, LayersShareSearchesAndForwardPasses) {
   const Graph graph = testing::DeepConvNet(4);
   const CalibrationSet samples(GivenList(Given("input", RandomTensor({8, 6, 5, 5}, 50))), graph);
   const PreparedNetwork network = PrepareNetwork(graph, samples, options, nullptr);
-  const SegmentPlan segments = PlanMemory(network, 8, options).segments;
+  const SampleSplit split = SplitSamples(8, options.held_out_fraction);
+  const SegmentPlan segments = PlanMemory(network, split, options).segments;
   EXPECT_EQ(std::accumulate(segments.segment_cost.begin(), segments.segment_cost.end(), int64_t{0}),
             segments.cost);
-  const WorkPlan plan = PlanWork(network, segments, 8, options);
+  const WorkPlan plan = PlanWork(network, segments, split, options);
   ASSERT_EQ(plan.layers.size(), 4u);
   EXPECT_GT(plan.search, 0.0);
   EXPECT_NEAR(plan.total, plan.search + 8.0 * static_cast<double>(segments.cost),

@@ -46,10 +46,10 @@ struct AdaRoundOptions {
   // images held back: on six layers and two networks the best lay anywhere in between. All else has
   // kDefaultRidge then.
   std::optional<double> ridge;
+  double RidgeOrDefault() const { return ridge.value_or(kDefaultRidge); }
   // AdaRound's start of second order chooses none for longer rows, which take kDefaultRidge: a
   // choice takes three or four factors of [K, K] beside the one that is used. >= 0.
   int64_t max_ridge_choice_length = 8192;
-  double RidgeOrDefault() const { return ridge.value_or(kDefaultRidge); }
   // After hard rounding: sweeps of coordinate descent over the true loss, activation included, each
   // of all flips that gradient and curvature promise a gain from; 0 = none.
   int64_t descent_sweeps = 20;
