@@ -284,6 +284,7 @@ void AddAnalyzeCommand(CLI::App& app) {
       ->type_name("FILE")
       ->group("Layers");
   AddListMethods(*command);
+  AddListPresets(*command);
   AddCommonOptions(*command, arguments->common);
   command->footer(
       "Suggested are layers in order of output noise, quantized alone, per byte that more bits\n"

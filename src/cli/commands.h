@@ -17,8 +17,11 @@ struct CommonOptions {
 };
 void AddCommonOptions(CLI::App& app, CommonOptions& options);
 
-// --list-methods, which prints the rounding methods and does nothing else.
+// --list-methods, --list-presets and --list-formats: each prints names with what they cost or give,
+// and does nothing else.
 void AddListMethods(CLI::App& app);
+void AddListPresets(CLI::App& app);
+void AddListFormats(CLI::App& app);
 
 void AddQuantizeCommand(CLI::App& app);
 void AddEvaluateCommand(CLI::App& app);
@@ -26,5 +29,7 @@ void AddCompareCommand(CLI::App& app);
 void AddInspectCommand(CLI::App& app);
 void AddConvertCommand(CLI::App& app);
 void AddAnalyzeCommand(CLI::App& app);
+// Prints completions of `app` itself, with all of its commands.
+void AddCompletionCommand(CLI::App& app);
 
 }  // namespace adaround::cli

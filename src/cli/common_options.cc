@@ -1,10 +1,4 @@
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <iostream>
-
 #include "adaround/base/threads.h"
-#include "adaround/rounding/rounding_method.h"
 #include "cli/commands.h"
 #include "cli/option_binding.h"
 
@@ -33,23 +27,6 @@ void AddCommonOptions(CLI::App& app, CommonOptions& options) {
   app.add_flag("--no-color", options.log.no_color, "no colours (NO_COLOR is honoured too)")
       ->group(kRunGroup);
   app.add_flag("--json", options.json, "print the result as JSON on stdout")->group(kRunGroup);
-}
-
-void AddListMethods(CLI::App& app) {
-  app.add_flag_callback(
-         "--list-methods",
-         [] {
-           size_t width = 0;
-           for (const RoundingMethod& method : RoundingMethods()) {
-             width = std::max(width, method.name.size());
-           }
-           for (const RoundingMethod& method : RoundingMethods()) {
-             std::cout << fmt::format("{:<{}}  {}\n", method.name, width, method.summary);
-           }
-           throw CLI::Success();
-         },
-         "print the names that --method takes, and stop")
-      ->group("Scheme");
 }
 
 }  // namespace adaround::cli

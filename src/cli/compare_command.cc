@@ -347,6 +347,7 @@ void AddCompareCommand(CLI::App& app) {
   command->add_flag("--dry-run", arguments->dry_run, "list the rows, and stop")->group("Output");
   binding->AddAll();
   AddListMethods(*command);
+  AddListPresets(*command);
   AddCommonOptions(*command, arguments->common);
   command->footer(
       "Options of `quantize` hold for all rows but where a row says otherwise. No layer falls "

@@ -237,6 +237,7 @@ void AddConvertCommand(CLI::App& app) {
                    "the samples to verify with (default: random numbers)")
       ->type_name("PATH");
   command->add_option("--seed", arguments->seed, "of the random numbers")->capture_default_str();
+  AddListFormats(*command);
   AddCommonOptions(*command, arguments->common);
   command->footer(
       "Examples:\n  adaround convert net.onnx --to json -o net/\n"

@@ -15,6 +15,22 @@ enum ExitCode {
   kExitInterrupted = 130,
 };
 
+struct ExitCodeMeaning {
+  ExitCode code;
+  const char* meaning;
+};
+
+// Each of them, for help and manual.
+inline constexpr ExitCodeMeaning kExitCodes[] = {
+    {kExitOk, "done"},
+    {kExitInternal, "internal or numerical failure"},
+    {kExitUsage, "wrong command line"},
+    {kExitBadInput, "a bad or unsupported input file"},
+    {kExitGate, "a quality gate was missed"},
+    {kExitIo, "cannot read or write (disk full, permissions)"},
+    {kExitInterrupted, "interrupted"},
+};
+
 inline ExitCode ExitCodeOf(ErrorCode code) {
   switch (code) {
     case ErrorCode::kInvalidArgument: return kExitUsage;

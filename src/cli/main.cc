@@ -5,23 +5,17 @@
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <memory>
 
-#include "adaround/base/build_info.h"
 #include "adaround/base/did_you_mean.h"
 #include "adaround/base/error.h"
-#include "cli/commands.h"
+#include "cli/command_line.h"
 #include "cli/exit_code.h"
 #include "cli/log_sink.h"
 #include "cli/progress_display.h"
 
 namespace adaround::cli {
 namespace {
-
-constexpr const char* kFooter =
-    "Exit codes: 0 ok, 1 internal or numerical failure, 2 usage, 3 bad or unsupported input,\n"
-    "4 quality gate missed, 5 cannot read or write (disk full, permissions), 130 interrupted.\n\n"
-    "Example:\n"
-    "  adaround quantize model.json --bits 4 --calib calib/ --baseline nearest";
 
 // Activations of one pass are freed and asked for again at the next sample: kept in the heap, they
 // are not paged in anew each time.
@@ -66,37 +60,19 @@ std::string Suggestion(const CLI::App& app, int argc, char** argv) {
   return "";
 }
 
-std::string VersionText(bool verbose) {
-  std::string text = "adaround " + Version();
-  if (!verbose) return text;
-  for (const auto& [name, value] : BuildDetails()) text += "\n" + name + ": " + value;
-  return text;
-}
-
 int Run(int argc, char** argv) {
-  CLI::App app("Rounds a trained network's weights to few bits, up or down as each layer's output "
-               "needs it (AdaRound, arXiv:2004.10568).",
-               "adaround");
-  bool verbose = false;  // options are evaluated in the order of their definition
-  CLI::Option* verbose_flag = app.add_flag(
-      "-v,--verbose", verbose, "With --version: also instructions and libraries used");
-  verbose_flag->needs(app.set_version_flag("--version", [&] { return VersionText(verbose); }));
-  app.require_subcommand(1);
-  app.footer(kFooter);
-  AddQuantizeCommand(app);
-  AddEvaluateCommand(app);
-  AddCompareCommand(app);
-  AddInspectCommand(app);
-  AddConvertCommand(app);
-  AddAnalyzeCommand(app);
+  const std::unique_ptr<CLI::App> command_line = MakeCommandLine();
+  CLI::App& app = *command_line;
   try {
     app.parse(argc, argv);
     return FlushOutput(kExitOk);
   } catch (const CLI::CallForHelp& help) {
     return FlushOutput(app.exit(help));
+  } catch (const CLI::CallForAllHelp& help) {
+    return FlushOutput(app.exit(help));
   } catch (const CLI::CallForVersion& version) {
     return FlushOutput(app.exit(version));
-  } catch (const CLI::Success&) {  // --list-methods
+  } catch (const CLI::Success&) {  // --list-methods and its like
     return FlushOutput(kExitOk);
   } catch (const CLI::ParseError& error) {
     const std::string suggestion = Suggestion(app, argc, argv);

@@ -552,6 +552,8 @@ void AddQuantizeCommand(CLI::App& app) {
       ->group("Output");
   binding->AddAll();
   AddListMethods(*command);
+  AddListPresets(*command);
+  AddListFormats(*command);
   AddCommonOptions(*command, arguments->common);
   command->footer(
       "Example:\n  adaround quantize model.json --bits 4 --calib calib/ --baseline nearest \\\n"

@@ -51,17 +51,30 @@ void SetPaper(QuantizeOptions& options) {
   options.fall_back_to_nearest = false;
 }
 
-struct Preset {
-  const char* name;
+struct PresetRow {
+  Preset preset;
   void (*set)(QuantizeOptions&);
 };
 
-constexpr Preset kPresets[] = {
-    {"fast", SetFast},
-    {"default", [](QuantizeOptions&) {}},
-    {"best", SetBest},
-    {"paper", SetPaper},
-};
+const std::vector<PresetRow>& PresetRows() {
+  static const std::vector<PresetRow> rows = {
+      {{"fast",
+        "no relaxation, fewer sweeps and columns, at most 192 samples: a third to a sixth of "
+        "default's time"},
+       SetFast},
+      {{"default",
+        "start from second order, 2,000 steps where they gain, descent; MobileNetV2 with 300 images "
+        "in 35 s on 2 cores"},
+       [](QuantizeOptions&) {}},
+      {{"best", "10,000 steps, three times the sweeps, twice the columns, short rows enumerated"},
+       SetBest},
+      {{"paper",
+        "the publication's: one symmetric MSE scale per tensor, 10,000 steps from the float "
+        "weights, nothing after"},
+       SetPaper},
+  };
+  return rows;
+}
 
 constexpr EnumName<BiasCorrection> kBiasCorrections[] = {
     {BiasCorrection::kNone, "none"},
@@ -161,12 +174,12 @@ QuantizeOptions WithDecisions(QuantizeOptions options, const std::vector<LayerPl
 
 void ApplyPreset(const std::string& preset, QuantizeOptions& options) {
   std::string known;
-  for (const Preset& row : kPresets) {
-    if (preset == row.name) {
+  for (const PresetRow& row : PresetRows()) {
+    if (preset == row.preset.name) {
       row.set(options);
       return;
     }
-    known += (known.empty() ? "" : ", ") + std::string(row.name);
+    known += (known.empty() ? "" : ", ") + row.preset.name;
   }
   throw Error(ErrorCode::kInvalidArgument,
               "there is no preset '" + Printable(preset) + "'; known are " + known);
@@ -174,8 +187,14 @@ void ApplyPreset(const std::string& preset, QuantizeOptions& options) {
 
 std::vector<std::string> PresetNames() {
   std::vector<std::string> names;
-  for (const Preset& row : kPresets) names.emplace_back(row.name);
+  for (const Preset& preset : Presets()) names.push_back(preset.name);
   return names;
+}
+
+std::vector<Preset> Presets() {
+  std::vector<Preset> presets;
+  for (const PresetRow& row : PresetRows()) presets.push_back(row.preset);
+  return presets;
 }
 
 }  // namespace adaround

@@ -123,6 +123,12 @@ QuantizeOptions WithDecisions(QuantizeOptions options, const std::vector<LayerPl
 void ApplyPreset(const std::string& preset, QuantizeOptions& options);
 std::vector<std::string> PresetNames();
 
+struct Preset {
+  std::string name;
+  std::string summary;  // one line
+};
+std::vector<Preset> Presets();
+
 // Those of the samples that no search sees, in rising order.
 std::vector<int64_t> HeldOutSamples(int64_t num_samples, const QuantizeOptions& options);
 
