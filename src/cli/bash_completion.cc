@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <map>
 
 #include "cli/completion_scripts.h"
 
@@ -46,38 +46,33 @@ complete -F _adaround adaround
 
 // What the case of a value or a place sets.
 std::string Settings(const OptionReference& option) {
-  std::string text;
-  if (!option.choices.empty()) text += " choices='" + JoinText(option.choices, " ") + "'";
-  if (!option.choices.empty() && option.is_list) text += " list=1";
-  if (option.takes_path) text += " paths=1";
-  return text;
+  if (option.choices.empty()) return option.takes_path ? " paths=1" : "";
+  return " choices='" + JoinText(option.choices, " ") + "'" + (option.is_list ? " list=1" : "");
 }
 
 std::string Case(const CommandReference& command, const std::string& pattern,
                  const std::vector<std::string>& places) {
-  std::string names;
-  std::string values;
-  std::string place;
-  std::vector<std::string> free;  // options whose values cannot be guessed
+  std::vector<std::string> names;
+  std::string of_place;
+  if (!places.empty()) of_place = " choices='" + JoinText(places, " ") + "'";
+  // Options by what they set; nothing where their values cannot be guessed.
+  std::map<std::string, std::vector<std::string>> values;
   for (const OptionReference& option : command.options) {
-    if (option.names.empty()) {
-      place += Settings(option);
-      continue;
-    }
-    for (const std::string& name : option.names) names += (names.empty() ? "" : " ") + name;
-    if (option.value.empty()) continue;
-    if (Settings(option).empty()) {
-      free.insert(free.end(), option.names.begin(), option.names.end());
-    } else {
-      values += "        " + JoinText(option.names, " | ") + ") options=''" + " choices='' paths=''" +
-                Settings(option) + " ;;\n";
-    }
+    if (option.names.empty()) of_place += Settings(option);
+    names.insert(names.end(), option.names.begin(), option.names.end());
+    if (option.names.empty() || option.value.empty()) continue;
+    std::vector<std::string>& alike = values[Settings(option)];
+    alike.insert(alike.end(), option.names.begin(), option.names.end());
   }
-  if (!free.empty()) values += "        " + JoinText(free, " | ") + ") return ;;\n";
-  if (!places.empty()) place += " choices='" + JoinText(places, " ") + "'";
-  std::string text = "    " + pattern + ")\n      options='" + names + "'" + place + "\n";
-  if (!values.empty()) text += "      case $before in\n" + values + "      esac\n";
-  return text + "      ;;\n";
+  std::string text = "    " + pattern + ")\n      options='" + JoinText(names, " ") + "'" + of_place;
+  text += "\n";
+  if (values.empty()) return text + "      ;;\n";
+  text += "      case $before in\n";
+  for (const auto& [settings, options] : values) {
+    text += "        " + JoinText(options, " | ") + ") options='' choices='' paths=''" + settings +
+            " ;;\n";
+  }
+  return text + "      esac\n      ;;\n";
 }
 
 }  // namespace

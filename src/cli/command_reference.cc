@@ -42,10 +42,14 @@ void ReadTypeName(const std::string& type, OptionReference& option) {
     end = set;
   }
   const size_t range = type.find(" in [");
-  if (range != std::string::npos && type.ends_with(']')) {
-    option.range = type.substr(range + 5, type.size() - range - 6);
-    const size_t dash = option.range.find(" - ");
-    if (dash != std::string::npos) option.range.replace(dash, 3, " to ");
+  const size_t dash = type.find(" - ", range);
+  if (range != std::string::npos && dash != std::string::npos && type.ends_with(']')) {
+    const std::string last = type.substr(dash + 3, type.size() - dash - 4);
+    // Larger bounds are there for slips of the hand, not to be known.
+    constexpr size_t kMostDigits = 6;
+    if (last.size() <= kMostDigits) {
+      option.range = type.substr(range + 5, dash - range - 5) + " to " + last;
+    }
     end = std::min(end, type.rfind(':', range));
   }
   for (const char* bound : {":NONNEGATIVE", ":POSITIVE", ":NUMBER"}) {

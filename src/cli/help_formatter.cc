@@ -37,8 +37,9 @@ std::string Options(const CommandReference& command, bool all) {
   std::string text;
   for (const std::string& group : command.Groups()) {
     std::string entries;
-    for (const OptionReference& option : command.options) {
+    for (OptionReference option : command.options) {
       if (option.group != group || !(all || IsInShortHelp(option))) continue;
+      if (!all) option.description = BriefDescription(option.description);
       entries += Entry(option.Synopsis(), option.FullDescription());
     }
     if (entries.empty()) continue;

@@ -4,8 +4,8 @@ needs_numpy
 export PYTHONDONTWRITEBYTECODE=1
 
 # The paper's tables, as the program names them.
-TABLES=$("$PROGRAM" compare --help | grep -o -- '--table [A-Z]*:{[^}]*}' |
-  sed 's/.*{//; s/}//; s/,/ /g')
+TABLES=$("$PROGRAM" compare model.json --calib calib --table none 2>&1 | grep -o '{[^}]*}' |
+  tr -d '{}' | tr , ' ')
 
 # Few samples and steps: what is compared here is not the methods' quality.
 COMMON=(--calib "$IMAGES" --granularity tensor --preset fast --iterations 50)
