@@ -24,12 +24,14 @@ import sys
 CLI11 = pathlib.Path("/usr/include/CLI")
 GAP = "\0"
 # Tokens that matter: comments and literals first, so that nothing inside them is taken for more.
-TOKEN = re.compile(r'//[^\n]*|/\*.*?\*/|R"\((.*?)\)"|"((?:[^"\\\n]|\\.)*)"|\'(?:[^\'\\]|\\.)+\'|[;{}]',
-                   re.DOTALL)
+TOKEN = re.compile(r'''//[^\n]*|/\*.*?\*/|R"\((.*?)\)"|"((?:[^"\\\n]|\\.)*)"
+                       |(?<!\w)'(?:[^'\\\n]|\\[^\n]+?)'|[;{}]''', re.DOTALL | re.VERBOSE)
 NORETURN = re.compile(r"\[\[noreturn\]\]\s+(?:inline\s+)?void\s+(\w+)\(")
 CODE = re.compile(r"ErrorCode::(k\w+)")
 EXIT = re.compile(r"\b(k\w+) = (\d+)")
 MAPPED = re.compile(r"((?:case ErrorCode::k\w+:\s*)+)return (k\w+);")
+# What it finds wrong is a mistake of ours, which no input can cause.
+UNSEEN = {"src/rounding/quadratic_problem.cc"}
 FAMILIES = ("src/runtime/kernels", "src/runtime/gradients")
 # Two words at least: a text, not a name.
 TEXT = re.compile(r"[A-Za-z]{2,}[ ,:]+[a-z-]+")
@@ -141,6 +143,8 @@ def main():
         if not TEXT.search(statement.said):
             continue
         unit = unit_of(statement.file)
+        if unit in UNSEEN:
+            continue
         for name in statement.error_codes:
             wanted.setdefault((unit, exit_of[name]), statement.said)
         if not statement.error_codes and call.search(statement.code):
