@@ -80,15 +80,16 @@ if(ADAROUND_PORTABLE)
   set(CPACK_DEBIAN_RUNTIME_PACKAGE_GENERATE_SHLIBS ON)
   set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR}/lib)
   set(CPACK_DEBIAN_RUNTIME_DESCRIPTION
-      "Turns a trained network's weights into integers of 2 to 8 bits and keeps its accuracy: chooses
-for each weight whether to round up or down such that the layer's output changes least (AdaRound,
-arXiv:2004.10568). Needs the network, as an ONNX file, and a few hundred unlabelled samples; runs on
-any x86-64 processor and uses the instructions that it has.")
+      "Turns a trained network's weights into integers of 2 to 8 bits and keeps its
+accuracy: chooses for each weight whether to round up or down such that the
+layer's output changes least (AdaRound, arXiv:2004.10568). Needs the network,
+as an ONNX file, and a few hundred unlabelled samples; runs on any x86-64
+processor and uses the instructions that it has.")
   set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libadaround-dev)
   set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
   set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "adaround (= ${PROJECT_VERSION})")
   set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION
-      "Headers and CMake package files of the library that the program adaround is made of, which
-rounds the weights of neural networks to few bits.")
+      "Headers and CMake package files of the library that the program adaround is
+made of, which rounds the weights of neural networks to few bits.")
   include(CPack)
 endif()

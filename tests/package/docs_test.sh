@@ -126,9 +126,19 @@ if command -v zsh >/dev/null; then
   expect_exit 0 zsh -n "$DOCS/_adaround"
   expect_stderr_empty
   # Read, the script registers itself.
-  expect_exit 0 zsh -fc 'autoload -U compinit && compinit -u -d dump && source "$1" &&
+  expect_exit 0 zsh -fc 'autoload -U compinit && compinit -u -d ./dump && source "$1" &&
     print $_comps[adaround]' - "$DOCS/_adaround"
   expect_stdout_contains _adaround
+  # complete_zsh LINE PATTERN: a pattern that never comes would be waited for.
+  complete_zsh() {
+    expect_exit 0 timeout 60 zsh -f "$SOURCE/tests/package/complete.zsh" "$DOCS/_adaround" "$@"
+  }
+  complete_zsh "adaround comple" "tion"
+  complete_zsh "adaround quantize --granularity " "channel*group*tensor"
+  complete_zsh "adaround quantize m.json --granul" "--granularity"
+  complete_zsh "adaround quantize --format onnx,aimet-" "aimet-0.6.1*aimet-2.0.0"
+  complete_zsh "adaround quantize --calib files/o" "files/one.npz"
+  complete_zsh "adaround completion " "bash*fish*zsh"
 else
   echo "zsh is not installed: its completions are not checked" >&2
 fi
