@@ -70,7 +70,8 @@ def statements_of(path, file):
         literal = token.group(2) if token.group(2) is not None else token.group(1)
         if literal is None:
             if text in ";{}":
-                found.append(Statement(file, code, said))
+                if said:
+                    found.append(Statement(file, code, said))
                 code, said = "", ""
             continue
         if between.strip():

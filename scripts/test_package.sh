@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds the Debian packages and shows that they install and run on a Debian of which nothing but the
-# minimum is there:
+# Builds the Debian packages and shows that they install and run on a Debian of which nothing but
+# the minimum is there:
 #   scripts/test_package.sh [ROOT]        default: a folder of its own, removed at the end
-# ROOT, where it is given and holds a Debian 12 already, is used and kept. Needs root, and debootstrap
-# for a new ROOT. Takes as long as three builds of the library.
+# ROOT, where it is given and holds a Debian 12 already, is used and kept. Needs root, and
+# debootstrap for a new ROOT. Takes as long as three builds of the library.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=build/package

@@ -7,7 +7,8 @@ namespace {
 
 // bash hands over the words of the line, in which "=" is one of its own; "--flag=value" and
 // "--flag value" are told apart by nothing else.
-constexpr const char* kHead = R"(# Completes adaround in bash; `adaround completion bash` prints this.
+constexpr const char* kHead =
+    R"(# Completes adaround in bash; `adaround completion bash` prints this.
 _adaround() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
   local command='' options='' choices='' list='' paths='' prefix='' i
@@ -64,7 +65,8 @@ std::string Case(const CommandReference& command, const std::string& pattern,
     std::vector<std::string>& alike = values[Settings(option)];
     alike.insert(alike.end(), option.names.begin(), option.names.end());
   }
-  std::string text = "    " + pattern + ")\n      options='" + JoinText(names, " ") + "'" + of_place;
+  std::string text =
+      "    " + pattern + ")\n      options='" + JoinText(names, " ") + "'" + of_place;
   text += "\n";
   if (values.empty()) return text + "      ;;\n";
   text += "      case $before in\n";

@@ -26,12 +26,13 @@ std::unique_ptr<CLI::App> MakeCommandLine() {
   UseHelpPages(*app);  // commands take them over as they are added
   auto verbose = std::make_shared<bool>(false);
   // Options are evaluated in the order of their definition.
-  CLI::Option* verbose_flag = app->add_flag(
-      "-v,--verbose", *verbose, "with --version: also instructions and libraries used");
+  CLI::Option* verbose_flag = app->add_flag("-v,--verbose", *verbose,
+                                            "with --version: also instructions and libraries used");
   verbose_flag->needs(app->set_version_flag(
       "--version", [verbose] { return VersionText(*verbose); }, "print the version"));
   app->require_subcommand(1);
-  app->footer("Example:\n  adaround quantize model.json --bits 4 --calib calib/ --baseline nearest");
+  app->footer(
+      "Example:\n  adaround quantize model.json --bits 4 --calib calib/ --baseline nearest");
   AddQuantizeCommand(*app);
   AddEvaluateCommand(*app);
   AddCompareCommand(*app);

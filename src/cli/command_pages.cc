@@ -20,7 +20,8 @@ std::string Cell(const std::string& text) {
   return cell;
 }
 
-std::string Table(const std::string& head, const std::vector<std::pair<std::string, std::string>>& rows) {
+std::string Table(const std::string& head,
+                  const std::vector<std::pair<std::string, std::string>>& rows) {
   std::string text = "\n| " + head + " | |\n|---|---|\n";
   for (const auto& [name, meaning] : rows) text += "| " + name + " | " + Cell(meaning) + " |\n";
   return text;

@@ -13,10 +13,11 @@ constexpr const char* kHelpGroup = "Help";
 
 // What most runs are told, beside what a command cannot do without.
 constexpr std::array kEssential = {
-    "--bits",   "--granularity",  "--asymmetric", "--range-estimator", "--method", "--methods",
-    "--preset", "--act-bits",     "--equalize",   "--data",            "--labels", "--reference",
-    "--table",  "--save-plan",    "--plan",       "--format",          "--output", "--force",
-    "--verify", "--memory-limit", "--dry-run",    "--json",            "--version"};
+    "--bits",    "--granularity", "--asymmetric", "--range-estimator", "--method",
+    "--methods", "--preset",      "--act-bits",   "--equalize",        "--data",
+    "--labels",  "--reference",   "--table",      "--save-plan",       "--plan",
+    "--format",  "--output",      "--force",      "--verify",          "--memory-limit",
+    "--dry-run", "--json",        "--version"};
 
 // Names of values that are files or folders.
 constexpr std::array kPathValues = {"FILE", "DIR", "FOLDER", "PATH", "MODEL", "OUT", "MANIFEST"};
@@ -94,8 +95,8 @@ OptionReference DescribeOption(const CLI::Option& option) {
   reference.required = option.get_required();
   reference.is_list = option.get_delimiter() == ',';
   for (const std::string& name : reference.names) {
-    reference.essential = reference.essential || std::find(kEssential.begin(), kEssential.end(),
-                                                           name) != kEssential.end();
+    reference.essential = reference.essential ||
+                          std::find(kEssential.begin(), kEssential.end(), name) != kEssential.end();
   }
   return reference;
 }
@@ -245,7 +246,8 @@ void CheckEssentialOptions(const CommandReference& program) {
                            return !option.names.empty() && option.names.back() == name;
                          });
     };
-    ADAROUND_CHECK(has(program) || std::any_of(program.commands.begin(), program.commands.end(), has));
+    ADAROUND_CHECK(has(program) ||
+                   std::any_of(program.commands.begin(), program.commands.end(), has));
   }
 }
 

@@ -26,7 +26,8 @@ void AddOptions(const CommandReference& command, const std::string& condition, s
     for (const std::string& name : option.names) {
       line += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
     }
-    text += line + Value(option) + " -d " + ShellQuoted(BriefDescription(option.description)) + "\n";
+    text +=
+        line + Value(option) + " -d " + ShellQuoted(BriefDescription(option.description)) + "\n";
   }
   if (!places_take_path) text += "complete -c adaround -n " + condition + " -f\n";
 }

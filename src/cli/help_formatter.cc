@@ -80,8 +80,9 @@ std::string HelpText(const CommandReference& command, bool all) {
     for (const ExitCodeMeaning& row : kExitCodes) {
       text += Entry(std::to_string(row.code), row.meaning);
     }
-    text += "\n" + Paragraph("`adaround COMMAND -h` shows what a command needs, `adaround COMMAND "
-                             "--help` all of its options.");
+    text += "\n" + Paragraph(
+                       "`adaround COMMAND -h` shows what a command needs, `adaround COMMAND "
+                       "--help` all of its options.");
   } else if (!all) {
     text += "\n" + Paragraph(fmt::format("`adaround {} --help` shows all {} options.", command.name,
                                          command.options.size()));

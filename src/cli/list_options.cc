@@ -93,10 +93,16 @@ std::string FormatList() {
 
 }  // namespace
 
-void AddListMethods(CLI::App& app) { AddList(app, "methods", "Scheme", MethodList); }
+void AddListMethods(CLI::App& app) {
+  AddList(app, "methods", "Scheme", MethodList);
+}
 
-void AddListPresets(CLI::App& app) { AddList(app, "presets", "Optimizer", PresetList); }
+void AddListPresets(CLI::App& app) {
+  AddList(app, "presets", "Optimizer", PresetList);
+}
 
-void AddListFormats(CLI::App& app) { AddList(app, "formats", "Output", FormatList); }
+void AddListFormats(CLI::App& app) {
+  AddList(app, "formats", "Output", FormatList);
+}
 
 }  // namespace adaround::cli

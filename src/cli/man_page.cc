@@ -23,8 +23,9 @@ constexpr std::array<Entry, 3> kFiles = {{
      "what quantize writes: model.json, weights.safetensors, report.json, and what --format asks "
      "for; it appears whole or not at all"},
     {"OUT.partial/", "OUT while it is being made"},
-    {"model.json", "a network's graph under ONNX's names, with its weights in a safetensors file "
-                   "beside it"},
+    {"model.json",
+     "a network's graph under ONNX's names, with its weights in a safetensors file "
+     "beside it"},
 }};
 
 // Text for roff: hyphens as they are typed, and no line that would be a request.
@@ -45,7 +46,9 @@ std::string Roff(const std::string& text) {
   return escaped.starts_with('.') ? "\\&" + escaped : escaped;
 }
 
-std::string Bold(const std::string& text) { return "\\fB" + Roff(text) + "\\fR"; }
+std::string Bold(const std::string& text) {
+  return "\\fB" + Roff(text) + "\\fR";
+}
 
 std::string Tagged(const std::string& tag, const std::string& text) {
   return ".TP\n" + tag + "\n" + Roff(text) + "\n";

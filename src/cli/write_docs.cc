@@ -1,5 +1,6 @@
-// adaround_docs FOLDER: writes the manual, the completions and the pages of src/docs/commands, all of
-// them made from the command line itself, into FOLDER: adaround.1, a file per shell, commands/*.md.
+// adaround_docs FOLDER: writes the manual, the completions and the pages of src/docs/commands, all
+// of them made from the command line itself, into FOLDER: adaround.1, a file per shell,
+// commands/*.md.
 #include <cstdio>
 #include <exception>
 #include <filesystem>

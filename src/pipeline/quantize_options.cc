@@ -63,8 +63,8 @@ const std::vector<PresetRow>& PresetRows() {
         "default's time"},
        SetFast},
       {{"default",
-        "start from second order, 2,000 steps where they gain, descent; MobileNetV2 with 300 images "
-        "in 35 s on 2 cores"},
+        "start from second order, 2,000 steps where they gain, descent; MobileNetV2 with 300 "
+        "images in 35 s on 2 cores"},
        [](QuantizeOptions&) {}},
       {{"best", "10,000 steps, three times the sweeps, twice the columns, short rows enumerated"},
        SetBest},

@@ -55,7 +55,8 @@ clean_tree
 page '`holds ... of all bytes` | a | b |'
 violation 'src/io/zip.cc: no entry for its messages'
 clean_tree
-put tree/src/io/tar.cc '// ThrowDamaged("in a comment");' 'throw Error(ErrorCode::kUnsupported, "no such tape");'
+put tree/src/io/tar.cc '// ThrowDamaged("in a comment");' \
+  'throw Error(ErrorCode::kUnsupported, "no such tape");'
 violation 'src/io/tar.cc: no entry under exit code 3 for its messages'
 clean_tree
 echo 'throw Error(ErrorCode::kInvalidArgument, "not this file");' >>tree/src/io/file.cc

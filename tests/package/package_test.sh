@@ -30,7 +30,8 @@ cd "$SOURCE/include" || exit 1
 mapfile -t headers < <(find adaround -name '*.h' | sort)
 cd "$TEST_ROOT/work" || exit 1
 ((${#headers[@]} > 30)) || fail "few headers: ${#headers[@]}"
-expect_exit 0 diff <(printf '%s\n' "${headers[@]}") <(cd installed/include && find adaround -type f | sort)
+(cd installed/include && find adaround -type f | sort) >found
+expect_exit 0 diff <(printf '%s\n' "${headers[@]}") found
 mkdir headers
 for header in "${headers[@]}"; do
   printf '#include "%s"\n#include "%s"\n' "$header" "$header" >"headers/${header//\//_}.cc"
@@ -64,7 +65,8 @@ def model(folder):
     return document
 assert contents("by_library") == contents("by_program")
 assert model("by_library") == model("by_program")'
-expect_python 'rows = {row["name"]: row for row in json.load(open("by_program/report.json"))["networks"]}
+expect_python 'networks = json.load(open("by_program/report.json"))["networks"]
+rows = {row["name"]: row for row in networks}
 lines = dict(line.split() for line in open("measured"))
 for found, wanted in [("float", rows["float"]["top1"]), ("quantized", rows["adaround"]["top1"]),
                       ("agreement", rows["adaround"]["agreement"])]:
@@ -75,8 +77,8 @@ for found, wanted in [("float", rows["float"]["top1"]), ("quantized", rows["adar
 configure() {
   rm -rf looks
   mkdir looks
-  printf 'cmake_minimum_required(VERSION 3.22)\nproject(looks CXX)\nfind_package(adaround %s REQUIRED)\n' \
-    "$1" >looks/CMakeLists.txt
+  printf '%s\n' 'cmake_minimum_required(VERSION 3.22)' 'project(looks CXX)' \
+    "find_package(adaround $1 REQUIRED)" >looks/CMakeLists.txt
   run "$CMAKE" -S looks -B looks/build -DCMAKE_PREFIX_PATH="$PREFIX"
 }
 configure 99.0
