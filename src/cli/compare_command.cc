@@ -29,6 +29,7 @@
 #include "cli/output_checks.h"
 #include "cli/paper_tables.h"
 #include "cli/progress_display.h"
+#include "cli/run_inputs.h"
 #include "cli/shell_words.h"
 
 namespace adaround::cli {
@@ -84,12 +85,6 @@ std::vector<CalibrationChoice> Calibrations(const CompareArguments& arguments) {
   return choices;
 }
 
-// Runs of two builds are not mixed, whatever their version says. Another library may be loaded into
-// the same program.
-std::string ProgramDigest() {
-  return Sha256OfBytes(Sha256OfFile("/proc/self/exe") + Sha256OfFile(LibraryFile()));
-}
-
 // Everything but the rows that the results come from. What a row says itself is in its runs' keys.
 std::map<std::string, std::string> InputsOf(const CLI::App& command,
                                             const QuantizeBinding& binding,
@@ -111,14 +106,10 @@ std::map<std::string, std::string> InputsOf(const CLI::App& command,
   if (set.erase("--calib-labels") > 0) {
     inputs["calib_labels_sha256"] = DigestOfData(QuantizeBinding::CalibLabels({&binding}));
   }
-  for (const char* flag : {"--scale", "--mean", "--std", "--resize", "--crop", "--channel-order",
-                           "--interpolation"}) {
-    const CLI::Option* option = command.get_option(flag);
-    if (option->count() > 0) set[flag] = option->results();
-  }
   for (const auto& [flag, values] : set) {
     inputs["option " + flag] = JoinShellWords(values);
   }
+  inputs.merge(GivenImageOptions(command));
   return inputs;
 }
 
@@ -159,7 +150,7 @@ ComparisonReport Compare(ComparisonRunner& runner, ComparisonBench& bench,
   }
   try {
     const NetworkMeasures float_network = bench.MeasureFloat(&display);
-    ComparisonReport report = runner.Run(bench, journal, directory.partial(), data_bytes, display);
+    ComparisonReport report = runner.Run(bench, journal, directory.contents(), data_bytes, display);
     report.float_network = float_network;
     return report;
   } catch (const Error& error) {
@@ -248,7 +239,7 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
     report.num_evaluated = data->num_samples();
   }
   report.total_seconds = std::chrono::duration<double>(SteadyClock::now() - start).count();
-  WriteResults(directory.partial(), report);
+  WriteResults(directory.contents(), report);
   directory.Commit();
   std::cout << (arguments.common.json ? ToJson(report) : ToText(report));
   LogInfo("wrote " + Printable(output.string()) + " in " + FormatSeconds(report.total_seconds));

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <set>
 #include <utility>
 
@@ -137,66 +136,24 @@ std::pair<std::string, ComparisonRun> RunFrom(const Json& json) {
   return {TextFrom(json["run"]), std::move(run)};
 }
 
-// "model_sha256 was '1f..', is '2e..'; ..."
-std::string Differences(const std::map<std::string, std::string>& then,
-                        const std::map<std::string, std::string>& now) {
-  std::set<std::string> names;
-  for (const auto& [name, value] : then) names.insert(name);
-  for (const auto& [name, value] : now) names.insert(name);
-  const auto shown = [](const std::map<std::string, std::string>& inputs, const std::string& name) {
-    const auto found = inputs.find(name);
-    return found == inputs.end() ? std::string("not given")
-                                 : "'" + Printable(found->second, 80) + "'";
-  };
-  std::string text;
-  for (const std::string& name : names) {
-    const auto before = then.find(name);
-    const auto after = now.find(name);
-    if (before != then.end() && after != now.end() && before->second == after->second) continue;
-    text += (text.empty() ? "" : "; ") + Printable(name) + " was " + shown(then, name) + ", is " +
-            shown(now, name);
-  }
-  return text;
-}
-
 }  // namespace
 
 ComparisonJournal::ComparisonJournal(const std::filesystem::path& path,
                                      std::map<std::string, std::string> inputs)
-    : journal_(path), inputs_(std::move(inputs)) {
+    : journal_(path, kFormat, std::move(inputs)) {
   for (size_t i = 0; i < journal_.records().size(); ++i) {
     try {
-      ReadRecord(i);
+      if (!runs_.insert(RunFrom(Json::parse(journal_.records()[i]))).second) {
+        throw Misfit{"repeats a run"};
+      }
     } catch (const Misfit& misfit) {
       throw Error(ErrorCode::kMalformed, Printable(path.string(), 4096) + ": line " +
-                                             std::to_string(i + 1) + " " +
+                                             std::to_string(RunJournal::LineOf(i)) + " " +
                                              Printable(misfit.what, 400) +
                                              "; --force starts afresh");
     }
   }
   num_found_ = static_cast<int64_t>(runs_.size());
-}
-
-void ComparisonJournal::ReadRecord(size_t line) {
-  const Json json = Json::parse(journal_.records()[line], nullptr, false);
-  if (json.is_discarded()) throw Misfit{"is no JSON"};
-  if (line > 0) {
-    if (!runs_.insert(RunFrom(json)).second) throw Misfit{"repeats a run"};
-    return;
-  }
-  CheckKeys(json, {"format", "version", "inputs"});
-  if (json["format"] != kFormat || json["version"] != 1) {
-    throw Misfit{"is not the beginning of a comparison's journal, version 1"};
-  }
-  std::map<std::string, std::string> then;
-  if (!json["inputs"].is_object()) throw Misfit{"has inputs that are no object"};
-  for (const auto& [name, value] : json["inputs"].items()) then[name] = TextFrom(value);
-  const std::string differences = Differences(then, inputs_);
-  if (differences.empty()) return;
-  throw Error(ErrorCode::kInvalidArgument,
-              Printable(journal_.path().string(), 4096) +
-                  ": the interrupted comparison was made from something else: " + differences +
-                  "; restore it, or start afresh with --force");
 }
 
 const ComparisonRun* ComparisonJournal::Find(const std::string& key) const {
@@ -205,13 +162,7 @@ const ComparisonRun* ComparisonJournal::Find(const std::string& key) const {
 }
 
 void ComparisonJournal::Append(const std::string& key, const ComparisonRun& run) {
-  const auto text = [](const Json& json) {
-    return json.dump(-1, ' ', true, Json::error_handler_t::replace);
-  };
-  if (journal_.records().empty()) {
-    journal_.Append(text({{"format", kFormat}, {"version", 1}, {"inputs", inputs_}}));
-  }
-  journal_.Append(text(ToJson(key, run)));
+  journal_.Append(ToJson(key, run).dump(-1, ' ', true, Json::error_handler_t::replace));
   runs_.emplace(key, run);
 }
 

@@ -106,9 +106,9 @@ void WriteThenVerify(const ConvertArguments& arguments, const fs::path& output, 
 void ConvertFloat(const ConvertArguments& arguments, const Graph& graph, const fs::path& output) {
   if (arguments.format == "json") {
     OutputDirectory directory(output, arguments.force);
-    WriteModelJson(directory.partial(), graph);
+    WriteModelJson(directory.contents(), graph);
     if (arguments.verify > 0) {
-      Verify(arguments, graph, ReadModelJson(directory.partial()), output);
+      Verify(arguments, graph, ReadModelJson(directory.contents()), output);
     }
     directory.Commit();
     return;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <tuple>
 
@@ -18,6 +19,8 @@
 #include "adaround/io/model_file.h"
 #include "adaround/io/onnx_import.h"
 #include "adaround/io/quantized_model_io.h"
+#include "adaround/io/result_report.h"
+#include "adaround/pipeline/checkpoint.h"
 #include "adaround/pipeline/evaluate.h"
 #include "adaround/pipeline/quantize.h"
 #include "adaround/rounding/rounding_method.h"
@@ -26,12 +29,12 @@
 #include "cli/data_options.h"
 #include "cli/export_formats.h"
 #include "cli/image_options.h"
-#include "cli/method_options.h"
 #include "cli/option_binding.h"
 #include "cli/output_checks.h"
 #include "cli/progress_display.h"
 #include "cli/provenance.h"
 #include "cli/report_rows.h"
+#include "cli/run_inputs.h"
 #include "cli/shell_words.h"
 
 namespace adaround::cli {
@@ -56,84 +59,14 @@ struct QuantizeArguments {
   ImageOptions image;
   std::optional<int64_t> calib_samples;
   bool force = false;
+  bool resume = false;
   bool dry_run = false;
   CommonOptions common;
 };
 
-}  // namespace
-
-std::map<std::string, std::string> Provenance(const SourceDigests& digests,
-                                              const QuantizeOptions& options, int64_t num_samples) {
-  std::vector<std::string> layer_bits;
-  for (const auto& [pattern, bits] : options.layer_bits) {
-    layer_bits.push_back(pattern + "=" + std::to_string(bits));
-  }
-  std::map<std::string, std::string> provenance = {
-      {"adaround_version", Version()},
-      {"instruction_set", InstructionSet()},
-      {"model_sha256", digests.model},
-      {"calibration_sha256", digests.calibration},
-      {"calibration_samples", std::to_string(num_samples)},
-      {"method", options.method},
-      {"bits", std::to_string(options.bits)},
-      {"granularity", std::string(GranularityName(options.granularity))},
-      {"symmetric", options.symmetric ? "true" : "false"},
-      {"range_estimator", std::string(RangeEstimatorName(options.range_estimator))},
-      {"include", JoinShellWords(options.include)},
-      {"exclude", JoinShellWords(options.exclude)},
-      {"layer_bits", JoinShellWords(layer_bits)},
-      {"narrow_range", options.narrow_range ? "true" : "false"},
-      {"power_of_two_scales", options.power_of_two_scales ? "true" : "false"},
-      {"seed", std::to_string(options.seed)},
-      {"search_columns", std::to_string(options.search_columns)},
-      {"held_out_columns", std::to_string(options.held_out_columns)},
-      {"held_out_fraction", TextOf(options.held_out_fraction)},
-  };
-  if (options.transform.equalize) provenance["equalize"] = "true";
-  if (options.transform.absorb_bias) provenance["absorb_bias"] = "true";
-  if (options.bias_correction != BiasCorrection::kNone) {
-    provenance["bias_correction"] = BiasCorrectionName(options.bias_correction);
-  }
-  if (options.granularity == Granularity::kPerGroup) {
-    provenance["group_size"] = std::to_string(options.group_size);
-  }
-  if (options.range_estimator == RangeEstimator::kPercentile) {
-    provenance["percentile"] = TextOf(options.percentile);
-  }
-  if (!options.plan.empty()) {
-    std::string plan;
-    for (const LayerPlan& layer : options.plan) plan += (plan.empty() ? "" : "; ") + layer.ToText();
-    provenance["plan"] = plan;
-  }
-  if (options.transform.split_outliers > 0.0) {
-    provenance["split_outliers"] = TextOf(options.transform.split_outliers);
-  }
-  if (options.rounding_seed) {
-    provenance["rounding_seed"] = std::to_string(*options.rounding_seed);
-  }
-  if (options.act_bits) {
-    provenance["act_bits"] = std::to_string(*options.act_bits);
-    provenance["act_range_estimator"] = ActivationEstimatorName(options.act_range_estimator);
-    if (options.act_range_estimator == ActivationEstimator::kPercentile) {
-      provenance["act_percentile"] = TextOf(options.act_percentile);
-    }
-  }
-  if (FindRoundingMethod(options.method).searches) {
-    provenance["fall_back_to_nearest"] = options.fall_back_to_nearest ? "true" : "false";
-    provenance["keep_nearest_rows"] = options.rounding.keep_nearest_rows ? "true" : "false";
-  }
-  for (const MethodOption& option : MethodOptions()) {
-    if (option.text != nullptr && IsRead(option, options)) {
-      provenance[option.name] = option.text(options);
-    }
-  }
-  if (!digests.calib_labels.empty() && FindRoundingMethod(options.method).Reads("calib_labels")) {
-    provenance["calib_labels_sha256"] = digests.calib_labels;
-  }
-  return provenance;
-}
-
-namespace {
+// The checkpoint's folder in OUT.partial.
+constexpr const char* kCheckpoint = "checkpoint";
+constexpr const char* kFinishedFile = "model.json";
 
 fs::path DefaultOutput(const fs::path& model, int bits) {
   // Of a folder the whole name: "net-1.0" and "net-1.1" are two models.
@@ -288,8 +221,9 @@ int64_t ModelFileBytes(const std::string& model) {
 }
 
 // Writes the exports into the folder, verifies them and notes every file's size. A file that cannot
-// be written, or does not compute what it should, is left out: the search behind the model is worth
-// more than the file. Returns the first such failure.
+// hold the model, or does not compute what it should, is left out: the search behind the model is
+// worth more than the file. Returns the first such failure. Throws Error(kCancelled | kIo), after
+// which another run may go on.
 std::optional<Error> WriteExports(const QuantizeArguments& arguments, const QuantizedModel& written,
                                   const fs::path& folder, const CalibrationSet& samples,
                                   int num_threads, ProgressObserver* observer, RunReport& report) {
@@ -308,7 +242,7 @@ std::optional<Error> WriteExports(const QuantizeArguments& arguments, const Quan
       }
       report.file_bytes[format.file_name] = BytesOf(path);
     } catch (const Error& error) {
-      if (error.code() == ErrorCode::kCancelled) throw;
+      if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kIo) throw;
       std::error_code ignored;
       fs::remove(path, ignored);
       const std::string what = std::string(format.file_name) + " was left out";
@@ -358,7 +292,109 @@ std::optional<Error> WriteFilesBeside(const QuantizeArguments& arguments, const 
   return failure;
 }
 
-void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& binding) {
+// A run whose options and files have been read and checked.
+struct QuantizeRun {
+  const QuantizeArguments& arguments;
+  const QuantizeOptions& options;
+  const Graph& graph;
+  const CalibrationSet& samples;
+  const MeasuredSamples& measured;
+  const Labels* labels;             // null where there are none
+  ReferenceOutputs* float_outputs;  // null where nothing can be measured
+  const SourceDigests& digests;
+  const std::string& fingerprint;
+  const fs::path& output;
+  Clock::time_point start;
+};
+
+// Searches, writes, measures what was written, and puts it in place.
+void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory& directory) {
+  const QuantizeArguments& arguments = run.arguments;
+  const QuantizeOptions& options = run.options;
+  if (checkpoint.num_layers() > 0) {
+    LogInfo(fmt::format("{} finished layers are in {}", checkpoint.num_layers(),
+                        Printable(directory.partial().string(), 4096)));
+  }
+  ProgressDisplay display;
+  if (run.labels != nullptr) {
+    ShowFloatAccuracy(*run.float_outputs, *run.labels, arguments, &display);
+  } else if (!arguments.data.empty() && run.float_outputs->KeptBytes() > 0) {
+    // So that samples which the network makes infinite of are refused now.
+    run.float_outputs->Evaluate(nullptr, options.num_threads, &display);
+  }
+  RunReport report;
+  display.SetTransformAction(
+      TransformReporter(run.float_outputs, run.labels, options.num_threads, display, report));
+  display.StartLayers();
+  QuantizeResult result = QuantizeModel(run.graph, run.samples, options, &display, &checkpoint);
+  result.model.provenance =
+      Provenance(run.digests, WithDecisions(options, result.plan), run.samples.num_samples());
+  WriteQuantizedModel(directory.contents(), result.model);
+
+  // Absolute, so that `evaluate` finds it from any folder.
+  report.model = fs::absolute(arguments.model).lexically_normal().string();
+  report.output = run.output.string();
+  report.fingerprint = run.fingerprint;
+  report.method = options.method;
+  report.provenance = result.model.provenance;
+  report.num_threads = options.num_threads;
+  FillReport(result, report);
+
+  // Measured with the integers that were written, read back.
+  const QuantizedModel written = ReadQuantizedModel(directory.contents());
+  report.result_sha256 = ModelDigest(directory.contents());
+  report.model_file_bytes = ModelFileBytes(arguments.model);
+  const std::optional<Error> export_failure = WriteExports(
+      arguments, written, directory.contents(), run.samples, options.num_threads, &display, report);
+  const bool with_baseline = !arguments.baseline.empty();
+  if (run.float_outputs != nullptr) {
+    const Evaluation evaluation =
+        EvaluateModel(written, *run.float_outputs, run.labels, options.num_threads, &display);
+    report.evaluated_on = run.measured.name;
+    report.num_evaluated = evaluation.num_samples;
+    if (const auto row = MakeReferenceRow(evaluation)) report.networks.push_back(*row);
+    for (const std::string& note : evaluation.notes) LogWarning(note);
+    if (with_baseline) {
+      report.networks.push_back(
+          MakeNetworkRow("nearest", EvaluateModel(result.nearest, *run.float_outputs, run.labels,
+                                                  options.num_threads, &display)));
+    }
+    report.networks.push_back(MakeNetworkRow(options.method, evaluation));
+  }
+  SetLiveLine("");
+  report.peak_resident_bytes = PeakResidentBytes();
+  report.total_seconds = std::chrono::duration<double>(Clock::now() - run.start).count();
+  const std::string json = ToJson(report);
+  WriteFileAtomically(directory.contents() / "report.json", json);
+  // The result is worth more than what is written beside it: it is in place first.
+  directory.Commit();
+  if (arguments.common.json) {
+    std::cout << json;
+  } else {
+    std::cout << ToText(report, with_baseline);
+  }
+  LogInfo("wrote " + Printable(run.output.string()));
+  const std::optional<Error> failure = WriteFilesBeside(arguments, json, result.plan);
+  if (export_failure && failure) LogError(failure->what());
+  if (export_failure) throw *export_failure;
+  if (failure)
+    throw failure->WithContext(Printable(run.output.string()) +
+                               " is complete, but not what was to lie beside it");
+}
+
+// What the report depends on beside the search.
+std::map<std::string, std::string> WithMeasures(std::map<std::string, std::string> inputs,
+                                                const QuantizeArguments& arguments) {
+  if (!arguments.data.empty()) inputs["data_sha256"] = DigestOfData(arguments.data);
+  if (!arguments.labels.empty()) inputs["labels_sha256"] = DigestOfData(arguments.labels);
+  inputs["baseline"] = arguments.baseline;
+  inputs["formats"] = JoinShellWords(arguments.formats);
+  inputs["verify"] = std::to_string(arguments.verify);
+  return inputs;
+}
+
+void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
+                 const QuantizeBinding& binding) {
   const std::string calib_labels = QuantizeBinding::CalibLabels({&binding});
   const Clock::time_point start = Clock::now();
   std::vector<LayerPlan> plan;
@@ -423,75 +459,43 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
   const std::unique_ptr<ReferenceOutputs> float_outputs =
       MakeFloatOutputs(graph, measured.samples, !arguments.data.empty());
   if (float_outputs) options.caller_bytes += float_outputs->KeptBytes();
-  OutputDirectory directory(output, arguments.force);
-  options.spill_directory = directory.partial();
-
-  ProgressDisplay display;
-  if (labels) {
-    ShowFloatAccuracy(*float_outputs, *labels, arguments, &display);
-  } else if (!arguments.data.empty() && float_outputs->KeptBytes() > 0) {
-    // So that samples which the network makes infinite of are refused now.
-    float_outputs->Evaluate(nullptr, options.num_threads, &display);
+  const SourceDigests digests = {ModelDigest(arguments.model), CalibrationDigest(arguments.calib),
+                                 calib_labels.empty() ? "" : DigestOfData(calib_labels)};
+  std::map<std::string, std::string> inputs = Provenance(digests, options, samples.num_samples());
+  inputs["program_sha256"] = ProgramDigest();
+  inputs.merge(GivenImageOptions(command));
+  const std::string fingerprint = FingerprintOf(WithMeasures(inputs, arguments));
+  const std::string journal = std::string(kCheckpoint) + "/" + Checkpoint::kJournal;
+  if (arguments.resume && IsFinishedResult(output, fingerprint)) {
+    // A run that was killed behind its last step has left its checkpoint.
+    OutputDirectory(output, true, {kFinishedFile, journal, false});
+    LogInfo(Printable(output.string(), 4096) + ": is complete already");
+    return;
   }
-  RunReport report;
-  const Labels* wanted = labels ? &*labels : nullptr;
-  display.SetTransformAction(
-      TransformReporter(float_outputs.get(), wanted, options.num_threads, display, report));
-  display.StartLayers();
-  QuantizeResult result = QuantizeModel(graph, samples, options, &display);
-  result.model.provenance =
-      Provenance({ModelDigest(arguments.model), CalibrationDigest(arguments.calib),
-                  calib_labels.empty() ? "" : DigestOfData(calib_labels)},
-                 WithDecisions(options, result.plan), samples.num_samples());
-  WriteQuantizedModel(directory.partial(), result.model);
-
-  // Absolute, so that `evaluate` finds it from any folder.
-  report.model = fs::absolute(arguments.model).lexically_normal().string();
-  report.output = output.string();
-  report.method = options.method;
-  report.provenance = result.model.provenance;
-  report.num_threads = options.num_threads;
-  FillReport(result, report);
-
-  // Measured with the integers that were written, read back.
-  const QuantizedModel written = ReadQuantizedModel(directory.partial());
-  report.model_file_bytes = ModelFileBytes(arguments.model);
-  const std::optional<Error> export_failure = WriteExports(
-      arguments, written, directory.partial(), samples, options.num_threads, &display, report);
-  const bool with_baseline = !arguments.baseline.empty();
-  if (float_outputs) {
-    const Evaluation evaluation =
-        EvaluateModel(written, *float_outputs, wanted, options.num_threads, &display);
-    report.evaluated_on = measured.name;
-    report.num_evaluated = evaluation.num_samples;
-    if (const auto row = MakeReferenceRow(evaluation)) report.networks.push_back(*row);
-    for (const std::string& note : evaluation.notes) LogWarning(note);
-    if (with_baseline) {
-      report.networks.push_back(
-          MakeNetworkRow("nearest", EvaluateModel(result.nearest, *float_outputs, wanted,
-                                                  options.num_threads, &display)));
-    }
-    report.networks.push_back(MakeNetworkRow(options.method, evaluation));
+  OutputDirectory directory(output, arguments.force, {kFinishedFile, journal, arguments.resume});
+  options.spill_directory = directory.contents();
+  const QuantizeRun run = {arguments,
+                           options,
+                           graph,
+                           samples,
+                           measured,
+                           labels ? &*labels : nullptr,
+                           float_outputs.get(),
+                           digests,
+                           fingerprint,
+                           output,
+                           start};
+  try {
+    Checkpoint checkpoint(directory.partial() / kCheckpoint, std::move(inputs));
+    BuildResult(run, checkpoint, directory);
+  } catch (const Error& error) {
+    SetLiveLine("");
+    const bool can_go_on = error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kIo;
+    if (!can_go_on || !directory.HoldsJournal()) throw;
+    throw Error(error.code(), std::string(error.what()) + "; the layers that are finished are in " +
+                                  Printable(directory.partial().string(), 4096) +
+                                  ": the same command with --resume goes on from there");
   }
-  SetLiveLine("");
-  report.peak_resident_bytes = PeakResidentBytes();
-  report.total_seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  const std::string json = ToJson(report);
-  WriteFileAtomically(directory.partial() / "report.json", json);
-  // The result is worth more than what is written beside it: it is in place first.
-  directory.Commit();
-  if (arguments.common.json) {
-    std::cout << json;
-  } else {
-    std::cout << ToText(report, with_baseline);
-  }
-  LogInfo("wrote " + Printable(output.string()));
-  const std::optional<Error> failure = WriteFilesBeside(arguments, json, result.plan);
-  if (export_failure && failure) LogError(failure->what());
-  if (export_failure) throw *export_failure;
-  if (failure)
-    throw failure->WithContext(Printable(output.string()) +
-                               " is complete, but not what was to lie beside it");
 }
 
 }  // namespace
@@ -529,6 +533,10 @@ void AddQuantizeCommand(CLI::App& app) {
       ->type_name("OUT")
       ->group("Output");
   command->add_flag("--force", arguments->force, "replace OUT where it exists")->group("Output");
+  command
+      ->add_flag("--resume", arguments->resume,
+                 "go on from what an interrupted run of the same command finished")
+      ->group("Output");
   command->add_option("--report", arguments->report, "also write report.json here")
       ->type_name("FILE")
       ->group("Output");
@@ -558,7 +566,8 @@ void AddQuantizeCommand(CLI::App& app) {
   command->footer(
       "Example:\n  adaround quantize model.json --bits 4 --calib calib/ --baseline nearest \\\n"
       "      --data test/ --labels test_labels.npy");
-  command->callback([arguments, binding] { RunQuantize(*arguments, *binding); });
+  command->callback(
+      [command, arguments, binding] { RunQuantize(*command, *arguments, *binding); });
 }
 
 }  // namespace adaround::cli

@@ -21,6 +21,10 @@ namespace fs = std::filesystem;
 
 // Says that a folder is ours to remove, and holds the lock of the run that builds it.
 constexpr const char* kMarker = ".adaround-partial";
+// In partial(): what becomes OUT, and an OUT that is being replaced, for a moment, where the file
+// system cannot exchange two folders.
+constexpr const char* kContents = "result";
+constexpr const char* kReplaced = "replaced";
 
 std::string Shown(const fs::path& path) {
   return Printable(path.string(), 4096);
@@ -74,17 +78,18 @@ OutputDirectory::OutputDirectory(const fs::path& out, bool force, OutputKind kin
   }
   partial_ = out_;
   partial_ += ".partial";
+  contents_ = partial_ / kContents;
   CheckTarget();
   ClaimPartial();
 }
 
 OutputDirectory::~OutputDirectory() {
   if (lock_ < 0) return;
-  std::error_code error;
   if (HoldsJournal()) {
+    std::error_code error;
     Clear(true, error);
   } else {
-    fs::remove_all(partial_, error);
+    RemovePartial();
   }
   close(lock_);
 }
@@ -131,12 +136,23 @@ void OutputDirectory::ClaimPartial() {
                     ": holds what an interrupted run had finished; --resume goes on from there, "
                     "--force starts afresh");
   }
+  if (RestoreReplaced() && !force_) {
+    close(std::exchange(lock_, -1));
+    CheckTarget();
+  }
   std::error_code error;
   Clear(kind_.resume, error);
+  if (!error) fs::create_directory(contents_, error);
   if (error) {
     close(std::exchange(lock_, -1));
     ThrowCannotWrite(partial_, error.value());
   }
+}
+
+// Of a run that was killed between the two renames of a replacement.
+bool OutputDirectory::RestoreReplaced() const {
+  const fs::path replaced = partial_ / kReplaced;
+  return IsRealFolder(replaced) && !Exists(out_) && rename(replaced.c_str(), out_.c_str()) == 0;
 }
 
 bool OutputDirectory::HoldsJournal() const {
@@ -147,55 +163,52 @@ bool OutputDirectory::HoldsJournal() const {
 }
 
 void OutputDirectory::Clear(bool keep_journal, std::error_code& error) const {
+  const bool holds_journal = keep_journal && HoldsJournal();
+  const fs::path kept = holds_journal ? *fs::path(kind_.journal).begin() : fs::path();
   for (fs::directory_iterator entry(partial_, error); !error && entry != fs::directory_iterator();
        entry.increment(error)) {
     const fs::path name = entry->path().filename();
-    const bool kept = name == kMarker || (keep_journal && HoldsJournal() && name == kind_.journal);
-    if (!kept) fs::remove_all(entry->path(), error);
+    if (name == kMarker || name == kept) continue;
+    fs::remove_all(entry->path(), error);
     if (error) break;
   }
+}
+
+// The marker last: it says that the rest is ours.
+void OutputDirectory::RemovePartial() const {
+  std::error_code error;
+  Clear(false, error);
+  fs::remove(partial_ / kMarker, error);
+  fs::remove(partial_, error);
 }
 
 void OutputDirectory::Commit() {
   ADAROUND_CHECK(lock_ >= 0);
   CheckTarget();
-  SyncTree(partial_);
+  SyncTree(contents_);
   MoveIntoPlace();
-  if (!kind_.journal.empty()) {
-    std::error_code error;
-    fs::remove(out_ / kind_.journal, error);
-  }
   // From here on the result is in place: what follows is tidying, and lock_ < 0 keeps the
   // destructor away from partial_.
+  RemovePartial();
   close(std::exchange(lock_, -1));
   const fs::path parent = out_.parent_path();
   SyncToDisk(parent.empty() ? "." : parent);
 }
 
 void OutputDirectory::MoveIntoPlace() {
-  const fs::path marker = partial_ / kMarker;
   const bool replace = Exists(out_);
-  // The exchange leaves the old folder at partial_, from where it is removed.
+  // The exchange leaves the old folder at contents_, from where it is removed.
   const unsigned flags = replace ? RENAME_EXCHANGE : RENAME_NOREPLACE;
-  if (renameat2(AT_FDCWD, partial_.c_str(), AT_FDCWD, out_.c_str(), flags) == 0) {
-    std::error_code error;
-    fs::remove(out_ / kMarker, error);
-    if (replace) fs::remove_all(partial_, error);
-    return;
-  }
+  if (renameat2(AT_FDCWD, contents_.c_str(), AT_FDCWD, out_.c_str(), flags) == 0) return;
   if (errno == EEXIST) CheckTarget();
   if (!NotOnThisFileSystem(errno)) ThrowCannotWrite(out_, errno);
-  fs::path old = partial_;
-  old += ".old";
+  const fs::path old = partial_ / kReplaced;
   if (replace && rename(out_.c_str(), old.c_str()) != 0) ThrowCannotWrite(out_, errno);
-  if (rename(partial_.c_str(), out_.c_str()) != 0) {
+  if (rename(contents_.c_str(), out_.c_str()) != 0) {
     const int error = errno;
     if (replace) rename(old.c_str(), out_.c_str());
     ThrowCannotWrite(out_, error);
   }
-  std::error_code error;
-  fs::remove(out_ / kMarker, error);
-  fs::remove_all(old, error);
 }
 
 }  // namespace adaround

@@ -43,12 +43,14 @@ ChannelLayout LayoutOf(const LinearLayer& layer) {
 class NetworkQuantizer {
  public:
   NetworkQuantizer(PreparedNetwork network, const CalibrationSet& samples,
-                   const QuantizeOptions& options, QuantizeObserver* observer)
+                   const QuantizeOptions& options, QuantizeObserver* observer,
+                   Checkpoint* checkpoint)
       : network_(std::move(network)),
         edges_(network_.graph),
         samples_(samples),
         options_(options),
         observer_(observer),
+        checkpoint_(checkpoint),
         solver_(CreateRoundingSolver(options.method, options.rounding)),
         nearest_solver_(CreateRoundingSolver("nearest", options.rounding)),
         split_(SplitSamples(samples.num_samples(), options.held_out_fraction)),
@@ -63,6 +65,11 @@ class NetworkQuantizer {
       layer_at_node_[network_.layers[i].linear.node] = i;
       if (network_.layers[i].first_with_weight != i) continue;
       ++num_layers_;
+      if (IsFinished(i)) {
+        work_.total -= work_.layers[i];
+      } else {
+        ++num_unfinished_;
+      }
     }
   }
 
@@ -94,6 +101,7 @@ class NetworkQuantizer {
     for (size_t s = 0; s + 1 < boundaries.size(); ++s) {
       RunSegment(boundaries[s], boundaries[s + 1]);
     }
+    SortLayers();
     ReportSharedLayers();
     // The first forward pass of shapes counts too.
     result_.forward_macs = network_.macs_per_sample + network_.moment_passes.num_macs +
@@ -140,6 +148,11 @@ class NetworkQuantizer {
     result_.forward_seconds += SecondsSince(start);
   }
 
+  // Whether the layer need not be searched any more.
+  bool IsFinished(size_t index) const {
+    return checkpoint_ != nullptr && checkpoint_->Has(network_.layers[index].linear.name);
+  }
+
   // Layers of the segment that are optimized, wave by wave.
   std::vector<std::vector<size_t>> WavesOf(size_t begin, size_t end) const {
     std::vector<std::vector<size_t>> waves;
@@ -154,7 +167,14 @@ class NetworkQuantizer {
   }
 
   void RunSegment(size_t begin, size_t end) {
-    const std::vector<std::vector<size_t>> waves = WavesOf(begin, end);
+    std::vector<std::vector<size_t>> waves = WavesOf(begin, end);
+    for (std::vector<size_t>& wave : waves) {
+      for (const size_t index : wave) {
+        if (IsFinished(index)) TakeFinished(index);
+      }
+      std::erase_if(wave, [&](size_t index) { return IsFinished(index); });
+    }
+    if (num_unfinished_ == 0) return;
     const std::set<std::string>& kept = network_.live[end];
     for (const std::string& name : kept) {
       if (network_.live[begin].contains(name)) continue;  // stays in the store
@@ -259,6 +279,7 @@ class NetworkQuantizer {
         MakeCapture(index);
       }
     }
+    if (wanted.empty()) return;
     ExecutionPlan plan = float_executor_.PlanAndFree(AvailableAt(begin), wanted);
     Pass(float_executor_, plan, Stream::kFloat, keep, "float pass",
          [&](int64_t sample, const std::string& name, const Tensor& value) {
@@ -411,7 +432,9 @@ class NetworkQuantizer {
     const std::vector<int64_t> positions =
         LayoutOf(layer.linear)
             .RowMajorPositions(network_.graph.initializers.at(layer.linear.weight).shape());
-    LayerReport report = DescribeLayer(network_, layer);
+    FinishedLayer finished;
+    LayerReport& report = finished.report;
+    report = DescribeLayer(network_, layer);
     report.num_search_columns = capture.search().num_samples;
     report.num_held_out_columns = capture.held_out().num_samples;
 
@@ -477,19 +500,13 @@ class NetworkQuantizer {
       for (size_t i = 0; i < solved.integers.size(); ++i) {
         if (solved.integers[i] != nearest.integers[i]) ++report.num_changed;
       }
-      const std::string& weight = layer.linear.weight;
-      result_.model.weights[weight] = Store(layer, positions, problem.grid, solved.integers);
-      result_.nearest.weights[weight] = Store(layer, positions, problem.grid, nearest.integers);
-      quantized_executor_.SetInitializer(weight, result_.model.weights[weight].Dequantize());
+      finished.weight = Store(layer, positions, problem.grid, solved.integers);
+      finished.nearest = Store(layer, positions, problem.grid, nearest.integers);
       if (options_.bias_correction != BiasCorrection::kNone) {
-        CorrectBias(index, problem, solved.integers, result_.model, report);
-        CorrectBias(index, problem, nearest.integers, result_.nearest, report);
-        if (!report.bias_correction.empty()) {
-          const std::string& bias = layer.linear.bias;
-          quantized_executor_.SetInitializer(bias, result_.model.graph.initializers.at(bias));
-        }
+        finished.bias = CorrectedBias(index, problem, finished.weight, solved.integers, report);
+        finished.nearest_bias =
+            CorrectedBias(index, problem, finished.nearest, nearest.integers, report);
       }
-      if (options_.act_bits) QuantizeBiases(index);
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kCancelled) throw;
       throw error.WithContext("layer '" + Printable(layer.linear.name) + "'");
@@ -498,19 +515,73 @@ class NetworkQuantizer {
     float_captures_[index].reset();
     report.seconds = SecondsSince(start);
     result_.solve_seconds += report.seconds;
-    result_.layers.push_back(report);
     work_done_ += work_.layers[index];
+    --num_unfinished_;
+    if (checkpoint_ != nullptr) checkpoint_->Add(finished);
+    Take(index, std::move(finished));
     if (observer_ != nullptr) {
       const auto done = static_cast<int64_t>(result_.layers.size());
-      observer_->OnLayer(report, done, num_layers_,
+      observer_->OnLayer(result_.layers.back(), done, num_layers_,
                          done == num_layers_ ? 1.0 : work_done_ / work_.total);
     }
   }
 
-  // `model` holds the layer's `integers`. Both models' are corrected on the result's x_hat.
-  void CorrectBias(size_t index, const RoundingProblem& problem,
-                   const std::vector<int16_t>& integers, QuantizedModel& model,
-                   LayerReport& report) {
+  // Puts a finished layer into both models and the quantized stream.
+  void Take(size_t index, FinishedLayer finished) {
+    const LinearLayer& layer = network_.layers[index].linear;
+    quantized_executor_.SetInitializer(layer.weight, finished.weight.Dequantize());
+    result_.model.weights[layer.weight] = std::move(finished.weight);
+    result_.nearest.weights[layer.weight] = std::move(finished.nearest);
+    if (finished.bias) {
+      quantized_executor_.SetInitializer(layer.bias, *finished.bias);
+      result_.model.graph.initializers[layer.bias] = std::move(*finished.bias);
+      result_.nearest.graph.initializers[layer.bias] = std::move(*finished.nearest_bias);
+    }
+    if (options_.act_bits) QuantizeBiases(index);
+    result_.layers.push_back(std::move(finished.report));
+  }
+
+  // What an earlier run found: its tensors must be this network's.
+  void TakeFinished(size_t index) {
+    const ChosenLayer& layer = network_.layers[index];
+    FinishedLayer finished = *checkpoint_->Find(layer.linear.name);
+    const Shape& shape = network_.graph.initializers.at(layer.linear.weight).shape();
+    const ChannelLayout layout = LayoutOf(layer.linear);
+    for (const QuantizedTensor* tensor : {&finished.weight, &finished.nearest}) {
+      const QuantGrid wanted = GridOf(layer, options_);
+      const QuantGrid& grid = tensor->grid;
+      const bool fits = tensor->shape == shape && tensor->layout.axis == layout.axis &&
+                        tensor->layout.groups == layout.groups && grid.q_min == wanted.q_min &&
+                        grid.q_max == wanted.q_max && grid.bit_width == wanted.bit_width &&
+                        grid.granularity == wanted.granularity &&
+                        grid.group_size == wanted.group_size;
+      if (!fits) ThrowDoesNotFit(layer);
+    }
+    const bool corrected = !finished.report.bias_correction.empty();
+    for (const std::optional<Tensor>* bias : {&finished.bias, &finished.nearest_bias}) {
+      if (bias->has_value() != corrected) ThrowDoesNotFit(layer);
+      if (!corrected) continue;
+      const auto own = network_.graph.initializers.find(layer.linear.bias);
+      if (own == network_.graph.initializers.end() || (*bias)->dtype() != own->second.dtype() ||
+          (*bias)->shape() != own->second.shape()) {
+        ThrowDoesNotFit(layer);
+      }
+    }
+    Take(index, std::move(finished));
+  }
+
+  [[noreturn]] static void ThrowDoesNotFit(const ChosenLayer& layer) {
+    throw Error(ErrorCode::kMalformed, "layer '" + Printable(layer.linear.name) +
+                                           "': what an earlier run left of it does not fit the "
+                                           "network; --force starts afresh");
+  }
+
+  // For the layer as `rounded`, whose integers in rows are `integers`: the result's and the
+  // baseline's bias are both corrected on the result's x_hat. Nothing where it cannot be.
+  std::optional<Tensor> CorrectedBias(size_t index, const RoundingProblem& problem,
+                                      const QuantizedTensor& rounded,
+                                      const std::vector<int16_t>& integers,
+                                      LayerReport& report) const {
     const LinearLayer& layer = network_.layers[index].linear;
     std::vector<double> correction;
     if (options_.bias_correction == BiasCorrection::kEmpirical) {
@@ -520,10 +591,9 @@ class NetworkQuantizer {
     } else {
       const ExpectedInput& input = expected_inputs_.at(layer.node);
       report.bias_uncorrected_because = input.unknown_because;
-      if (input.mean.empty()) return;
-      correction =
-          AnalyticCorrection(layer, network_.graph.initializers.at(layer.weight),
-                             model.weights.at(layer.weight).Dequantize(), input);
+      if (input.mean.empty()) return std::nullopt;
+      correction = AnalyticCorrection(layer, network_.graph.initializers.at(layer.weight),
+                                      rounded.Dequantize(), input);
     }
     Tensor bias = network_.graph.initializers.at(layer.bias).Clone();
     float* values = bias.mutable_data<float>();
@@ -533,8 +603,8 @@ class NetworkQuantizer {
         throw Error(ErrorCode::kNumerical, "the corrected bias is not finite");
       }
     }
-    model.graph.initializers[layer.bias] = std::move(bias);
     report.bias_correction = BiasCorrectionName(options_.bias_correction);
+    return bias;
   }
 
   // Of the layer and of all that share its weight.
@@ -566,6 +636,16 @@ class NetworkQuantizer {
     }
   }
 
+  // In the network's order: layers of one wave may have been finished in any.
+  void SortLayers() {
+    std::map<std::string, size_t> place;
+    for (size_t i = 0; i < network_.layers.size(); ++i) place[network_.layers[i].linear.name] = i;
+    std::sort(result_.layers.begin(), result_.layers.end(),
+              [&](const LayerReport& a, const LayerReport& b) {
+                return place.at(a.name) < place.at(b.name);
+              });
+  }
+
   void ReportSharedLayers() {
     for (size_t i = 0; i < network_.layers.size(); ++i) {
       const ChosenLayer& layer = network_.layers[i];
@@ -585,6 +665,7 @@ class NetworkQuantizer {
   const CalibrationSet& samples_;
   const QuantizeOptions& options_;
   QuantizeObserver* observer_;
+  Checkpoint* checkpoint_;
   std::unique_ptr<RoundingSolver> solver_;
   std::unique_ptr<RoundingSolver> nearest_solver_;
   SampleSplit split_;
@@ -601,6 +682,7 @@ class NetworkQuantizer {
   std::unique_ptr<TaskLossHessian> task_loss_;  // where the method minimizes it
   std::map<size_t, size_t> layer_at_node_;
   int64_t num_layers_ = 0;  // that are optimized
+  int64_t num_unfinished_ = 0;  // of them
   double work_done_ = 0.0;
   QuantizeResult result_;
 };
@@ -614,10 +696,11 @@ std::vector<int64_t> HeldOutSamples(int64_t num_samples, const QuantizeOptions& 
 }
 
 QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
-                             const QuantizeOptions& options, QuantizeObserver* observer) {
+                             const QuantizeOptions& options, QuantizeObserver* observer,
+                             Checkpoint* checkpoint) {
   PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, observer);
   CheckLayerSizes(network, options);
-  return NetworkQuantizer(std::move(network), samples, options, observer).Run();
+  return NetworkQuantizer(std::move(network), samples, options, observer, checkpoint).Run();
 }
 
 }  // namespace adaround

@@ -68,6 +68,8 @@ std::string ToJson(const RunReport& report) {
       {"output", report.output},
       {"method", report.method},
       {"provenance", report.provenance},
+      {"fingerprint", report.fingerprint},
+      {"result_sha256", report.result_sha256},
       {"evaluated_on", report.evaluated_on},
       {"num_evaluated", report.num_evaluated},
       {"networks", Json::array()},

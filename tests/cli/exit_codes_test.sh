@@ -324,7 +324,7 @@ if [[ $(id -u) -ne 0 ]]; then
   expect_refused 5 read_only/out quantize_fast -o read_only/out
 fi
 
-# The disk fills up: first as a limit on the size of a file, which needs no rights.
+# The disk fills up, here as a limit on the size of a file: a disk of few pages is resume_test.sh's.
 full_disk() {
   (
     trap '' XFSZ
@@ -333,14 +333,8 @@ full_disk() {
   )
 }
 expect_exit 5 full_disk -q -o out
-expect_absent out out.partial
-mkdir small_disk
-if mount -t tmpfs -o size=32k none small_disk 2>/dev/null; then
-  CLEAN_UP+=("umount $TEST_ROOT/work/small_disk")
-  expect_exit 5 quantize_fast -o small_disk/out
-  expect_absent small_disk/out small_disk/out.partial
-  expect_stdout_empty
-fi
+expect_absent out
+rm -rf out.partial
 
 # --- stopped by the user
 
@@ -361,7 +355,8 @@ stop_by() {
   ((SECONDS - started <= 20)) || fail "took $((SECONDS - started)) s to stop"
   [[ $LAST_EXIT -eq 130 ]] || fail "exit code $LAST_EXIT, expected 130"
   expect_stdout_empty
-  expect_absent out out.partial
+  expect_absent out
+  rm -r out.partial
 }
 stop_by INT
 stop_by TERM

@@ -51,7 +51,7 @@ TEST(OutputDirectory, AppearsAtCommitAndNotBefore) {
   const ScratchFolder folder;
   OutputDirectory out(folder / "out/", false);
   EXPECT_EQ(out.partial(), folder / "out.partial");
-  WriteBytes(out.partial() / "model.json", "{}");
+  WriteBytes(out.contents() / "model.json", "{}");
   EXPECT_FALSE(std::filesystem::exists(folder / "out"));
   out.Commit();
   EXPECT_EQ(ReadBytes(folder / "out/model.json"), "{}");
@@ -63,7 +63,7 @@ TEST(OutputDirectory, WithoutCommitNothingStays) {
   const ScratchFolder folder;
   try {
     OutputDirectory out(folder / "out", false);
-    WriteBytes(out.partial() / "model.json", "{}");
+    WriteBytes(out.contents() / "model.json", "{}");
     throw std::runtime_error("stopped");
   } catch (const std::runtime_error&) {
   }
@@ -79,11 +79,11 @@ TEST(OutputDirectory, ReplacesAnEarlierResultOnlyWithForce) {
               [&] { OutputDirectory out(folder / "out", false); });
   {
     OutputDirectory dropped(folder / "out", true);
-    WriteBytes(dropped.partial() / "model.json", "new");
+    WriteBytes(dropped.contents() / "model.json", "new");
   }
   EXPECT_EQ(ReadBytes(folder / "out/model.json"), "old");
   OutputDirectory out(folder / "out", true);
-  WriteBytes(out.partial() / "model.json", "new");
+  WriteBytes(out.contents() / "model.json", "new");
   out.Commit();
   EXPECT_EQ(ReadBytes(folder / "out/model.json"), "new");
   EXPECT_EQ(CountEntries(folder / "out"), 1u);
@@ -116,6 +116,49 @@ TEST(OutputDirectory, TakesOverWhatAKilledRunLeft) {
   EXPECT_TRUE(std::filesystem::is_empty(folder / "out"));
 }
 
+TEST(OutputDirectory, KeepsAJournalUntilTheResultIsInPlace) {
+  const ScratchFolder folder;
+  const OutputKind begun{"model.json", "checkpoint/journal", false};
+  const OutputKind resumed{"model.json", "checkpoint/journal", true};
+  {
+    OutputDirectory out(folder / "out", false, begun);
+    EXPECT_FALSE(out.HoldsJournal());
+    std::filesystem::create_directory(out.partial() / "checkpoint");
+    WriteBytes(out.journal(), "a line");
+    WriteBytes(out.partial() / "checkpoint/layer", "x");
+    WriteBytes(out.contents() / "half", "x");
+  }
+  ExpectError(ErrorCode::kInvalidArgument, {"--resume", "--force"},
+              [&] { OutputDirectory out(folder / "out", false, begun); });
+  {
+    OutputDirectory out(folder / "out", false, resumed);
+    EXPECT_TRUE(out.HoldsJournal());
+    EXPECT_EQ(ReadBytes(out.journal()), "a line");
+    EXPECT_EQ(ReadBytes(out.partial() / "checkpoint/layer"), "x");
+    EXPECT_TRUE(std::filesystem::is_empty(out.contents()));
+  }
+  // With force, which drops it, or in the end, nothing is left of it.
+  { OutputDirectory out(folder / "out", true, begun); }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  OutputDirectory out(folder / "out", false, resumed);
+  std::filesystem::create_directory(out.partial() / "checkpoint");
+  WriteBytes(out.journal(), "a line");
+  out.Commit();
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "out"));
+  EXPECT_EQ(CountEntries(folder.path()), 1u);
+}
+
+// File systems that cannot exchange two folders need two renames, and a run may end between them.
+TEST(OutputDirectory, PutsBackWhatAKilledRunWasReplacing) {
+  const ScratchFolder folder;
+  std::filesystem::create_directories(folder / "out.partial/replaced");
+  WriteBytes(folder / "out.partial/.adaround-partial", "");
+  WriteBytes(folder / "out.partial/replaced/model.json", "old");
+  { OutputDirectory out(folder / "out", true); }
+  EXPECT_EQ(ReadBytes(folder / "out/model.json"), "old");
+  EXPECT_EQ(CountEntries(folder.path()), 1u);
+}
+
 TEST(OutputDirectory, LeavesForeignFoldersInItsWayAlone) {
   const ScratchFolder folder;
   std::filesystem::create_directory(folder / "out.partial");
@@ -128,7 +171,7 @@ TEST(OutputDirectory, LeavesForeignFoldersInItsWayAlone) {
 TEST(OutputDirectory, OneRunAtATime) {
   const ScratchFolder folder;
   OutputDirectory first(folder / "out", false);
-  WriteBytes(first.partial() / "model.json", "{}");
+  WriteBytes(first.contents() / "model.json", "{}");
   ExpectError(ErrorCode::kIo, {"another run"},
               [&] { OutputDirectory second(folder / "out", false); });
   first.Commit();

@@ -17,7 +17,8 @@ void WriteFileAtomically(const std::filesystem::path& path, std::string_view byt
 struct OutputKind {
   // The file by which a finished folder is known to be one of ours.
   std::string finished_file = "model.json";
-  // A file of partial() that a stopped run leaves behind for the next one; "" = none.
+  // A path in partial() to the journal that a stopped run leaves behind for the next one, alone or
+  // in a folder with what belongs to it; "" = none.
   std::string journal;
   // Whether to go on from a journal that is there.
   bool resume = false;
@@ -25,10 +26,11 @@ struct OutputKind {
 
 // A result folder under construction.
 //
-// Files are written into partial(), which is OUT.partial beside OUT, and Commit() renames it to
-// OUT. Without Commit() the destructor removes partial(), and OUT is as it was. One run at a time
-// builds an OUT: a lock in partial() tells a second run; what a killed run left there is removed.
-// A journal outlives the destructor once it is not empty, and Commit() removes it.
+// Files are written into contents(), a folder in partial(), which is OUT.partial beside OUT;
+// Commit() renames contents() to OUT and removes partial(). Without Commit() the destructor removes
+// partial(), and OUT is as it was. One run at a time builds an OUT: a lock in partial() tells a
+// second run; what a killed run left there is removed. A journal outlives the destructor, and a
+// killed run, once it is not empty.
 class OutputDirectory {
  public:
   // Throws Error(kInvalidArgument): OUT exists and `force` is false; or it exists and is neither an
@@ -42,8 +44,11 @@ class OutputDirectory {
   ~OutputDirectory();
 
   const std::filesystem::path& partial() const { return partial_; }
+  const std::filesystem::path& contents() const { return contents_; }
   // REQUIRES: the kind has a journal.
   std::filesystem::path journal() const { return partial_ / kind_.journal; }
+  // Whether a journal that is not empty is there.
+  bool HoldsJournal() const;
 
   // Syncs everything to disk and puts it at OUT; with force, exchanges the two folders in one step
   // where the file system can, and removes the old one.
@@ -53,13 +58,15 @@ class OutputDirectory {
  private:
   void CheckTarget() const;
   void ClaimPartial();
+  bool RestoreReplaced() const;
   void MoveIntoPlace();
-  bool HoldsJournal() const;
-  // Everything in partial_ but the marker and, where `keep_journal`, the journal.
+  // Everything in partial_ but the marker and, where `keep_journal`, what the journal lies in.
   void Clear(bool keep_journal, std::error_code& error) const;
+  void RemovePartial() const;
 
   std::filesystem::path out_;
   std::filesystem::path partial_;
+  std::filesystem::path contents_;
   bool force_;
   OutputKind kind_;
   int lock_ = -1;  // descriptor of the marker file in partial_

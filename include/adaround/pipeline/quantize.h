@@ -12,6 +12,7 @@
 #include "adaround/io/layer_plan.h"
 #include "adaround/model/quantized_model.h"
 #include "adaround/pipeline/calibration_set.h"
+#include "adaround/pipeline/checkpoint.h"
 #include "adaround/pipeline/task_hessian_options.h"
 #include "adaround/pipeline/transform_options.h"
 #include "adaround/quant/layer_grid.h"
@@ -186,11 +187,18 @@ struct QuantizePrediction {
 // `graph` is sorted and validated. Constants are folded, BatchNormalization is folded into the
 // layer before it. The result depends on graph, samples and options, not on num_threads,
 // memory_limit or spill_directory.
+//
+// Layers in `checkpoint` are taken from there instead of being searched, and each one that is
+// searched is added to it. Both streams' activations are computed anew, from the same integers by
+// the same program, so that the result is that of an undisturbed run: what the checkpoint was made
+// from must say so (Checkpoint::Checkpoint, `inputs`).
+//
 // Throws Error: kInvalidArgument (options; a pattern that matches no layer; no layer to quantize;
 // a layer that the given samples do not reach), kMalformed, kUnsupported, kNumerical, kIo,
 // kCancelled.
 QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
-                             const QuantizeOptions& options, QuantizeObserver* observer = nullptr);
+                             const QuantizeOptions& options, QuantizeObserver* observer = nullptr,
+                             Checkpoint* checkpoint = nullptr);
 
 // The same up to the point where work would begin; runs one sample through the network.
 QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& samples,

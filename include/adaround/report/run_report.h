@@ -44,6 +44,10 @@ struct RunReport {
   std::string output;  // path of OUT
   std::string method;
   std::map<std::string, std::string> provenance;
+  // SHA-256 of everything that the run came from, options and program included, and of the model
+  // that it wrote: a later run tells by them that its work is done (io/result_report.h).
+  std::string fingerprint;
+  std::string result_sha256;
   std::vector<LayerReport> layers;
   std::vector<LeftLayer> left;
   std::vector<ActivationRow> activations;

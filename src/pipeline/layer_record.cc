@@ -1,0 +1,120 @@
+#include "pipeline/layer_record.h"
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace adaround {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// JSON has no number for these.
+constexpr std::pair<const char*, double> kNamedNumbers[] = {
+    {"infinite", std::numeric_limits<double>::infinity()},
+    {"-infinite", -std::numeric_limits<double>::infinity()},
+    {"nan", std::numeric_limits<double>::quiet_NaN()},
+};
+
+// Calls visit(key, member) for every member.
+template <typename Report, typename Visitor>
+void VisitMembers(Report& report, const Visitor& visit) {
+  visit("name", report.name);
+  visit("op", report.op);
+  visit("weight", report.weight);
+  visit("activation", report.activation);
+  visit("num_rows", report.num_rows);
+  visit("row_length", report.row_length);
+  visit("num_groups", report.num_groups);
+  visit("bits", report.bits);
+  visit("num_search_columns", report.num_search_columns);
+  visit("num_held_out_columns", report.num_held_out_columns);
+  visit("nearest_error", report.nearest_error);
+  visit("error", report.error);
+  visit("search_error", report.search_error);
+  visit("nearest_task_loss", report.nearest_task_loss);
+  visit("search_task_loss", report.search_task_loss);
+  visit("above_nearest", report.above_nearest);
+  visit("fell_back", report.fell_back);
+  visit("shares_weight", report.shares_weight);
+  visit("strategy", report.strategy);
+  visit("iterations", report.iterations);
+  visit("num_undecided", report.num_undecided);
+  visit("ridge", report.ridge);
+  visit("num_descent_flips", report.num_descent_flips);
+  visit("num_nearest_rows", report.num_nearest_rows);
+  visit("num_rows_above_nearest", report.num_rows_above_nearest);
+  visit("num_changed", report.num_changed);
+  visit("short_last_group", report.short_last_group);
+  visit("bias_correction", report.bias_correction);
+  visit("bias_uncorrected_because", report.bias_uncorrected_because);
+  visit("seconds", report.seconds);
+}
+
+Json ToJson(double value) {
+  for (const auto& [name, named] : kNamedNumbers) {
+    if (value == named || (std::isnan(value) && std::isnan(named))) return name;
+  }
+  return value;
+}
+
+template <typename T>
+Json ToJson(const T& value) {
+  return value;
+}
+
+template <typename T>
+Json ToJson(const std::optional<T>& value) {
+  return value ? ToJson(*value) : Json(nullptr);
+}
+
+void Parse(const JsonView& view, std::string& value) {
+  value = view.AsString();
+}
+
+void Parse(const JsonView& view, bool& value) {
+  if (!view.value().is_boolean()) view.FailMalformed("expected true or false");
+  value = view.value().get<bool>();
+}
+
+template <typename T>
+  requires std::is_integral_v<T>
+void Parse(const JsonView& view, T& value) {
+  value = static_cast<T>(view.AsInt(0, std::numeric_limits<T>::max()));
+}
+
+void Parse(const JsonView& view, double& value) {
+  for (const auto& [name, named] : kNamedNumbers) {
+    if (view.value() != name) continue;
+    value = named;
+    return;
+  }
+  value = view.AsNumber();
+}
+
+template <typename T>
+void Parse(const JsonView& view, std::optional<T>& value) {
+  if (!view.value().is_null()) Parse(view, value.emplace());
+}
+
+}  // namespace
+
+Json LayerRecord(const LayerReport& report) {
+  Json json = Json::object();
+  VisitMembers(report, [&](const char* key, const auto& member) { json[key] = ToJson(member); });
+  return json;
+}
+
+LayerReport ParseLayerRecord(const JsonView& view) {
+  LayerReport report;
+  std::vector<std::string> keys;
+  VisitMembers(report, [&](const char* key, const auto&) { keys.emplace_back(key); });
+  view.CheckKeys(keys, {});
+  VisitMembers(report, [&](const char* key, auto& member) { Parse(view.At(key), member); });
+  return report;
+}
+
+}  // namespace adaround

@@ -1,0 +1,231 @@
+# A run that is stopped, at whatever moment, ends with --resume in the bytes of an undisturbed one.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+needs_numpy
+
+# Activations, biases and an export too: all that a layer leaves behind for the ones after it.
+OPTIONS=(--calib "$IMAGES" --calib-samples 64 --iterations 300 --granularity tensor --act-bits 8
+  --bias-correction empirical --format onnx --baseline nearest)
+quantize() {
+  "$PROGRAM" quantize "$MOBILENET" "${OPTIONS[@]}" "$@"
+}
+
+# expect_same_result A B: all that is not exempt, and what the reports say but for times and paths.
+expect_same_result() {
+  local name
+  for name in model.json weights.safetensors model.onnx; do expect_same "$1/$name" "$2/$name"; done
+  expect_python '
+def read(folder):
+    report = json.load(open(folder + "/report.json"))
+    for key in list(report):
+        if key.endswith("_seconds") or key in ("output", "peak_resident_bytes", "forward_macs",
+                                               "forward_passes", "stored_bytes", "num_threads"):
+            del report[key]
+    for layer in report["layers"]:
+        del layer["seconds"]
+    return report
+assert read(sys.argv[1]) == read(sys.argv[2])
+' "$1" "$2"
+}
+
+# start_and_kill SIGNAL SECONDS ARG...
+start_and_kill() {
+  local signal=$1 seconds=$2
+  shift 2
+  LAST_COMMAND="quantize $* stopped by SIG$signal after $seconds s"
+  "$PROGRAM" quantize "$MOBILENET" "${OPTIONS[@]}" "$@" >"$LAST_STDOUT" 2>"$LAST_STDERR" &
+  local process=$!
+  sleep "$seconds"
+  kill -s "$signal" "$process" 2>/dev/null
+  wait "$process" 2>/dev/null
+  LAST_EXIT=$?
+}
+
+begin=$(date +%s%N)
+expect_exit 0 quantize -o whole
+milliseconds=$((($(date +%s%N) - begin) / 1000000))
+
+# --- killed at random moments, again and again until a run comes to its end
+
+RANDOM=7
+resumed=0 killed=0
+for ((trial = 0; trial < 12; ++trial)); do
+  for ((attempt = 0; attempt < 40; ++attempt)); do
+    # The first attempts are killed anywhere in a run, and some between its last steps.
+    moment=$((RANDOM % (milliseconds + milliseconds / 10)))
+    start_and_kill KILL "$((moment / 1000)).$(printf '%03d' $((moment % 1000)))" \
+      -o out --resume -j "$((1 + trial % 3))"
+    if grep -q ' finished layers are in ' "$LAST_STDERR"; then resumed=$((resumed + 1)); fi
+    [[ $LAST_EXIT -ne 137 ]] || killed=$((killed + 1))
+    [[ $LAST_EXIT -ne 0 ]] || break
+    [[ $LAST_EXIT -eq 137 ]] || fail "exit code $LAST_EXIT"
+  done
+  expect_exit 0 quantize -o out --resume
+  expect_absent out.partial
+  expect_same_result whole out
+  rm -r out
+done
+echo "killed $killed runs; $resumed went on from finished layers"
+((resumed > 3 && killed > 6)) || fail "only $killed kills and $resumed resumed runs"
+
+# The other things that a layer's record holds.
+for variant in "--bias-correction analytic --equalize" "--method gptq --granularity group --asymmetric" \
+  "--preset fast --bits 3 --layer-bits head=8"; do
+  read -ra options <<<"$variant"
+  ours=(quantize "$MOBILENET" --calib "$IMAGES" --calib-samples 64 --format onnx "${options[@]}")
+  expect_exit 0 "$PROGRAM" "${ours[@]}" -o whole_variant
+  : >"$LAST_STDERR"
+  "$PROGRAM" "${ours[@]}" -o out 2>"$LAST_STDERR" >/dev/null &
+  process=$!
+  for ((i = 0; i < 3000; ++i)); do
+    if (($(grep -c '^\[' "$LAST_STDERR") >= 9)) || ! kill -0 $process 2>/dev/null; then break; fi
+    sleep 0.01
+  done
+  kill -9 $process 2>/dev/null
+  wait $process 2>/dev/null
+  expect_exit 0 "$PROGRAM" "${ours[@]}" -o out --resume
+  expect_same_result whole_variant out
+  rm -r out whole_variant
+done
+
+# --- stopped by the user
+
+seconds=$((milliseconds / 2 / 1000)).$(printf '%03d' $((milliseconds / 2 % 1000)))
+for signal in INT TERM; do
+  start_and_kill "$signal" "$seconds" -o out
+  [[ $LAST_EXIT -eq 130 ]] || fail "exit code $LAST_EXIT, expected 130"
+  expect_stderr_contains "the same command with --resume goes on from there"
+  expect_absent out
+  # Without a word the work is neither taken up nor lost.
+  expect_exit 2 quantize -o out
+  expect_stderr_contains "--resume goes on from there, --force starts afresh"
+  [[ $signal == TERM ]] || {
+    expect_exit 0 quantize -o out --resume
+    expect_same_result whole out
+    rm -r out
+  }
+done
+
+# --- what changed meanwhile is refused by name, and nothing of it is mixed in
+
+before=$(digest_of out.partial)
+expect_exit 2 quantize -o out --resume --seed 7
+expect_stderr_contains "seed was '42', is '7'"
+expect_exit 2 quantize -o out --resume --bits 3
+expect_stderr_contains "bits was '4', is '3'"
+expect_exit 2 quantize -o out --resume --exclude stem
+expect_stderr_contains "exclude was '', is 'stem'"
+expect_exit 2 quantize -o out --resume --scale 0.01
+expect_stderr_contains "option --scale was not given, is '0.01'"
+cp -r "$IMAGES" calib && chmod -R u+w calib
+"$PYTHON" -c '
+import numpy, sys
+x = numpy.load(sys.argv[1])
+x[0, 0, 0, 0] ^= 1
+numpy.save(sys.argv[1], x)' calib/input.npy
+expect_exit 2 "$PROGRAM" quantize "$MOBILENET" "${OPTIONS[@]/#$IMAGES/calib}" -o out --resume
+expect_stderr_contains "calibration_sha256 was "
+cp -r "$MOBILENET" changed && chmod -R u+w changed
+sed -i 's/"opset"/ "opset"/' changed/model.json
+expect_exit 2 "$PROGRAM" quantize changed "${OPTIONS[@]}" -o out --resume
+expect_stderr_contains "model_sha256 was "
+cp "$PROGRAM" rebuilt && printf x >>rebuilt
+expect_exit 2 ./rebuilt quantize "$MOBILENET" "${OPTIONS[@]}" -o out --resume
+expect_stderr_contains "program_sha256 was "
+[[ $(digest_of out.partial) == "$before" ]] || fail "a refusal changed the checkpoint"
+
+# --- a checkpoint is a file like any other
+
+cp -r out.partial sound
+restore() {
+  rm -rf out.partial
+  cp -r sound out.partial
+}
+# refused PATTERN: with exit 3, a remedy, and everything still there.
+refused() {
+  expect_exit 3 quantize -o out --resume
+  expect_stderr_matches "$1"
+  expect_stderr_contains "--force starts afresh"
+  expect_absent out
+  restore
+}
+JOURNAL=out.partial/checkpoint/journal
+# append RECORD: with its digest.
+append() {
+  printf '%s %s\n' "$(printf '%s' "$1" | sha256sum | cut -c1-16)" "$1" >>$JOURNAL
+}
+printf 'x' | dd of=out.partial/checkpoint/0/weights.safetensors bs=1 seek=2000 conv=notrunc 2>/dev/null
+refused "checkpoint/0: is not what the run wrote"
+rm -r out.partial/checkpoint/1
+refused "checkpoint/1"
+truncate -s 20 out.partial/checkpoint/1/model.json
+refused "checkpoint/1"
+rm out.partial/checkpoint/0/weights.safetensors
+mkfifo out.partial/checkpoint/0/weights.safetensors
+refused "checkpoint/0"
+sed -i '2s/num_rows/num_cows/' $JOURNAL
+refused "journal: line 2 is damaged"
+for record in '{"layer": 3, "digest": ""}' '{}' '[[[' "$(printf '[%.0s' {1..5000})"; do
+  append "$record"
+  refused "journal: line [0-9]+"
+done
+append "$(sed -n 2p $JOURNAL | cut -d' ' -f2-)"
+refused "journal: line [0-9]+.*repeats layer"
+# A record of a layer whose tensors are another layer's.
+{
+  sed -n 1p sound/checkpoint/journal
+  record=$(sed -n 2p sound/checkpoint/journal | cut -d' ' -f2- |
+    sed 's/"name":"[^"]*"/"name":"head.conv"/')
+} >$JOURNAL
+append "$record"
+refused "layer 'head.conv': what an earlier run left of it does not fit"
+# What was being written when the power failed is no damage.
+printf '0123456789abcdef {"layer": "torn' >>$JOURNAL
+mkdir -p out.partial/checkpoint/99
+expect_exit 0 quantize -o out --resume
+expect_same_result whole out
+
+# --- what is finished already is left alone, and not taken for something else
+
+before=$(digest_of out)
+cp -r sound out.partial
+expect_exit 0 quantize -o out --resume
+expect_stderr_contains "out: is complete already"
+expect_absent out.partial
+[[ $(digest_of out) == "$before" ]] || fail "a finished result was touched"
+expect_exit 2 quantize -o out --resume --seed 7
+expect_stderr_contains "already exists"
+truncate -s -1 out/weights.safetensors
+expect_exit 2 quantize -o out --resume
+expect_stderr_contains "already exists"
+expect_exit 0 quantize -o out --resume --force
+expect_same_result whole out
+expect_exit 0 quantize -o fresh --resume
+expect_same_result whole fresh
+
+# --- the disk fills up, at any write
+
+mkdir disk
+if mount -t tmpfs -o size=16k none disk 2>/dev/null; then
+  CLEAN_UP+=("umount $TEST_ROOT/work/disk")
+  full=0
+  for ((size = 16; size < 4096; size = size * 3 / 2)); do
+    mount -o remount,size=${size}k disk
+    run quantize -o disk/out --resume
+    [[ $LAST_EXIT -ne 0 ]] || break
+    [[ $LAST_EXIT -eq 5 ]] || fail "exit code $LAST_EXIT, expected 5"
+    expect_stderr_contains "No space left on device"
+    expect_absent disk/out
+    full=$((full + 1))
+  done
+  echo "full $full times"
+  expect_same_result whole disk/out
+  ((full > 3)) || fail "the disk was full only $full times"
+  # A result that is there survives a replacement that does not fit.
+  cat /dev/zero >disk/filler 2>/dev/null
+  truncate -s -60k disk/filler
+  before=$(digest_of disk/out)
+  expect_exit 5 quantize -o disk/out --force --seed 1
+  [[ $(digest_of disk/out) == "$before" ]] || fail "a full disk damaged an earlier result"
+else
+  echo "no rights to mount a small disk: not tested" >&2
+fi
