@@ -5,7 +5,7 @@ set -euo pipefail
 
 packages=(
   g++ cmake ninja-build
-  libeigen3-dev libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libssl-dev
+  libeigen3-dev libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libssl-dev libtomlplusplus-dev
   # find_package(dnnl) fails without the OpenCL loader, find_package(libzip) without the tools.
   libdnnl-dev ocl-icd-opencl-dev
   libzip-dev zipcmp zipmerge ziptool

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "adaround/base/error.h"
+#include "cli/option_sources.h"
 
 namespace adaround::cli {
 namespace {
@@ -91,7 +92,7 @@ OptionReference DescribeOption(const CLI::Option& option) {
   reference.group = option.get_positional() ? "" : option.get_group();
   reference.needs = NamesOf(option.get_needs());
   reference.excludes = NamesOf(option.get_excludes());
-  reference.variable = option.get_envname();
+  reference.variable = VariableOf(option);
   reference.required = option.get_required();
   reference.is_list = option.get_delimiter() == ',';
   for (const std::string& name : reference.names) {

@@ -12,6 +12,9 @@ struct CommonOptions {
   LogOptions log;
   int threads = 0;  // 0 = all cores
   bool json = false;
+  // Both are dealt with before the command runs (option_sources.h).
+  std::string config;
+  bool print_config = false;
 
   int NumThreads() const;
 };

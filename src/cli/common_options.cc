@@ -26,6 +26,14 @@ void AddCommonOptions(CLI::App& app, CommonOptions& options) {
       ->group(kRunGroup);
   app.add_flag("--no-color", options.log.no_color, "no colours (NO_COLOR is honoured too)")
       ->group(kRunGroup);
+  app.add_option("--config", options.config,
+                 "options from a TOML file: NAME = VALUE, for all commands or in a [COMMAND] "
+                 "section; flags and ADAROUND_* variables come before it")
+      ->type_name("FILE")
+      ->group(kRunGroup);
+  app.add_flag("--print-config", options.print_config,
+               "print all options as such a file, with where they come from, and stop")
+      ->group(kRunGroup);
   app.add_flag("--json", options.json, "print the result as JSON on stdout")->group(kRunGroup);
 }
 

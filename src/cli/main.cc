@@ -6,12 +6,15 @@
 #include <exception>
 #include <iostream>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "adaround/base/did_you_mean.h"
 #include "adaround/base/error.h"
 #include "cli/command_line.h"
 #include "cli/exit_code.h"
 #include "cli/log_sink.h"
+#include "cli/option_sources.h"
 #include "cli/progress_display.h"
 
 namespace adaround::cli {
@@ -60,11 +63,22 @@ std::string Suggestion(const CLI::App& app, int argc, char** argv) {
   return "";
 }
 
+// What else than the command line may be wrong.
+std::string SourcesText(const std::vector<std::string>& sources) {
+  std::string text;
+  for (const std::string& source : sources) text += (text.empty() ? "" : ", ") + source;
+  return text.empty() ? "" : " (options were also taken from " + text + ")";
+}
+
 int Run(int argc, char** argv) {
   const std::unique_ptr<CLI::App> command_line = MakeCommandLine();
   CLI::App& app = *command_line;
+  std::vector<std::string> sources;
   try {
-    app.parse(argc, argv);
+    CompletedWords completed = CompleteWords({argv + 1, argv + argc});
+    sources = std::move(completed.sources);
+    std::reverse(completed.words.begin(), completed.words.end());
+    app.parse(std::move(completed.words));
     return FlushOutput(kExitOk);
   } catch (const CLI::CallForHelp& help) {
     return FlushOutput(app.exit(help));
@@ -77,7 +91,7 @@ int Run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const std::string suggestion = Suggestion(app, argc, argv);
     LogError(Printable(error.what(), 1000) + (suggestion.empty() ? "" : "; " + suggestion) +
-             "; `adaround --help` shows the commands, "
+             SourcesText(sources) + "; `adaround --help` shows the commands, "
              "`adaround COMMAND --help` their options");
     return kExitUsage;
   } catch (const Error& error) {

@@ -29,10 +29,12 @@
 #include "cli/data_options.h"
 #include "cli/export_formats.h"
 #include "cli/image_options.h"
+#include "cli/method_options.h"
 #include "cli/option_binding.h"
 #include "cli/output_checks.h"
 #include "cli/progress_display.h"
 #include "cli/provenance.h"
+#include "cli/quality_gates.h"
 #include "cli/report_rows.h"
 #include "cli/run_inputs.h"
 #include "cli/shell_words.h"
@@ -55,6 +57,7 @@ struct QuantizeArguments {
   std::string save_plan;
   std::vector<std::string> formats;
   std::optional<double> expect_float;
+  GateOptions gates;
   int64_t verify = 0;
   ImageOptions image;
   std::optional<int64_t> calib_samples;
@@ -346,7 +349,8 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
   report.model_file_bytes = ModelFileBytes(arguments.model);
   const std::optional<Error> export_failure = WriteExports(
       arguments, written, directory.contents(), run.samples, options.num_threads, &display, report);
-  const bool with_baseline = !arguments.baseline.empty();
+  const bool with_baseline =
+      !arguments.baseline.empty() || arguments.gates.fail_if_worse_than_baseline;
   if (run.float_outputs != nullptr) {
     const Evaluation evaluation =
         EvaluateModel(written, *run.float_outputs, run.labels, options.num_threads, &display);
@@ -361,6 +365,7 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
     }
     report.networks.push_back(MakeNetworkRow(options.method, evaluation));
   }
+  report.gates = MeasureGates(arguments.gates, report.networks);
   SetLiveLine("");
   report.peak_resident_bytes = PeakResidentBytes();
   report.total_seconds = std::chrono::duration<double>(Clock::now() - run.start).count();
@@ -380,6 +385,7 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
   if (failure)
     throw failure->WithContext(Printable(run.output.string()) +
                                " is complete, but not what was to lie beside it");
+  ThrowIfMissed(report.gates, run.output.string());
 }
 
 // What the report depends on beside the search.
@@ -390,6 +396,10 @@ std::map<std::string, std::string> WithMeasures(std::map<std::string, std::strin
   inputs["baseline"] = arguments.baseline;
   inputs["formats"] = JoinShellWords(arguments.formats);
   inputs["verify"] = std::to_string(arguments.verify);
+  const GateOptions& gates = arguments.gates;
+  inputs["max_drop"] = gates.max_drop ? TextOf(*gates.max_drop) : "";
+  inputs["min_sqnr"] = gates.min_sqnr ? TextOf(*gates.min_sqnr) : "";
+  inputs["fail_if_worse_than_baseline"] = gates.fail_if_worse_than_baseline ? "true" : "false";
   return inputs;
 }
 
@@ -459,6 +469,7 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   const std::unique_ptr<ReferenceOutputs> float_outputs =
       MakeFloatOutputs(graph, measured.samples, !arguments.data.empty());
   if (float_outputs) options.caller_bytes += float_outputs->KeptBytes();
+  CheckGates(arguments.gates, labels.has_value(), float_outputs != nullptr);
   const SourceDigests digests = {ModelDigest(arguments.model), CalibrationDigest(arguments.calib),
                                  calib_labels.empty() ? "" : DigestOfData(calib_labels)};
   std::map<std::string, std::string> inputs = Provenance(digests, options, samples.num_samples());
@@ -511,6 +522,7 @@ void AddQuantizeCommand(CLI::App& app) {
   AddDataAndLabels(*command, "samples to measure the result on", arguments->data,
                    arguments->labels);
   AddImageOptions(*command, arguments->image);
+  AddGateOptions(*command, arguments->gates);
   command
       ->add_option(
           "--expect-float", arguments->expect_float,

@@ -74,6 +74,7 @@ std::string ToJson(const RunReport& report) {
       {"num_evaluated", report.num_evaluated},
       {"networks", Json::array()},
       {"transforms", Json::array()},
+      {"gates", Json::array()},
       {"layers", Json::array()},
       {"left", Json::array()},
       {"activations", Json::array()},
@@ -108,6 +109,13 @@ std::string ToJson(const RunReport& report) {
     Json step = {{"name", row.name}, {"detail", row.detail}};
     step["network"] = row.network ? ToJson(*row.network) : Json(nullptr);
     json["transforms"].push_back(step);
+  }
+  for (const GateRow& gate : report.gates) {
+    json["gates"].push_back({{"name", gate.name},
+                             {"limit", gate.limit},
+                             {"value", MeasureToJson(gate.value)},
+                             {"passed", gate.passed},
+                             {"text", gate.text}});
   }
   for (const LeftLayer& left : report.left) json["left"].push_back(ToJson(left));
   for (const ActivationRow& row : report.activations) {

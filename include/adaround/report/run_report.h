@@ -39,6 +39,15 @@ struct TransformRow {
   std::optional<NetworkRow> network;  // where samples reach the output
 };
 
+// A condition that the result was to meet.
+struct GateRow {
+  std::string name;  // the option's
+  double limit = 0.0;
+  double value = 0.0;
+  bool passed = false;
+  std::string text;  // what was found and what was wanted
+};
+
 struct RunReport {
   std::string model;   // path as given
   std::string output;  // path of OUT
@@ -56,6 +65,7 @@ struct RunReport {
   int64_t num_evaluated = 0;
   std::vector<NetworkRow> networks;
   std::vector<TransformRow> transforms;  // measured on the same
+  std::vector<GateRow> gates;            // likewise
   int64_t num_samples = 0;
   int64_t num_held_out_samples = 0;
   int64_t num_folded_batch_norms = 0;

@@ -1,0 +1,35 @@
+// Options that are not on the command line: from the environment and from a file.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+namespace adaround::cli {
+
+// The environment's variable that stands in for an option: ADAROUND_ACT_BITS for --act-bits; "" for
+// options that have none.
+std::string VariableOf(const CLI::Option& option);
+
+// A command line, completed.
+struct CompletedWords {
+  std::vector<std::string> words;  // without the program's name
+  // Where what was added comes from: "ADAROUND_BITS", "ci.toml: line 3"; one for each option.
+  std::vector<std::string> sources;
+};
+
+// What the command line does not set comes from ADAROUND_* variables, what these do not set from
+// the --config file, or the one that ADAROUND_CONFIG names; an option that another one given before
+// it excludes is passed over. Empty variables count as unset; a flag is set by true, 1, yes or on,
+// and not by false, 0, no or off.
+//
+// A file's entries above all sections are of every command that has such an option, those in a
+// [COMMAND] section of that command; each must be an option of one.
+//
+// `words` that the command line does not understand come back as they are: it says why.
+// Throws Error(kInvalidArgument), with "did you mean", for variables and entries that are no
+// option; Error(kMalformed | kIo) for the file. Throws CLI::Success where a flag printed something
+// and nothing is left to do, as with --list-methods and --print-config.
+CompletedWords CompleteWords(const std::vector<std::string>& words);
+
+}  // namespace adaround::cli
