@@ -95,7 +95,8 @@ int Run(int argc, char** argv) {
              "`adaround COMMAND --help` their options");
     return kExitUsage;
   } catch (const Error& error) {
-    LogError(error.what());
+    const bool is_usage = error.code() == ErrorCode::kInvalidArgument;
+    LogError(error.what() + (is_usage ? SourcesText(sources) : ""));
     return ExitCodeOf(error.code());
   } catch (const std::bad_alloc&) {
     LogError("out of memory; --memory-limit keeps activations on disk, --calib-samples uses fewer");

@@ -222,20 +222,25 @@ void TakeConfig(CLI::App& app, const CLI::App& chosen, const std::string& path,
   }
 }
 
-// Parses `words` without running the command, and with nothing required. Null where they are not
+// Parses `words` up to where the command would run, with nothing required. Null where they are not
 // understood, or ask for help.
 CLI::App* TryParse(CLI::App& app, const std::vector<std::string>& words) {
+  struct Parsed {
+    CLI::App* command;
+  };
   for (CLI::App* command : app.get_subcommands({})) {
-    command->callback({});
+    // The command's own callback stays: the option's variables live as long as it does.
+    command->parse_complete_callback([command] { throw Parsed{command}; });
     for (CLI::Option* option : command->get_options({})) option->required(false);
   }
   try {
     app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+  } catch (const Parsed& parsed) {
+    return parsed.command;
   } catch (const CLI::ParseError& error) {
     if (error.get_name() == "Success") throw;
-    return nullptr;
   }
-  return app.get_subcommands().front();
+  return nullptr;
 }
 
 // A value as TOML has it: numbers as they are.

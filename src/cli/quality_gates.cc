@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 #include "adaround/base/error.h"
 
@@ -80,6 +82,12 @@ void AddGateOptions(CLI::App& app, GateOptions& options) {
 }
 
 void CheckGates(const GateOptions& options, bool has_labels, bool has_output) {
+  for (const auto& [name, limit] :
+       {std::pair(kMaxDrop, options.max_drop), std::pair(kMinSqnr, options.min_sqnr)}) {
+    if (limit && !std::isfinite(*limit)) {
+      throw Error(ErrorCode::kInvalidArgument, std::string(name) + " must be a finite number");
+    }
+  }
   if (options.max_drop && !has_labels) ThrowNeeds(kMaxDrop, "--data with --labels");
   if (options.min_sqnr && !has_output) {
     ThrowNeeds(kMinSqnr, "samples that reach the network's output");
