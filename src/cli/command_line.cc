@@ -39,6 +39,7 @@ std::unique_ptr<CLI::App> MakeCommandLine() {
   AddInspectCommand(*app);
   AddConvertCommand(*app);
   AddAnalyzeCommand(*app);
+  AddBatchCommand(*app);
   AddCompletionCommand(*app);
   return app;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <string>
 
 #include "cli/log_sink.h"
 
@@ -26,7 +27,15 @@ void AddListMethods(CLI::App& app);
 void AddListPresets(CLI::App& app);
 void AddListFormats(CLI::App& app);
 
-void AddQuantizeCommand(CLI::App& app);
+// What `quantize` tells a caller that runs it.
+struct QuantizeOutcome {
+  std::string output;        // the result's folder, once that is known
+  bool is_complete = false;  // an earlier run's, left alone
+};
+
+// With an outcome it prints nothing on stdout and leaves the log as it is.
+void AddQuantizeCommand(CLI::App& app, QuantizeOutcome* outcome = nullptr);
+void AddBatchCommand(CLI::App& app);
 void AddEvaluateCommand(CLI::App& app);
 void AddCompareCommand(CLI::App& app);
 void AddInspectCommand(CLI::App& app);

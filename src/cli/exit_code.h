@@ -12,6 +12,7 @@ enum ExitCode {
   kExitBadInput = 3,     // bad or unsupported input file
   kExitGate = 4,         // a quality gate was missed
   kExitIo = 5,           // disk full, unwritable
+  kExitBatch = 6,        // some items of a batch failed
   kExitInterrupted = 130,
 };
 
@@ -28,6 +29,7 @@ inline constexpr ExitCodeMeaning kExitCodes[] = {
     {kExitBadInput, "a bad or unsupported input file"},
     {kExitGate, "a quality gate was missed"},
     {kExitIo, "cannot read or write (disk full, permissions)"},
+    {kExitBatch, "some models of a batch failed"},
     {kExitInterrupted, "interrupted"},
 };
 
@@ -38,6 +40,7 @@ inline ExitCode ExitCodeOf(ErrorCode code) {
     case ErrorCode::kUnsupported: return kExitBadInput;
     case ErrorCode::kGate: return kExitGate;
     case ErrorCode::kIo: return kExitIo;
+    case ErrorCode::kBatch: return kExitBatch;
     case ErrorCode::kNumerical: return kExitInternal;
     case ErrorCode::kCancelled: return kExitInterrupted;
   }

@@ -73,10 +73,15 @@ class Completion {
   }
 
   bool Has(const std::string& name) const { return options_.contains(name); }
+  std::vector<std::string> Names() const {
+    std::vector<std::string> names;
+    for (const auto& [name, option] : options_) names.push_back(name);
+    return names;
+  }
 
   // From one source; what an earlier one has set stays.
-  void Set(const std::string& name, const std::vector<std::string>& values, bool is_list,
-           const std::string& source) {
+  void Set(const GivenOption& given) {
+    const auto& [name, values, is_list, source] = given;
     CLI::Option* option = options_.at(name);
     if (set_.contains(option) || ExcludedBySet(*option)) return;
     if (IsFlag(*option)) {
@@ -184,7 +189,7 @@ void TakeVariables(CLI::App& app, Completion& completion) {
                                                    DidYouMean(variable, variables));
     }
     if (completion.Has(found->second)) {
-      completion.Set(found->second, {value}, false, variable);
+      completion.Set({found->second, {value}, false, variable});
     }
   }
 }
@@ -217,7 +222,7 @@ void TakeConfig(CLI::App& app, const CLI::App& chosen, const std::string& path,
     }
     const bool is_ours = entry.command.empty() || entry.command == chosen.get_name();
     if (is_ours && completion.Has(entry.name)) {
-      completion.Set(entry.name, entry.values, entry.is_list, source);
+      completion.Set({entry.name, entry.values, entry.is_list, source});
     }
   }
 }
@@ -283,6 +288,21 @@ void PrintConfig(const CLI::App& parsed, const std::map<std::string, std::string
 std::string VariableOf(const CLI::Option& option) {
   const std::string name = NameOf(option);
   return name.empty() ? "" : VariableOfName(name);
+}
+
+std::vector<std::string> WordsOf(const std::string& command,
+                                 const std::vector<GivenOption>& options) {
+  const std::unique_ptr<CLI::App> app = MakeCommandLine();
+  Completion completion(*app->get_subcommand(command));
+  for (const GivenOption& option : options) {
+    if (!completion.Has(option.name)) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  option.source + ": '" + Printable(option.name) + "' is no option of `" + command +
+                      "`" + DidYouMean(option.name, completion.Names()));
+    }
+    completion.Set(option);
+  }
+  return completion.Words({command}).words;
 }
 
 CompletedWords CompleteWords(const std::vector<std::string>& words) {

@@ -11,6 +11,20 @@ namespace adaround::cli {
 // options that have none.
 std::string VariableOf(const CLI::Option& option);
 
+// An option by its name, without dashes; what is told by its place has a name, too.
+struct GivenOption {
+  std::string name;
+  std::vector<std::string> values;
+  bool is_list = false;
+  std::string source;  // for messages: "ci.toml: line 3"
+};
+
+// The words of a command line of `command` with these options.
+// Throws Error(kInvalidArgument), naming the source, with "did you mean", for names that the
+// command does not have, and as below for values.
+std::vector<std::string> WordsOf(const std::string& command,
+                                 const std::vector<GivenOption>& options);
+
 // A command line, completed.
 struct CompletedWords {
   std::vector<std::string> words;  // without the program's name

@@ -105,15 +105,19 @@ std::vector<GateRow> MeasureGates(const GateOptions& options, const std::vector<
   return gates;
 }
 
-void ThrowIfMissed(const std::vector<GateRow>& gates, const std::string& output) {
-  std::string missed;
+std::vector<std::string> MissedGates(const std::vector<GateRow>& gates) {
+  std::vector<std::string> missed;
   for (const GateRow& gate : gates) {
-    if (gate.passed) continue;
-    missed += (missed.empty() ? "" : "; ") + gate.name + ": " + gate.text;
+    if (!gate.passed) missed.push_back(gate.name + ": " + gate.text);
   }
+  return missed;
+}
+
+void ThrowIfMissed(const std::vector<std::string>& missed, const std::string& output) {
   if (missed.empty()) return;
-  throw Error(ErrorCode::kGate,
-              "quality gate missed: " + missed + "; the result is in " + Printable(output, 4096));
+  throw Error(ErrorCode::kGate, "quality gate missed: " +
+                                    Printable(fmt::format("{}", fmt::join(missed, "; ")), 1000) +
+                                    "; the result is in " + Printable(output, 4096));
 }
 
 }  // namespace adaround::cli

@@ -65,6 +65,7 @@ struct QuantizeArguments {
   bool resume = false;
   bool dry_run = false;
   CommonOptions common;
+  QuantizeOutcome* outcome = nullptr;  // null for users
 };
 
 // The checkpoint's folder in OUT.partial.
@@ -373,10 +374,8 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
   WriteFileAtomically(directory.contents() / "report.json", json);
   // The result is worth more than what is written beside it: it is in place first.
   directory.Commit();
-  if (arguments.common.json) {
-    std::cout << json;
-  } else {
-    std::cout << ToText(report, with_baseline);
+  if (arguments.outcome == nullptr) {
+    std::cout << (arguments.common.json ? json : ToText(report, with_baseline));
   }
   LogInfo("wrote " + Printable(run.output.string()));
   const std::optional<Error> failure = WriteFilesBeside(arguments, json, result.plan);
@@ -385,7 +384,7 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
   if (failure)
     throw failure->WithContext(Printable(run.output.string()) +
                                " is complete, but not what was to lie beside it");
-  ThrowIfMissed(report.gates, run.output.string());
+  ThrowIfMissed(MissedGates(report.gates), run.output.string());
 }
 
 // What the report depends on beside the search.
@@ -413,7 +412,8 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   const fs::path output = arguments.output.empty() ? DefaultOutput(arguments.model, options.bits)
                                                    : fs::path(arguments.output);
   CheckOutputs(arguments, calib_labels, output);
-  SetUpLog(arguments.common.log);
+  if (arguments.outcome == nullptr) SetUpLog(arguments.common.log);
+  if (arguments.outcome != nullptr) arguments.outcome->output = output.string();
   options.num_threads = arguments.common.NumThreads();
   ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
   if (!arguments.labels.empty() && arguments.data.empty()) {
@@ -477,11 +477,15 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   inputs.merge(GivenImageOptions(command));
   const std::string fingerprint = FingerprintOf(WithMeasures(inputs, arguments));
   const std::string journal = std::string(kCheckpoint) + "/" + Checkpoint::kJournal;
-  if (arguments.resume && IsFinishedResult(output, fingerprint)) {
-    // A run that was killed behind its last step has left its checkpoint.
-    OutputDirectory(output, true, {kFinishedFile, journal, false});
-    LogInfo(Printable(output.string(), 4096) + ": is complete already");
-    return;
+  if (arguments.resume) {
+    if (const auto finished = FindFinishedResult(output, fingerprint)) {
+      // A run that was killed behind its last step has left its checkpoint.
+      OutputDirectory(output, true, {kFinishedFile, journal, false});
+      LogInfo(Printable(output.string(), 4096) + ": is complete already");
+      if (arguments.outcome != nullptr) arguments.outcome->is_complete = true;
+      ThrowIfMissed(finished->missed_gates, output.string());
+      return;
+    }
   }
   OutputDirectory directory(output, arguments.force, {kFinishedFile, journal, arguments.resume});
   options.spill_directory = directory.contents();
@@ -511,10 +515,11 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
 
 }  // namespace
 
-void AddQuantizeCommand(CLI::App& app) {
+void AddQuantizeCommand(CLI::App& app, QuantizeOutcome* outcome) {
   CLI::App* command =
       app.add_subcommand("quantize", "Round a model's weights and write integers and scales");
   auto arguments = std::make_shared<QuantizeArguments>();
+  arguments->outcome = outcome;
   auto binding = std::make_shared<QuantizeBinding>(*command);
   AddModelArgument(*command, arguments->model);
   AddCalibOption(*command, arguments->calib);

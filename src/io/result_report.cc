@@ -1,5 +1,7 @@
 #include "adaround/io/result_report.h"
 
+#include <limits>
+
 #include "adaround/base/error.h"
 #include "adaround/io/model_file.h"
 #include "io/input_file.h"
@@ -9,20 +11,93 @@ namespace adaround {
 namespace {
 
 constexpr int64_t kMaxReportBytes = int64_t{256} << 20;
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+
+// A report.json, parsed.
+class ResultReport {
+ public:
+  explicit ResultReport(const std::filesystem::path& folder) {
+    const InputFile file(folder / "report.json");
+    file_ = file.name();
+    document_ = ParseStrictJson(file.ReadText(kMaxReportBytes), file_);
+    JsonView(document_, file_).CheckObject();
+  }
+
+  std::string Text(const std::string& key) const { return Root(key).AsString(); }
+
+  ResultSummary Summary() const {
+    ResultSummary summary;
+    const JsonView networks = Root("networks");
+    for (size_t i = 0; i < networks.ArraySize(); ++i) {
+      const JsonView network = networks.At(i);
+      network.CheckObject();
+      std::optional<double> accuracy = Number(network, "miou");
+      if (!accuracy) accuracy = Number(network, "top1");
+      if (Member(network, "name").AsString() == "float") summary.float_accuracy = accuracy;
+      if (i + 1 < networks.ArraySize()) continue;
+      // The result's own row is the last.
+      summary.accuracy = accuracy;
+      summary.agreement = Number(network, "agreement");
+      summary.sqnr_db = Number(network, "sqnr_db");
+      if (Truth(network, "exact")) summary.sqnr_db = std::numeric_limits<double>::infinity();
+    }
+    const JsonView layers = Root("layers");
+    summary.num_layers = static_cast<int64_t>(layers.ArraySize());
+    for (size_t i = 0; i < layers.ArraySize(); ++i) {
+      summary.num_fallen_back += Truth(layers.At(i), "fell_back") ? 1 : 0;
+    }
+    const JsonView gates = Root("gates");
+    for (size_t i = 0; i < gates.ArraySize(); ++i) {
+      if (Truth(gates.At(i), "passed")) continue;
+      summary.missed_gates.push_back(Member(gates.At(i), "name").AsString() + ": " +
+                                     Member(gates.At(i), "text").AsString());
+    }
+    summary.float_bytes = Root("float_bytes").AsInt(0, kMost);
+    summary.quantized_bytes = Root("quantized_bytes").AsInt(0, kMost);
+    summary.total_seconds = Root("total_seconds").AsNumber();
+    return summary;
+  }
+
+ private:
+  static JsonView Member(const JsonView& view, const std::string& key) {
+    view.CheckObject();
+    if (!view.Has(key)) view.FailMalformed("lacks '" + key + "'; it is no report of `quantize`");
+    return view.At(key);
+  }
+
+  JsonView Root(const std::string& key) const { return Member(JsonView(document_, file_), key); }
+
+  static std::optional<double> Number(const JsonView& view, const std::string& key) {
+    const JsonView number = Member(view, key);
+    if (number.value().is_null()) return std::nullopt;
+    return number.AsNumber();
+  }
+
+  static bool Truth(const JsonView& view, const std::string& key) {
+    const JsonView truth = Member(view, key);
+    if (!truth.value().is_boolean()) truth.FailMalformed("expected true or false");
+    return truth.value().get<bool>();
+  }
+
+  std::string file_;
+  nlohmann::json document_;
+};
 
 }  // namespace
 
-bool IsFinishedResult(const std::filesystem::path& folder, const std::string& fingerprint) {
+ResultSummary ReadResultSummary(const std::filesystem::path& folder) {
+  return ResultReport(folder).Summary();
+}
+
+std::optional<ResultSummary> FindFinishedResult(const std::filesystem::path& folder,
+                                                const std::string& fingerprint) {
   try {
-    const InputFile file(folder / "report.json");
-    const nlohmann::json document = ParseStrictJson(file.ReadText(kMaxReportBytes), file.name());
-    const JsonView root(document, file.name());
-    root.CheckObject();
-    return root.Has("fingerprint") && root.Has("result_sha256") &&
-           root.At("fingerprint").AsString() == fingerprint &&
-           root.At("result_sha256").AsString() == ModelDigest(folder);
+    const ResultReport report(folder);
+    if (report.Text("fingerprint") != fingerprint) return std::nullopt;
+    if (report.Text("result_sha256") != ModelDigest(folder)) return std::nullopt;
+    return report.Summary();
   } catch (const Error&) {
-    return false;
+    return std::nullopt;
   }
 }
 

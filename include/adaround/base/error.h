@@ -14,6 +14,7 @@ enum class ErrorCode {
   kGate,             // a result misses what the user demands of it (exit 4)
   kIo,               // the system refused to read or write (exit 5)
   kNumerical,        // a computation left the finite numbers (exit 1)
+  kBatch,            // some items of a batch failed, and were named (exit 6)
   kCancelled,        // the progress observer asked to stop (exit 130)
 };
 

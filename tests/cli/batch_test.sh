@@ -1,0 +1,160 @@
+# Many models in one run: each by its own options, whatever becomes of the others.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+mkdir -p project/zoo elsewhere
+cp -r "$MOBILENET" "$RESNET" project/zoo
+chmod -R u+w project
+cp -r "$IMAGES" project/calib
+OPTIONS='"calib": "calib", "calib-samples": 32, "preset": "fast"'
+
+# manifest MODELS [OPTIONS]: project/ci.json.
+manifest() {
+  printf '{"format": "adaround-batch", "version": 1, "output": "out/w", "options": {%s%s},\n "models": [%s]}\n' \
+    "$OPTIONS" "${2:+, $2}" "$1" >project/ci.json
+}
+batch() { "$PROGRAM" batch project/ci.json "$@"; }
+# check CODE: of the report as `rows` by name and `report`.
+check() {
+  expect_python "report = json.load(open('report.json'))
+rows = {row['name']: row for row in report['rows']}
+$1"
+}
+
+# --- each model as `quantize` would have it, from whatever folder
+
+manifest '{"glob": "zoo/*"},
+          {"model": "zoo/fashion_resnet", "name": "three bits", "options": {"bits": 3, "asymmetric": true, "exclude": ["stem", "linear"]}}'
+expect_exit 0 batch --report report.json --junit junit.xml
+expect_stdout_contains "models: 3 done, 0 complete already, 0 failed, 0 missed a gate, 0 not run"
+expect_files project/out/w fashion_mobilenet-w4 fashion_resnet-w4 "three bits"
+for model in fashion_mobilenet fashion_resnet; do
+  expect_exit 0 "$PROGRAM" quantize "$MODELS/$model" --calib "$IMAGES" --calib-samples 32 --preset fast -o "$model"
+  for file in model.json weights.safetensors; do
+    expect_same "$model/$file" "project/out/w/$model-w4/$file"
+  done
+done
+expect_exit 0 "$PROGRAM" quantize "$RESNET" --calib "$IMAGES" --calib-samples 32 --preset fast \
+  --bits 3 --asymmetric --exclude stem --exclude linear -o three
+expect_same three/weights.safetensors "project/out/w/three bits/weights.safetensors"
+check '
+assert [row["status"] for row in report["rows"]] == ["done"] * 3
+row, own = rows["fashion_resnet-w4"], json.load(open("project/out/w/fashion_resnet-w4/report.json"))
+assert row["sqnr_db"] == own["networks"][-1]["sqnr_db"] > 10
+assert row["num_layers"] == len(own["layers"]) and row["quantized_bytes"] == own["quantized_bytes"]
+import xml.etree.ElementTree as tree
+suite = tree.parse("junit.xml").getroot()
+assert suite.tag == "testsuites" and suite.attrib["tests"] == "3" and suite.attrib["errors"] == "0"
+assert [case.attrib["name"] for case in suite.iter("testcase")] == list(rows)
+'
+
+# --- what is complete is left alone, what is not is made
+
+before=$(digest_of project/out)
+expect_exit 0 batch --json
+expect_stdout_contains '"status": "complete"'
+[[ $(digest_of project/out) == "$before" ]] || fail "complete results were touched"
+rm -r "project/out/w/three bits"
+expect_exit 0 batch
+expect_stdout_contains "models: 1 done, 2 complete already, 0 failed, 0 missed a gate, 0 not run"
+[[ $(digest_of project/out/w/*/weights.safetensors project/out/w/*/model.json) == \
+  $(digest_of project/out/w/*/weights.safetensors project/out/w/*/model.json) ]]
+# With other options they are others, and stay unless forced.
+manifest '{"glob": "zoo/*"}' '"seed": 7'
+expect_exit 6 batch --report report.json
+check 'assert all(row["status"] == "failed" and row["exit_code"] == 2 for row in report["rows"])
+assert all("already exists" in row["message"] for row in report["rows"])'
+expect_exit 0 batch --force
+
+# --- one that fails leaves the others alone
+
+head -c 1000 project/zoo/fashion_resnet/weights.safetensors >short
+cp short project/zoo/fashion_resnet/weights.safetensors
+manifest '{"model": "zoo/fashion_resnet"}, {"model": "zoo/fashion_mobilenet"},
+          {"model": "zoo/fashion_mobilenet", "name": "<b>&\"\u001b[31m\u202e", "options": {"min-sqnr": 90}},
+          {"model": "zoo/none", "name": "none"}' '"seed": 8'
+rm -r project/out
+expect_exit 6 batch --report report.json --junit junit.xml
+expect_stderr_matches '^error: 3 of 4 models failed'
+expect_no_escapes "$LAST_STDOUT" "$LAST_STDERR" junit.xml
+check '
+import xml.etree.ElementTree as tree
+assert [row["status"] for row in report["rows"]] == ["failed", "done", "gate missed", "failed"], rows
+assert [row["exit_code"] for row in report["rows"]] == [3, 0, 4, 3], rows
+assert "weights.safetensors" in report["rows"][0]["message"]
+assert "--min-sqnr" in report["rows"][2]["message"] and report["rows"][2]["sqnr_db"] > 5
+suite = tree.parse("junit.xml").getroot()
+assert (suite.attrib["failures"], suite.attrib["errors"]) == ("1", "2"), suite.attrib
+cases = list(suite.iter("testcase"))
+assert "weights.safetensors" in cases[0].find("error").attrib["message"]
+assert "--min-sqnr" in cases[2].find("failure").attrib["message"]
+assert len(cases[1]) == 0 and "<b>" in cases[2].attrib["name"]
+'
+# A gate that was missed is missed the next time, too, without the work.
+expect_exit 6 batch --report report.json
+check 'assert [row["status"] for row in report["rows"]] == ["failed", "complete", "gate missed", "failed"]'
+expect_exit 6 batch --fail-fast --report report.json
+check 'assert [row["status"] for row in report["rows"]] == ["failed"] + ["not run"] * 3'
+
+# --- interrupted: what is finished stays, the same command goes on
+
+cp -r "$RESNET/." project/zoo/fashion_resnet
+rm -r project/out
+manifest '{"model": "zoo/fashion_mobilenet"}, {"model": "zoo/fashion_resnet", "options": {"iterations": 3000, "preset": "default", "calib-samples": 0}}'
+: >"$LAST_STDERR"
+"$PROGRAM" batch project/ci.json --report report.json >"$LAST_STDOUT" 2>"$LAST_STDERR" &
+process=$!
+for ((i = 0; i < 3000; ++i)); do
+  if grep -q 'model 2 of 2' "$LAST_STDERR" && grep -q '^\[ *2/' <(sed '/model 2 of 2/,$!d' "$LAST_STDERR"); then break; fi
+  kill -0 $process 2>/dev/null || break
+  sleep 0.02
+done
+kill -INT $process
+wait $process
+[[ $? == 130 ]] || fail "SIGINT does not end with 130"
+expect_stderr_contains "the same command goes on from there"
+check 'assert [row["status"] for row in report["rows"]] == ["done", "not run"], rows'
+expect_exit 0 batch
+expect_stdout_contains "models: 1 done, 1 complete already"
+expect_stderr_contains "finished layers are in"
+
+# --- the environment fills what the manifest leaves open
+
+manifest '{"model": "zoo/fashion_mobilenet"}'
+expect_exit 0 env ADAROUND_SEED=9 "$PROGRAM" batch project/ci.json --dry-run
+expect_stdout_contains "--seed=9"
+expect_exit 0 env ADAROUND_CALIB=x "$PROGRAM" batch project/ci.json --dry-run
+expect_stdout_contains "--calib=calib"
+expect_stdout_lacks "--calib=x"
+
+# --- refusals, all before any work
+
+rm -r project/out
+# refused CODE PATTERN MODELS [OPTIONS]
+refused() {
+  manifest "$3" "${4:-}"
+  expect_refused "$1" project/out batch
+  expect_stderr_matches "$2"
+}
+GOOD='{"model": "zoo/fashion_mobilenet"}'
+refused 2 "models\[1\]: no file matches 'none/\*'" "$GOOD, {\"glob\": \"none/*\"}"
+refused 2 "two models would be written to 'out/w/fashion_mobilenet-w4'.*\"name\"" "$GOOD, $GOOD"
+refused 2 "models\[0\]: 'bit' is no option of .quantize.; did you mean 'bits'" "$GOOD" '"bit": 3'
+refused 2 "'threads' is not a model's own" "$GOOD" '"threads": 3'
+refused 2 "model 'fashion_mobilenet-wfour': .*bits" "$GOOD" '"bits": "four"'
+refused 2 "'narrow-range' is a flag: true or false" "$GOOD" '"narrow-range": 3'
+refused 2 "'bits' takes one value, not a list" "$GOOD" '"bits": [3, 4]'
+refused 2 "model 'b': .*--preset" "$GOOD, {\"model\": \"zoo/fashion_resnet\", \"name\": \"b\", \"options\": {\"preset\": \"none\"}}"
+refused 3 "models: is empty" ""
+refused 3 "models\[0\]: needs either a 'model' or a 'glob'" '{}'
+refused 3 "models\[0\]: needs either a 'model' or a 'glob'" '{"model": "a", "glob": "b"}'
+refused 3 "models\[0\].name: must be a file's name" '{"model": "a", "name": "../b"}'
+refused 3 "models\[0\].name: names many" '{"glob": "a", "name": "b"}'
+refused 3 "unknown key 'modle'.*did you mean 'model'" '{"modle": "a"}'
+refused 3 "options.bits: must be text, a number" "$GOOD" '"bits": {"a": 1}'
+refused 3 "two equal keys|duplicate|twice" "$GOOD" '"bits": 3, "bits": 4'
+echo '{"format": "adaround-model", "version": 1, "models": []}' >project/ci.json
+expect_refused 3 project/out batch
+expect_stderr_contains "must be 'adaround-batch'"
+expect_refused 3 project/out "$PROGRAM" batch project/none.json
+manifest "$GOOD"
+expect_refused 3 project/out batch --report project/ci.json
