@@ -474,11 +474,13 @@ class NetworkQuantizer {
       report.num_descent_flips = solved.summary.num_descent_flips;
       report.ridge = solved.summary.ridge;
       report.num_nearest_rows = solved.summary.num_nearest_rows;
+      report.trace = std::move(solved.summary.trace);
       for (size_t i = 0; i < solved.integers.size(); ++i) {
         if (solved.integers[i] != nearest.integers[i]) ++report.num_changed;
       }
       const std::string& weight = layer.linear.weight;
       result_.model.weights[weight] = Store(layer, positions, problem.grid, solved.integers);
+      report.quantized_bytes = result_.model.weights[weight].PackedBytes();
       result_.nearest.weights[weight] = Store(layer, positions, problem.grid, nearest.integers);
       quantized_executor_.SetInitializer(weight, result_.model.weights[weight].Dequantize());
       if (options_.bias_correction != BiasCorrection::kNone) {

@@ -13,6 +13,7 @@
 #include "rounding/layer_gram.h"
 #include "rounding/pair_moves.h"
 #include "rounding/relaxation.h"
+#include "rounding/search_recorder.h"
 
 namespace adaround {
 namespace {
@@ -105,8 +106,12 @@ class AdaRoundSolver final : public RoundingSolver {
             EnumerateRow(problem, inputs.features, r, block);
           }
           StoreIntegers(block, integers);
+          SearchRecorder recorder(problem, block, summary.trace);
+          recorder.AtDecisions("enumeration");
           if (options_.second_order_start) {
             summary.num_descent_flips += MoveInPairs(problem, inputs.features, block, integers);
+            CentreOn(problem, integers, block);
+            recorder.AtDecisions("pairs");
           }
         });
     result.summary.strategy = "enumeration";
@@ -138,6 +143,7 @@ class AdaRoundSolver final : public RoundingSolver {
         problem, context, needs,
         [&](const BlockInputs& inputs, RowBlock& block, RoundingSummary& summary,
             std::vector<int16_t>& integers) {
+          SearchRecorder recorder(problem, block, summary.trace);
           const auto descend = [&] {
             if (descends_on_gram) {
               summary.num_descent_flips +=
@@ -153,18 +159,27 @@ class AdaRoundSolver final : public RoundingSolver {
             summary.num_descent_flips += MoveInPairs(problem, inputs.features, block, integers);
             CentreOn(problem, integers, block);
           };
-          const auto relax = [&] {
-            summary.num_undecided = RelaxAndRound(problem, form, options_, context,
-                                                  inputs.MakeDataTerm(exact), block);
+          const auto finish = [&](const char* stage) {
             descend();
             move_in_pairs();
+            if (options_.descent_sweeps > 0) recorder.AtDecisions(stage);
+          };
+          const auto relax = [&] {
+            summary.num_undecided = RelaxAndRound(problem, form, options_, context,
+                                                  inputs.MakeDataTerm(exact), block,
+                                                  &summary.trace);
+            recorder.AtDecisions("rounded");
+            finish("finish");
           };
           if (has_start) {
             CentreOn(problem, decided, block);
-            descend();
-            move_in_pairs();
-            if (relaxes) KeepBetterRows(problem, relax, block);
-          } else {
+            recorder.AtDecisions("second order");
+          }
+          if (has_start || !relaxes) finish("descent");
+          if (relaxes && has_start) {
+            KeepBetterRows(problem, relax, block);
+            recorder.AtDecisions("better rows");
+          } else if (relaxes) {
             relax();
           }
           StoreIntegers(block, integers);

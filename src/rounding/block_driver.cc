@@ -7,6 +7,7 @@
 #include "quant/range_estimator.h"
 #include "rounding/block_schedule.h"
 #include "rounding/layer_gram.h"
+#include "rounding/search_recorder.h"
 
 namespace adaround {
 namespace {
@@ -127,6 +128,7 @@ RoundingResult SolveRowBlocks(const RoundingProblem& problem, const SolveContext
                              row_weights.begin() + rows.first_row + rows.num_rows);
     if (needs.gram_target) inputs.gram_target = GramTarget(problem, block);
     RoundingSummary summary;
+    SearchRecorder(problem, block, summary.trace).AtDecisions("nearest");
     solve_block(inputs, block, summary, result.integers);
     return summary;
   };

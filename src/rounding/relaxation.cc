@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "rounding/beta_schedule.h"
+#include "rounding/search_recorder.h"
 #include "rounding/soft_weights.h"
 
 namespace adaround {
@@ -33,17 +34,49 @@ class SettledTwice {
   bool settled_ = false;
 };
 
+// Looks at soft weights when it is time to.
+class RelaxationLooks {
+ public:
+  // Never where `trace` is null. All references must outlive this.
+  RelaxationLooks(const RoundingProblem& problem, const AdaRoundOptions& options,
+                  const RowBlock& block, SearchTrace* trace) {
+    if (trace == nullptr) return;
+    recorder_.emplace(problem, block, *trace);
+    iterations_ = TracedIterations(options);
+  }
+  // After `step` Adam steps.
+  void Look(const SoftWeights& soft, int64_t step) {
+    if (next_ == iterations_.size() || step != iterations_[next_]) return;
+    SearchPoint& point = recorder_->AtIteration(step, soft.weights());
+    soft.Count(point);
+    ++next_;
+  }
+  // The state at the end is that of all times to come.
+  void Finish(const SoftWeights& soft) {
+    if (next_ == iterations_.size()) return;
+    Look(soft, iterations_[next_]);
+    for (; next_ < iterations_.size(); ++next_) recorder_->RepeatAt(iterations_[next_]);
+  }
+
+ private:
+  std::optional<SearchRecorder> recorder_;
+  std::vector<int64_t> iterations_;
+  size_t next_ = 0;
+};
+
 }  // namespace
 
 int64_t RelaxAndRound(const RoundingProblem& problem, const RelaxationForm& form,
                       const AdaRoundOptions& options, const SolveContext& context,
-                      const DataTerm& term, RowBlock& block) {
+                      const DataTerm& term, RowBlock& block, SearchTrace* trace) {
   if (options.iterations == 0) return 0;
   SoftWeights soft(form.soft_rounding, block, form.start_pull);
   ReconstructionGradient loss(problem, options.batch_size, context, term, block);
   AdamSchedule adam(options.learning_rate);
   SettledTwice settled;
+  RelaxationLooks looks(problem, options, block, trace);
   for (int64_t step = 0; step < options.iterations && !settled.Look(soft, step); ++step) {
+    looks.Look(soft, step);
     loss.At(soft.weights(), step, soft.weight_gradient());
     SoftStep settings;
     settings.adam = adam.Next();
@@ -56,6 +89,7 @@ int64_t RelaxAndRound(const RoundingProblem& problem, const RelaxationForm& form
     settings.next_temperature = TemperatureAt(form, step + 1, options.iterations);
     soft.Advance(settings);
   }
+  looks.Finish(soft);
   return soft.Decide(block);
 }
 
