@@ -20,6 +20,7 @@
 #include "adaround/io/quantized_model_io.h"
 #include "adaround/pipeline/evaluate.h"
 #include "adaround/pipeline/quantize.h"
+#include "adaround/report/html_report.h"
 #include "adaround/rounding/rounding_method.h"
 #include "cli/commands.h"
 #include "cli/data_files.h"
@@ -48,6 +49,7 @@ struct QuantizeArguments {
   std::string data;
   std::string labels;
   std::string report;
+  std::string html;
   std::string plan;
   std::string save_plan;
   std::vector<std::string> formats;
@@ -332,6 +334,7 @@ void CheckOutputs(const QuantizeArguments& arguments, const std::string& calib_l
   const std::tuple<const char*, const std::string&, bool> outputs[] = {
       {"--log-file", arguments.common.log.file, true},
       {"--report", arguments.report, arguments.force},
+      {"--html", arguments.html, arguments.force},
       {"--save-plan", arguments.save_plan, arguments.force}};
   for (const auto& [option, path, replace] : outputs) {
     CheckOutputFile(option, path, places, replace, files);
@@ -340,9 +343,10 @@ void CheckOutputs(const QuantizeArguments& arguments, const std::string& calib_l
   CheckOutputFolder(output, inputs);
 }
 
-// Writes --report and --save-plan, each whatever becomes of the other. Returns the first failure.
-std::optional<Error> WriteFilesBeside(const QuantizeArguments& arguments, const std::string& report,
-                                      const std::vector<LayerPlan>& plan) {
+// Writes --report (`json`), --html and --save-plan, each whatever becomes of the others. Returns
+// the first failure.
+std::optional<Error> WriteFilesBeside(const QuantizeArguments& arguments, const RunReport& report,
+                                      const std::string& json, const std::vector<LayerPlan>& plan) {
   std::optional<Error> failure;
   const auto attempt = [&](const std::string& path, const auto& write) {
     if (path.empty()) return;
@@ -353,7 +357,8 @@ std::optional<Error> WriteFilesBeside(const QuantizeArguments& arguments, const 
       if (!failure) failure = error;
     }
   };
-  attempt(arguments.report, [&](const fs::path& path) { WriteFileAtomically(path, report); });
+  attempt(arguments.report, [&](const fs::path& path) { WriteFileAtomically(path, json); });
+  attempt(arguments.html, [&](const fs::path& path) { WriteFileAtomically(path, ToHtml(report)); });
   attempt(arguments.save_plan, [&](const fs::path& path) { WriteLayerPlan(path, plan); });
   return failure;
 }
@@ -486,7 +491,7 @@ void RunQuantize(const QuantizeArguments& arguments, const QuantizeBinding& bind
     std::cout << ToText(report, with_baseline);
   }
   LogInfo("wrote " + Printable(output.string()));
-  const std::optional<Error> failure = WriteFilesBeside(arguments, json, result.plan);
+  const std::optional<Error> failure = WriteFilesBeside(arguments, report, json, result.plan);
   if (export_failure && failure) LogError(failure->what());
   if (export_failure) throw *export_failure;
   if (failure)
@@ -530,6 +535,9 @@ void AddQuantizeCommand(CLI::App& app) {
       ->group("Output");
   command->add_flag("--force", arguments->force, "replace OUT where it exists")->group("Output");
   command->add_option("--report", arguments->report, "also write report.json here")
+      ->type_name("FILE")
+      ->group("Output");
+  command->add_option("--html", arguments->html, "also write the report as a page here")
       ->type_name("FILE")
       ->group("Output");
   command
