@@ -63,7 +63,8 @@ gap:0 12px;align-items:center}
 .pair .rows li{grid-template-columns:minmax(0,12em) minmax(0,1fr) 10.5em}
 .rows .axis .track{grid-column:2;height:16px}
 .name{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
-.value{text-align:right;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;font-variant-numeric:tabular-nums}
+.value{text-align:right;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;
+font-variant-numeric:tabular-nums}
 .track{width:100%;height:20px}
 .plot{width:100%;height:230px;margin:6px 0 0}
 .places{width:100%;height:74px}

@@ -14,12 +14,14 @@ inline constexpr int64_t kSoftRoundingBins = 20;
 struct SearchPoint {
   // What was done last: "nearest", "second order", "enumeration", "descent", "pairs";
   // "relaxation" of a search that follows a gradient, then "rounded", "finish" (descent once more)
-  // and "better rows" (those of before, where they are no worse).
+  // and "better rows" (those of before, where they are no worse); "search" of a method that shows
+  // no course.
   std::string stage;
   int64_t iteration = 0;  // Adam steps so far, in the stage "relaxation"
-  // Mean squared error of the activation's output per element, without regularizer and ridge: of
-  // the soft weights in a relaxation, else of integers. Over a few of the search's own columns, the
-  // same at every look: to be set beside other looks, not beside LayerReport::error.
+  // Mean squared error per element of the activation's output, or of the layer's where the method
+  // leaves the activation out, without regularizer and ridge: of the soft weights in a relaxation,
+  // else of integers. Over a few of the search's own columns, the same at every look: to be set
+  // beside other looks, not beside LayerReport::error.
   double loss = 0.0;
   // Of soft weights: how many have their h(V) in each part, kSoftRoundingBins numbers; those that
   // have no choice count as 0. Otherwise empty.
