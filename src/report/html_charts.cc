@@ -18,7 +18,7 @@ bool IsPlaced(const std::optional<double>& value, ChartAxis::Scale scale) {
 }
 
 std::string TickText(double tick, const std::string& unit) {
-  return HtmlText(fmt::format("{:.4g}{}{}", tick, unit.empty() || unit == "%" ? "" : " ", unit));
+  return fmt::format("{:.6g}{}", tick, unit == "%" ? "%" : "");
 }
 
 // Lines across a picture at the ticks, in percent of its height, each with its text above.
@@ -74,7 +74,8 @@ std::string PairChart::NamedRows() const {
                          at, TickText(tick, unit));
   }
   std::string html = "<ul class=\"rows\">\n";
-  html += "<li class=\"axis\" aria-hidden=\"true\"><svg class=\"track\">" + ticks + "</svg></li>\n";
+  html += "<li class=\"axis\" aria-hidden=\"true\"><svg class=\"track\" aria-hidden=\"true\">" +
+          ticks + "</svg></li>\n";
   for (const Row& row : rows) {
     const bool has_first = IsPlaced(row.first, scale);
     const bool has_second = IsPlaced(row.second, scale);
@@ -104,8 +105,9 @@ std::string PairChart::NamedRows() const {
     }
     const std::string name = HtmlText(row.name);
     html += fmt::format(
-        "<li><span class=\"name\" title=\"{0}\">{0}</span><svg class=\"track\" role=\"img\">"
-        "<title>{0}: {1}</title>{2}</svg><span class=\"value\">{1}</span></li>\n",
+        "<li><span class=\"name\" title=\"{0}\"><bdi dir=\"ltr\">{0}</bdi></span>"
+        "<svg class=\"track\" role=\"img\"><title>{0}: {1}</title>{2}</svg>"
+        "<span class=\"value\">{1}</span></li>\n",
         name, HtmlText(row.value), svg);
   }
   return html + "</ul>\n";
@@ -140,7 +142,8 @@ std::string PairChart::Cloud() const {
 }
 
 std::string PairChart::ToHtml() const {
-  return "<figure>\n<figcaption>" + HtmlText(title) + "</figcaption>\n" + Legend() +
+  return "<figure>\n<figcaption>" + HtmlText(title) +
+         (unit.empty() || unit == "%" ? "" : ", " + HtmlText(unit)) + "</figcaption>\n" + Legend() +
          (rows.size() > kMaxNamedRows ? Cloud() : NamedRows()) + "</figure>\n";
 }
 

@@ -25,7 +25,7 @@ struct PairChart {
     std::string value;             // both in words, at the end of the line
   };
   std::string title;  // what is measured, and of what
-  std::string unit;   // "" where there is none; "%" and the like
+  std::string unit;   // "" where there is none
   std::string first_label;  // "" where no row has the first value
   std::string second_label;
   Marks marks = Marks::kDots;

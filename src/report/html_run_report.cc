@@ -197,15 +197,19 @@ std::string Changes(const Layers& layers) {
 
 std::string Sizes(const Layers& layers) {
   PairChart chart;
-  chart.title = "Bytes of the weights";
-  chart.unit = "KiB";
+  chart.title = "Size of the weights";
   chart.first_label = "float32";
   chart.second_label = "integers, packed, with scales";
   chart.marks = PairChart::Marks::kBars;
+  int64_t largest = 0;
+  for (const LayerReport* layer : layers) largest = std::max(largest, 4 * NumWeights(*layer));
+  const bool in_mebibytes = largest >= int64_t{2} << 20;
+  chart.unit = in_mebibytes ? "MiB" : "KiB";
+  const double bytes_of_unit = in_mebibytes ? 1024.0 * 1024.0 : 1024.0;
   for (const LayerReport* layer : layers) {
     const int64_t before = 4 * NumWeights(*layer);
-    chart.rows.push_back({layer->name, static_cast<double>(before) / 1024.0,
-                          static_cast<double>(layer->quantized_bytes) / 1024.0,
+    chart.rows.push_back({layer->name, static_cast<double>(before) / bytes_of_unit,
+                          static_cast<double>(layer->quantized_bytes) / bytes_of_unit,
                           BytesBeforeAndAfter(before, layer->quantized_bytes)});
   }
   return chart.rows.empty() ? "" : chart.ToHtml();
@@ -343,7 +347,9 @@ std::string ProvenanceTable(const RunReport& report) {
   table.lines.push_back({"output", report.output});
   table.lines.push_back({"samples", fmt::format("{}, {} of them not searched on",
                                                 report.num_samples, report.num_held_out_samples)});
-  for (const auto& [name, value] : report.provenance) table.lines.push_back({name, value});
+  for (const auto& [name, value] : report.provenance) {
+    if (!value.empty()) table.lines.push_back({name, value});
+  }
   return table.ToHtml(kMaxLines);
 }
 
@@ -375,7 +381,7 @@ std::string ToHtml(const RunReport& report) {
   sections.push_back({"rest", "Beside the weights", Remainder(report)});
   sections.push_back({"files", "Files", Files(report)});
   sections.push_back({"provenance", "Provenance", ProvenanceTable(report)});
-  return HtmlDocument(ShortPath(report.model), subtitle,
+  return HtmlDocument("Quantization of " + ShortPath(report.model), subtitle,
                       Summary(report, own) + Warnings(report, all.size() - layers.size()),
                       sections);
 }

@@ -28,7 +28,7 @@ std::string Summary(const SensitivityReport& report) {
     if (network.sqnr_db) tile.detail += ", SQNR " + MeasureText(network.sqnr_db, 2) + " dB";
     tiles.push_back(tile);
   }
-  tiles.push_back({"suggestion",
+  tiles.push_back({"more bits for",
                    report.num_suggested == 0
                        ? std::string("none")
                        : fmt::format("{} of {} layers", report.num_suggested, report.layers.size()),
@@ -125,8 +125,8 @@ std::string ToHtml(const SensitivityReport& report) {
                                        layers.size(), report.layers.size()));
   }
   sections.push_back({"layers", "Layers", table});
-  return HtmlDocument(ShortPath(report.model),
-                      "Sensitivity of each layer to rounding by " + report.method, Summary(report),
+  return HtmlDocument("Sensitivity of " + ShortPath(report.model),
+                      "What rounding each layer by " + report.method + " costs the network", Summary(report),
                       sections);
 }
 

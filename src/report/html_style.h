@@ -27,9 +27,8 @@ a:focus-visible,summary:focus-visible,.scroll:focus-visible{outline:2px solid va
 outline-offset:2px}
 section,.tiles>div,.warnings{background:var(--card);border:1px solid var(--line);border-radius:10px}
 section{padding:16px clamp(12px,2vw,22px);margin:16px 0 0}
-.tiles{display:grid;gap:10px;margin:16px 0 0;
-grid-template-columns:repeat(auto-fit,minmax(min(155px,100%),1fr))}
-.tiles>div{padding:10px 14px}
+.tiles{display:flex;flex-wrap:wrap;gap:10px;margin:16px 0 0}
+.tiles>div{flex:1 1 150px;padding:10px 14px}
 .tiles dt{color:var(--muted);font-size:.85rem}
 .tiles dd{margin:0;font-size:1.35rem;font-weight:600;line-height:1.3;overflow-wrap:anywhere}
 .tiles .detail{font-size:.85rem;font-weight:400}
@@ -58,11 +57,11 @@ svg{display:block;overflow:visible}
 .curve{stroke:var(--muted);stroke-width:1;stroke-opacity:.45}
 .strong{stroke:var(--found);stroke-width:3;stroke-opacity:1}
 .rows{list-style:none;margin:4px 0 0;padding:0;font-size:.85rem}
-.rows li{display:grid;grid-template-columns:minmax(0,17em) minmax(0,1fr) 15.5em;
+.rows li{display:grid;grid-template-columns:minmax(0,17em) minmax(0,1fr) 16.5em;
 gap:0 12px;align-items:center}
 .pair .rows li{grid-template-columns:minmax(0,12em) minmax(0,1fr) 10.5em}
 .rows .axis .track{grid-column:2;height:16px}
-.name{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.name{direction:rtl;text-align:left;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .value{text-align:right;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;
 font-variant-numeric:tabular-nums}
 .track{width:100%;height:20px}
@@ -72,6 +71,7 @@ font-variant-numeric:tabular-nums}
 max-width:none}
 .charts{display:grid;gap:8px 28px;
 grid-template-columns:repeat(auto-fit,minmax(min(330px,100%),1fr))}
+.charts figure{max-width:640px}
 .histograms{display:grid;gap:12px;margin:10px 0;
 grid-template-columns:repeat(auto-fill,minmax(132px,1fr))}
 .histogram{margin:0}
@@ -87,14 +87,14 @@ table{border-collapse:collapse;font-size:.87rem;font-variant-numeric:tabular-num
 th,td{padding:4px 10px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
 thead th{color:var(--muted);font-weight:600}
 th:first-child{text-align:left}
-tbody th{font-weight:500;white-space:normal;overflow-wrap:anywhere;min-width:11em;max-width:26em}
+tbody th{font-weight:500;white-space:normal;overflow-wrap:anywhere;min-width:14em;max-width:26em}
 .words td{text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:14em}
 .words thead th{text-align:left}
 details{border-top:1px solid var(--line);padding:6px 0}
 summary{cursor:pointer;overflow-wrap:anywhere}
-@media(min-width:900px){.tiles{grid-template-columns:repeat(4,1fr)}}
+@media(min-width:900px){.tiles>div{flex-basis:22%}}
 @media(max-width:720px){
-tbody th{min-width:8em}
+tbody th{min-width:9em}
 .rows li,.pair .rows li{grid-template-columns:minmax(0,1fr) auto;gap:0 10px;padding:3px 0 1px}
 .rows .track{grid-column:1/-1;grid-row:2}
 .rows .axis .track{grid-column:1/-1}
