@@ -126,8 +126,8 @@ std::string ToHtml(const SensitivityReport& report) {
   }
   sections.push_back({"layers", "Layers", table});
   return HtmlDocument("Sensitivity of " + ShortPath(report.model),
-                      "What rounding each layer by " + report.method + " costs the network", Summary(report),
-                      sections);
+                      "What rounding each layer by " + report.method + " costs the network",
+                      Summary(report), sections);
 }
 
 }  // namespace adaround

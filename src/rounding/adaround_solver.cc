@@ -13,7 +13,6 @@
 #include "rounding/layer_gram.h"
 #include "rounding/pair_moves.h"
 #include "rounding/relaxation.h"
-#include "rounding/search_recorder.h"
 
 namespace adaround {
 namespace {
@@ -106,12 +105,11 @@ class AdaRoundSolver final : public RoundingSolver {
             EnumerateRow(problem, inputs.features, r, block);
           }
           StoreIntegers(block, integers);
-          SearchRecorder recorder(problem, block, summary.trace);
-          recorder.AtDecisions("enumeration");
+          inputs.recorder.AtDecisions("enumeration");
           if (options_.second_order_start) {
             summary.num_descent_flips += MoveInPairs(problem, inputs.features, block, integers);
             CentreOn(problem, integers, block);
-            recorder.AtDecisions("pairs");
+            inputs.recorder.AtDecisions("pairs");
           }
         });
     result.summary.strategy = "enumeration";
@@ -143,7 +141,7 @@ class AdaRoundSolver final : public RoundingSolver {
         problem, context, needs,
         [&](const BlockInputs& inputs, RowBlock& block, RoundingSummary& summary,
             std::vector<int16_t>& integers) {
-          SearchRecorder recorder(problem, block, summary.trace);
+          SearchRecorder& recorder = inputs.recorder;
           const auto descend = [&] {
             if (descends_on_gram) {
               summary.num_descent_flips +=
@@ -166,8 +164,7 @@ class AdaRoundSolver final : public RoundingSolver {
           };
           const auto relax = [&] {
             summary.num_undecided = RelaxAndRound(problem, form, options_, context,
-                                                  inputs.MakeDataTerm(exact), block,
-                                                  &summary.trace);
+                                                  inputs.MakeDataTerm(exact), block, &recorder);
             recorder.AtDecisions("rounded");
             finish("finish");
           };

@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "rounding/beta_schedule.h"
-#include "rounding/search_recorder.h"
 #include "rounding/soft_weights.h"
 
 namespace adaround {
@@ -37,12 +36,9 @@ class SettledTwice {
 // Looks at soft weights when it is time to.
 class RelaxationLooks {
  public:
-  // Never where `trace` is null. All references must outlive this.
-  RelaxationLooks(const RoundingProblem& problem, const AdaRoundOptions& options,
-                  const RowBlock& block, SearchTrace* trace) {
-    if (trace == nullptr) return;
-    recorder_.emplace(problem, block, *trace);
-    iterations_ = TracedIterations(options);
+  // Never where `recorder` is null.
+  RelaxationLooks(const AdaRoundOptions& options, SearchRecorder* recorder) : recorder_(recorder) {
+    if (recorder != nullptr) iterations_ = TracedIterations(options);
   }
   // After `step` Adam steps.
   void Look(const SoftWeights& soft, int64_t step) {
@@ -59,7 +55,7 @@ class RelaxationLooks {
   }
 
  private:
-  std::optional<SearchRecorder> recorder_;
+  SearchRecorder* recorder_;
   std::vector<int64_t> iterations_;
   size_t next_ = 0;
 };
@@ -68,13 +64,14 @@ class RelaxationLooks {
 
 int64_t RelaxAndRound(const RoundingProblem& problem, const RelaxationForm& form,
                       const AdaRoundOptions& options, const SolveContext& context,
-                      const DataTerm& term, RowBlock& block, SearchTrace* trace) {
+                      const DataTerm& term, RowBlock& block,
+                      SearchRecorder* recorder) {
   if (options.iterations == 0) return 0;
   SoftWeights soft(form.soft_rounding, block, form.start_pull);
   ReconstructionGradient loss(problem, options.batch_size, context, term, block);
   AdamSchedule adam(options.learning_rate);
   SettledTwice settled;
-  RelaxationLooks looks(problem, options, block, trace);
+  RelaxationLooks looks(options, recorder);
   for (int64_t step = 0; step < options.iterations && !settled.Look(soft, step); ++step) {
     looks.Look(soft, step);
     loss.At(soft.weights(), step, soft.weight_gradient());

@@ -4,7 +4,6 @@
 #include "rounding/block_driver.h"
 #include "rounding/layer_gram.h"
 #include "rounding/relaxation.h"
-#include "rounding/search_recorder.h"
 
 namespace adaround {
 namespace {
@@ -28,8 +27,8 @@ class RelaxationSolver final : public RoundingSolver {
         [&](const BlockInputs& inputs, RowBlock& block, RoundingSummary& summary,
             std::vector<int16_t>& integers) {
           summary.num_undecided = RelaxAndRound(problem, form_, options_, context,
-                                                inputs.MakeDataTerm(exact), block, &summary.trace);
-          SearchRecorder(problem, block, summary.trace).AtDecisions("rounded");
+                                                inputs.MakeDataTerm(exact), block, &inputs.recorder);
+          inputs.recorder.AtDecisions("rounded");
           StoreIntegers(block, integers);
         });
     result.summary.strategy = "relaxation";

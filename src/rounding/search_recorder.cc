@@ -7,6 +7,21 @@
 
 namespace adaround {
 
+SearchRecorder::SearchRecorder(const RoundingProblem& problem, const RowBlock& block,
+                               SearchTrace& trace)
+    : problem_(problem), block_(block), trace_(trace) {
+  const SampledColumns& samples = *problem.samples;
+  const int64_t count = std::min(kTracedColumns, samples.num_samples);
+  const int64_t stride = samples.num_samples / count;
+  columns_ = Eigen::Map<const Matrix, Eigen::Unaligned, Eigen::OuterStride<>>(
+      samples.GroupColumns(block.group), count, samples.row_length,
+      Eigen::OuterStride<>(stride * samples.row_length));
+  target_.resize(block.num_rows(), count);
+  for (int64_t r = 0; r < target_.rows(); ++r) {
+    for (int64_t i = 0; i < count; ++i) target_(r, i) = block.target(r, i * stride);
+  }
+}
+
 void SearchRecorder::AtDecisions(const std::string& stage) {
   trace_.push_back({stage, 0, Loss(block_.HardWeights()), {}, 0});
 }
@@ -22,29 +37,16 @@ void SearchRecorder::RepeatAt(int64_t iteration) {
 }
 
 double SearchRecorder::Loss(const Matrix& weights) const {
-  const SampledColumns& samples = *problem_.samples;
-  const int64_t count = std::min(kTracedColumns, samples.num_samples);
-  const int64_t stride = samples.num_samples / count;
-  const Eigen::Map<const Matrix, Eigen::Unaligned, Eigen::OuterStride<>> columns(
-      samples.GroupColumns(block_.group), count, samples.row_length,
-      Eigen::OuterStride<>(stride * samples.row_length));
-  Matrix z(block_.num_rows(), count);
-  z.noalias() = weights * columns.transpose();
+  Matrix z(block_.num_rows(), columns_.rows());
+  z.noalias() = weights * columns_.transpose();
   double sum = 0.0;
   for (int64_t r = 0; r < z.rows(); ++r) {
     const int64_t row = block_.first_row + r;
     z.row(r).array() += problem_.bias[static_cast<size_t>(row)];
-    problem_.activation.Of(row).Apply(z.row(r).data(), z.row(r).data(), count);
-    const float* target = block_.target.row(r).data();
-    double of_row = 0.0;
-    for (int64_t i = 0; i < count; ++i) {
-      const double difference =
-          static_cast<double>(z(r, i)) - static_cast<double>(target[i * stride]);
-      of_row += difference * difference;
-    }
-    sum += of_row / static_cast<double>(count);
+    problem_.activation.Of(row).Apply(z.row(r).data(), z.row(r).data(), z.cols());
+    sum += (z.row(r) - target_.row(r)).cast<double>().squaredNorm();
   }
-  return sum;
+  return sum / static_cast<double>(z.cols());
 }
 
 std::vector<int64_t> TracedIterations(const AdaRoundOptions& options) {

@@ -15,11 +15,10 @@ namespace adaround {
 // DivideLosses() have made them the layer's mean.
 class SearchRecorder {
  public:
-  static constexpr int64_t kTracedColumns = 256;
+  static constexpr int64_t kTracedColumns = 128;
 
-  // All references must outlive this.
-  SearchRecorder(const RoundingProblem& problem, const RowBlock& block, SearchTrace& trace)
-      : problem_(problem), block_(block), trace_(trace) {}
+  // All references must outlive this; the block's rows and targets stay as they are.
+  SearchRecorder(const RoundingProblem& problem, const RowBlock& block, SearchTrace& trace);
 
   // Looks at the block's decisions.
   void AtDecisions(const std::string& stage);
@@ -34,6 +33,8 @@ class SearchRecorder {
   const RoundingProblem& problem_;
   const RowBlock& block_;
   SearchTrace& trace_;
+  Matrix columns_;  // [n, K]
+  Matrix target_;   // [R, n]
 };
 
 // The Adam steps after which a search by gradient is looked at: none, half of the warm start and

@@ -7,7 +7,6 @@
 #include "adaround/base/error.h"
 #include "rounding/block_driver.h"
 #include "rounding/layer_gram.h"
-#include "rounding/search_recorder.h"
 #include "rounding/straight_through.h"
 
 namespace adaround {
@@ -64,7 +63,7 @@ class StraightThroughSolver final : public RoundingSolver {
     const std::vector<int64_t> traced = TracedIterations(options_);
     RoundingResult result = SolveRowBlocks(
         problem, context, needs,
-        [&](const BlockInputs& inputs, RowBlock& block, RoundingSummary& summary,
+        [&](const BlockInputs& inputs, RowBlock& block, RoundingSummary&,
             std::vector<int16_t>& integers) {
           const DataTerm term = inputs.MakeDataTerm(exact);
           StraightThroughWeights weights(problem, block);
@@ -77,10 +76,9 @@ class StraightThroughSolver final : public RoundingSolver {
           // The decay's mean is 1/2.
           AdamSchedule adam(2.0 * straight_through_.reach /
                             static_cast<double>(std::max<int64_t>(1, options_.iterations)));
-          SearchRecorder recorder(problem, block, summary.trace);
           for (int64_t step = 0; step < options_.iterations; ++step) {
             if (std::binary_search(traced.begin(), traced.end(), step)) {
-              recorder.AtIteration(step, weights.weights());
+              inputs.recorder.AtIteration(step, weights.weights());
             }
             loss.At(weights.weights(), step, weights.weight_gradient());
             weights.AddDampening(pull);
@@ -88,7 +86,7 @@ class StraightThroughSolver final : public RoundingSolver {
             settings.learning_rate *= Decay(step, options_.iterations);
             weights.Advance(settings);
           }
-          recorder.AtIteration(options_.iterations, weights.weights());
+          inputs.recorder.AtIteration(options_.iterations, weights.weights());
           weights.StoreIntegers(problem, integers);
         });
     result.summary.strategy = "straight-through";

@@ -178,7 +178,8 @@ TEST(SearchTrace, LookingChangesNothing) {
     SearchTrace trace;
     const int64_t undecided =
         RelaxAndRound(example->problem, RelaxationForm{}, options, {}, term, unseen);
-    EXPECT_EQ(RelaxAndRound(example->problem, RelaxationForm{}, options, {}, term, seen, &trace),
+    SearchRecorder recorder(example->problem, seen, trace);
+    EXPECT_EQ(RelaxAndRound(example->problem, RelaxationForm{}, options, {}, term, seen, &recorder),
               undecided);
     EXPECT_EQ(unseen.up, seen.up);
     EXPECT_EQ(trace.size(), TracedIterations(options).size());
@@ -189,7 +190,7 @@ TEST(SearchTrace, LookingChangesNothing) {
 TEST(SearchTrace, LooksAtColumnsSpreadEvenly) {
   const auto example = MakeExample({.num_groups = 2, .num_rows = 6, .row_length = 12,
                                     .num_samples = 1000, .activation = MakeRelu()});
-  constexpr int64_t kStride = 3;  // 1000 / 256
+  constexpr int64_t kStride = 7;  // 1000 / 128
   std::vector<int64_t> positions;
   for (int64_t i = 0; i < SearchRecorder::kTracedColumns; ++i) positions.push_back(i * kStride);
   const SampledColumns some = SelectColumns(example->samples, positions);
