@@ -22,7 +22,7 @@ class SearchRecorder {
 
   // Looks at the block's decisions.
   void AtDecisions(const std::string& stage);
-  // Looks at `weights` [R, K] after so many Adam steps.  What is returned lasts until the next look.
+  // Looks at `weights` [R, K] after so many Adam steps.  The point lasts until the next look.
   SearchPoint& AtIteration(int64_t iteration, const Matrix& weights);
   // The last look once more, as that after `iteration`.
   void RepeatAt(int64_t iteration);
