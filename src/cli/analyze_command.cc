@@ -13,6 +13,7 @@
 #include "adaround/io/layer_plan.h"
 #include "adaround/io/model_file.h"
 #include "adaround/pipeline/sensitivity.h"
+#include "adaround/report/html_report.h"
 #include "adaround/report/sensitivity_report.h"
 #include "cli/commands.h"
 #include "cli/data_files.h"
@@ -36,6 +37,7 @@ struct AnalyzeArguments {
   std::string labels;
   std::string report;
   std::string csv;
+  std::string html;
   std::string plan;
   std::string save_plan;
   ImageOptions image;
@@ -124,6 +126,7 @@ void CheckOutputs(const AnalyzeArguments& arguments, const std::string& calib_la
       {"--log-file", arguments.common.log.file, true},
       {"--report", arguments.report, arguments.force},
       {"--csv", arguments.csv, arguments.force},
+      {"--html", arguments.html, arguments.force},
       {"--save-plan", arguments.save_plan, arguments.force}};
   for (const auto& [option, path, replace] : outputs) {
     CheckOutputFile(option, path, inputs, replace, files);
@@ -210,6 +213,7 @@ void RunAnalyze(const AnalyzeArguments& arguments, const QuantizeBinding& bindin
   report.total_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   if (!arguments.report.empty()) WriteFileAtomically(arguments.report, ToJson(report));
   if (!arguments.csv.empty()) WriteFileAtomically(arguments.csv, ToCsv(report));
+  if (!arguments.html.empty()) WriteFileAtomically(arguments.html, ToHtml(report));
   if (!arguments.save_plan.empty()) WriteLayerPlan(arguments.save_plan, result.plan);
   std::cout << (arguments.common.json ? ToJson(report) : ToText(report));
   if (!arguments.save_plan.empty()) {
@@ -267,6 +271,9 @@ void AddAnalyzeCommand(CLI::App& app) {
       ->type_name("FILE")
       ->group("Output");
   command->add_option("--csv", arguments->csv, "write the table of layers here")
+      ->type_name("FILE")
+      ->group("Output");
+  command->add_option("--html", arguments->html, "write a page with charts here")
       ->type_name("FILE")
       ->group("Output");
   command->add_flag("--force", arguments->force, "replace output files that exist")

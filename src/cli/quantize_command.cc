@@ -23,6 +23,7 @@
 #include "adaround/pipeline/checkpoint.h"
 #include "adaround/pipeline/evaluate.h"
 #include "adaround/pipeline/quantize.h"
+#include "adaround/report/html_report.h"
 #include "adaround/rounding/rounding_method.h"
 #include "cli/commands.h"
 #include "cli/data_files.h"
@@ -53,6 +54,7 @@ struct QuantizeArguments {
   std::string data;
   std::string labels;
   std::string report;
+  std::string html;
   std::string plan;
   std::string save_plan;
   std::vector<std::string> formats;
@@ -270,6 +272,7 @@ void CheckOutputs(const QuantizeArguments& arguments, const std::string& calib_l
   const std::tuple<const char*, const std::string&, bool> outputs[] = {
       {"--log-file", arguments.common.log.file, true},
       {"--report", arguments.report, arguments.force},
+      {"--html", arguments.html, arguments.force},
       {"--save-plan", arguments.save_plan, arguments.force}};
   for (const auto& [option, path, replace] : outputs) {
     CheckOutputFile(option, path, places, replace, files);
@@ -278,9 +281,10 @@ void CheckOutputs(const QuantizeArguments& arguments, const std::string& calib_l
   CheckOutputFolder(output, inputs);
 }
 
-// Writes --report and --save-plan, each whatever becomes of the other. Returns the first failure.
-std::optional<Error> WriteFilesBeside(const QuantizeArguments& arguments, const std::string& report,
-                                      const std::vector<LayerPlan>& plan) {
+// Writes --report (`json`), --html and --save-plan, each whatever becomes of the others. Returns
+// the first failure.
+std::optional<Error> WriteFilesBeside(const QuantizeArguments& arguments, const RunReport& report,
+                                      const std::string& json, const std::vector<LayerPlan>& plan) {
   std::optional<Error> failure;
   const auto attempt = [&](const std::string& path, const auto& write) {
     if (path.empty()) return;
@@ -291,7 +295,8 @@ std::optional<Error> WriteFilesBeside(const QuantizeArguments& arguments, const 
       if (!failure) failure = error;
     }
   };
-  attempt(arguments.report, [&](const fs::path& path) { WriteFileAtomically(path, report); });
+  attempt(arguments.report, [&](const fs::path& path) { WriteFileAtomically(path, json); });
+  attempt(arguments.html, [&](const fs::path& path) { WriteFileAtomically(path, ToHtml(report)); });
   attempt(arguments.save_plan, [&](const fs::path& path) { WriteLayerPlan(path, plan); });
   return failure;
 }
@@ -378,7 +383,7 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
     std::cout << (arguments.common.json ? json : ToText(report, with_baseline));
   }
   LogInfo("wrote " + Printable(run.output.string()));
-  const std::optional<Error> failure = WriteFilesBeside(arguments, json, result.plan);
+  const std::optional<Error> failure = WriteFilesBeside(arguments, report, json, result.plan);
   if (export_failure && failure) LogError(failure->what());
   if (export_failure) throw *export_failure;
   if (failure)
@@ -555,6 +560,9 @@ void AddQuantizeCommand(CLI::App& app, QuantizeOutcome* outcome) {
                  "go on from what an interrupted run of the same command finished")
       ->group("Output");
   command->add_option("--report", arguments->report, "also write report.json here")
+      ->type_name("FILE")
+      ->group("Output");
+  command->add_option("--html", arguments->html, "also write the report as a page here")
       ->type_name("FILE")
       ->group("Output");
   command

@@ -51,7 +51,18 @@ void VisitMembers(Report& report, const Visitor& visit) {
   visit("short_last_group", report.short_last_group);
   visit("bias_correction", report.bias_correction);
   visit("bias_uncorrected_because", report.bias_uncorrected_because);
+  visit("quantized_bytes", report.quantized_bytes);
+  visit("trace", report.trace);
   visit("seconds", report.seconds);
+}
+
+template <typename Point, typename Visitor>
+void VisitPoint(Point& point, const Visitor& visit) {
+  visit("stage", point.stage);
+  visit("iteration", point.iteration);
+  visit("loss", point.loss);
+  visit("soft_roundings", point.soft_roundings);
+  visit("num_undecided", point.num_undecided);
 }
 
 Json ToJson(double value) {
@@ -69,6 +80,15 @@ Json ToJson(const T& value) {
 template <typename T>
 Json ToJson(const std::optional<T>& value) {
   return value ? ToJson(*value) : Json(nullptr);
+}
+
+Json ToJson(const SearchTrace& trace) {
+  Json json = Json::array();
+  for (const SearchPoint& point : trace) {
+    Json& entry = json.emplace_back(Json::object());
+    VisitPoint(point, [&](const char* key, const auto& member) { entry[key] = ToJson(member); });
+  }
+  return json;
 }
 
 void Parse(const JsonView& view, std::string& value) {
@@ -98,6 +118,24 @@ void Parse(const JsonView& view, double& value) {
 template <typename T>
 void Parse(const JsonView& view, std::optional<T>& value) {
   if (!view.value().is_null()) Parse(view, value.emplace());
+}
+
+void Parse(const JsonView& view, std::vector<int64_t>& counts) {
+  counts.resize(view.ArraySize());
+  for (size_t i = 0; i < counts.size(); ++i) Parse(view.At(i), counts[i]);
+}
+
+void Parse(const JsonView& view, SearchTrace& trace) {
+  for (size_t i = 0; i < view.ArraySize(); ++i) {
+    const JsonView entry = view.At(i);
+    entry.CheckKeys({"stage", "iteration", "loss", "soft_roundings", "num_undecided"}, {});
+    SearchPoint& point = trace.emplace_back();
+    VisitPoint(point, [&](const char* key, auto& member) { Parse(entry.At(key), member); });
+    if (!point.soft_roundings.empty() && point.soft_roundings.size() != kSoftRoundingBins) {
+      entry.FailMalformed("has a histogram of " + std::to_string(point.soft_roundings.size()) +
+                          " parts, wanted " + std::to_string(kSoftRoundingBins));
+    }
+  }
 }
 
 }  // namespace

@@ -497,11 +497,13 @@ class NetworkQuantizer {
       report.num_descent_flips = solved.summary.num_descent_flips;
       report.ridge = solved.summary.ridge;
       report.num_nearest_rows = solved.summary.num_nearest_rows;
+      report.trace = std::move(solved.summary.trace);
       for (size_t i = 0; i < solved.integers.size(); ++i) {
         if (solved.integers[i] != nearest.integers[i]) ++report.num_changed;
       }
       finished.weight = Store(layer, positions, problem.grid, solved.integers);
       finished.nearest = Store(layer, positions, problem.grid, nearest.integers);
+      report.quantized_bytes = finished.weight.PackedBytes();
       if (options_.bias_correction != BiasCorrection::kNone) {
         finished.bias = CorrectedBias(index, problem, finished.weight, solved.integers, report);
         finished.nearest_bias =

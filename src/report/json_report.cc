@@ -8,6 +8,20 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+Json ToJson(const SearchTrace& trace) {
+  Json points = Json::array();
+  for (const SearchPoint& point : trace) {
+    Json json = {{"stage", point.stage}, {"loss", point.loss}};
+    if (point.stage == "relaxation") json["iteration"] = point.iteration;
+    if (!point.soft_roundings.empty()) {
+      json["num_undecided"] = point.num_undecided;
+      json["soft_roundings"] = point.soft_roundings;
+    }
+    points.push_back(json);
+  }
+  return points;
+}
+
 Json ToJson(const LayerReport& layer) {
   return {
       {"name", layer.name},
@@ -36,7 +50,9 @@ Json ToJson(const LayerReport& layer) {
       {"ridge", layer.ridge ? nlohmann::ordered_json(*layer.ridge) : nlohmann::ordered_json()},
       {"num_nearest_rows", layer.num_nearest_rows},
       {"num_changed", layer.num_changed},
+      {"quantized_bytes", layer.quantized_bytes},
       {"seconds", layer.seconds},
+      {"trace", ToJson(layer.trace)},
   };
 }
 

@@ -15,6 +15,16 @@ std::string MeasureText(const std::optional<double>& value, int digits) {
   return IsExact(value) ? "exact" : fmt::format("{:.{}f}", *value, digits);
 }
 
+std::string RatioText(double nearest, double found) {
+  if (!std::isfinite(nearest) || !std::isfinite(found)) return "-";
+  if (found > 0.0) return fmt::format("{:.1f}x", nearest / found);
+  return nearest > 0.0 ? "exact" : "1.0x";
+}
+
+std::string ErrorText(double error) {
+  return std::isfinite(error) ? fmt::format("{:.4g}", error) : "-";
+}
+
 nlohmann::ordered_json MeasureToJson(const std::optional<double>& value) {
   if (!value || !std::isfinite(*value)) return nullptr;
   return *value;

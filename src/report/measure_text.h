@@ -14,6 +14,13 @@ bool IsExact(const std::optional<double>& sqnr_db);
 // "12.25"; "exact" of plus infinity, "-inf" of minus infinity, "-" where nothing was measured.
 std::string MeasureText(const std::optional<double>& value, int digits);
 
+// Nearest's error over the one that was found: "5.7x"; "exact" where that is 0 and nearest's is
+// not; "-" where either is no number.
+std::string RatioText(double nearest, double found);
+
+// "0.0538"; "-" where it is not finite.
+std::string ErrorText(double error);
+
 // The number; null where nothing was measured, and of what JSON has no number for: whoever writes
 // an SQNR puts "exact": IsExact() beside it.
 nlohmann::ordered_json MeasureToJson(const std::optional<double>& value);

@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "adaround/base/error.h"
 #include "adaround/report/comparison_report.h"
-#include "report/axis_ticks.h"
+#include "report/chart_axis.h"
+#include "report/html_text.h"
 #include "report/loss_scale.h"
 
 namespace adaround {
@@ -29,22 +29,6 @@ struct Series {
   std::vector<Point> points;
 };
 
-// Text between tags, or in an attribute.
-std::string Escaped(const std::string& text, size_t max_length) {
-  std::string escaped;
-  for (const char c : Printable(text, max_length)) {
-    switch (c) {
-      case '&': escaped += "&amp;"; break;
-      case '<': escaped += "&lt;"; break;
-      case '>': escaped += "&gt;"; break;
-      case '"': escaped += "&quot;"; break;
-      case '\'': escaped += "&#39;"; break;
-      default: escaped += c;
-    }
-  }
-  return escaped;
-}
-
 // The runs that have a place in the picture: equal outputs have an infinite SQNR.
 Series SeriesOf(const ComparisonRow& row, const MeasureColumn& measure,
                 const LossScale& scale) {
@@ -58,23 +42,6 @@ Series SeriesOf(const ComparisonRow& row, const MeasureColumn& measure,
   }
   return series;
 }
-
-class Axis {
- public:
-  Axis(std::vector<double> values, double begin, double end) : begin_(begin), end_(end) {
-    const auto [low, high] = std::minmax_element(values.begin(), values.end());
-    ticks_ = AxisTicks(values.empty() ? 0.0 : *low, values.empty() ? 1.0 : *high);
-  }
-  const std::vector<double>& ticks() const { return ticks_; }
-  double At(double value) const {
-    return begin_ + (end_ - begin_) * ((value - ticks_.front()) / (ticks_.back() - ticks_.front()));
-  }
-
- private:
-  std::vector<double> ticks_;
-  double begin_;
-  double end_;
-};
 
 // Marks beyond as many kinds would look like others.
 constexpr size_t kNumMarks = 4;
@@ -144,8 +111,8 @@ std::string ScatterToSvg(const ComparisonReport& report, const Scatter& scatter)
       values.push_back(point.value);
     }
   }
-  const Axis x(losses, kLeft, kRight);
-  const Axis y(values, kBottom, kTop);
+  const ChartAxis x(ChartAxis::Scale::kLinear, losses, kLeft, kRight);
+  const ChartAxis y(ChartAxis::Scale::kLinear, values, kBottom, kTop);
   const RowSummary summary = Summarize(report, scatter.row);
 
   const double height = kLegendTop + kLegendLine * static_cast<double>(marked.size() + 1);
@@ -155,11 +122,11 @@ std::string ScatterToSvg(const ComparisonReport& report, const Scatter& scatter)
       kWidth, height);
   const std::string title =
       fmt::format("{} against local loss, {} draws", measure->Title(), draws.points.size());
-  svg += "<title>" + Escaped(title, 200) + "</title>\n" + kStyle;
+  svg += "<title>" + HtmlText(title, 200) + "</title>\n" + kStyle;
   svg +=
       fmt::format("<rect class=\"ground\" width=\"{:.0f}\" height=\"{:.0f}\"/>\n", kWidth, height);
   svg += fmt::format("<text class=\"title\" x=\"{:.0f}\" y=\"32\">{}</text>\n", kLeft,
-                     Escaped(title, 200));
+                     HtmlText(title, 200));
   std::string subtitle = row.scope;
   if (row.scope == "first layer" && !report.first_layer.empty()) {
     subtitle += " (" + Printable(report.first_layer, 60) + ")";
@@ -167,7 +134,7 @@ std::string ScatterToSvg(const ComparisonReport& report, const Scatter& scatter)
   subtitle += fmt::format(", {} calibration samples, {} {}", row.num_calib_samples,
                           report.num_evaluated, report.evaluated_on);
   svg += fmt::format("<text class=\"small\" x=\"{:.0f}\" y=\"54\">{}</text>\n", kLeft,
-                     Escaped(subtitle, 200));
+                     HtmlText(subtitle, 200));
   std::string statistics;
   if (summary.pearson && summary.spearman) {
     statistics = fmt::format("correlation: Pearson {:.3f}, Spearman {:.3f}", *summary.pearson,
@@ -179,7 +146,7 @@ std::string ScatterToSvg(const ComparisonReport& report, const Scatter& scatter)
                     *summary.num_beating_nearest, summary.num_runs - summary.num_failed);
   }
   svg += fmt::format("<text class=\"small\" x=\"{:.0f}\" y=\"74\">{}</text>\n", kLeft,
-                     Escaped(statistics, 200));
+                     HtmlText(statistics, 200));
 
   for (const double tick : x.ticks()) {
     svg += fmt::format(
@@ -204,7 +171,7 @@ std::string ScatterToSvg(const ComparisonReport& report, const Scatter& scatter)
   svg += fmt::format(
       "<text class=\"label\" transform=\"translate(22 {:.1f}) rotate(-90)\" "
       "text-anchor=\"middle\">{}</text>\n",
-      0.5 * (kTop + kBottom), Escaped(measure->Title(), 60));
+      0.5 * (kTop + kBottom), HtmlText(measure->Title(), 60));
 
   const auto legend = [](size_t line, const std::string& mark, const std::string& label) {
     const double at = kLegendTop + kLegendLine * static_cast<double>(line);
@@ -217,7 +184,7 @@ std::string ScatterToSvg(const ComparisonReport& report, const Scatter& scatter)
   }
   svg += legend(0, fmt::format("<circle class=\"draw\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\"/>",
                                kLeft + 6.0, kLegendTop),
-                Escaped(draws.label, 80) + ", one point per draw");
+                HtmlText(draws.label, 80) + ", one point per draw");
   const bool numbered = marked.size() > kNumMarks;
   for (size_t i = 0; i < marked.size(); ++i) {
     for (const Point& point : marked[i].points) {
@@ -226,7 +193,7 @@ std::string ScatterToSvg(const ComparisonReport& report, const Scatter& scatter)
     svg += legend(
         i + 1,
         Mark(i, numbered, kLeft + 6.0, kLegendTop + kLegendLine * static_cast<double>(i + 1)),
-        Escaped(marked[i].label, 80));
+        HtmlText(marked[i].label, 80));
   }
   return svg + "</svg>\n";
 }

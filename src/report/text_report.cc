@@ -8,14 +8,6 @@
 #include "report/measure_text.h"
 
 namespace adaround {
-namespace {
-
-std::string Ratio(double nearest, double found) {
-  if (found > 0.0) return fmt::format("{:.1f}x", nearest / found);
-  return nearest > 0.0 ? "exact" : "1.0x";
-}
-
-}  // namespace
 
 std::string FormatBytes(int64_t bytes) {
   const auto value = static_cast<double>(bytes);
@@ -37,7 +29,7 @@ std::string LayerLine(const LayerReport& layer, int64_t done, int64_t total) {
   std::string line = fmt::format("[{:>{}}/{}] {}  {}x{}  nearest {:.4g} -> {:.4g}  ({})  {}", done,
                                  width, total, Printable(layer.name), layer.num_rows,
                                  layer.row_length, layer.nearest_error, layer.error,
-                                 Ratio(layer.nearest_error, layer.error),
+                                 RatioText(layer.nearest_error, layer.error),
                                  FormatSeconds(layer.seconds));
   if (layer.search_task_loss && layer.nearest_task_loss) {
     line += fmt::format("  task loss +{:.3g} -> +{:.3g}", *layer.nearest_task_loss,
@@ -103,7 +95,7 @@ std::string ToText(const RunReport& report, bool with_baseline) {
       }
       text += fmt::format("{:<{}}  {:>4}  {:>10.4g}  {:>10.4g}  {:>7}{}\n",
                           Printable(layer.name, 48), width, layer.bits, layer.nearest_error,
-                          layer.error, Ratio(layer.nearest_error, layer.error),
+                          layer.error, RatioText(layer.nearest_error, layer.error),
                           layer.fell_back ? "  kept nearest" : "");
     }
     text += "\n";

@@ -105,8 +105,11 @@ class AdaRoundSolver final : public RoundingSolver {
             EnumerateRow(problem, inputs.features, r, block);
           }
           StoreIntegers(block, integers);
+          inputs.recorder.AtDecisions("enumeration");
           if (options_.second_order_start) {
             summary.num_descent_flips += MoveInPairs(problem, inputs.features, block, integers);
+            CentreOn(problem, integers, block);
+            inputs.recorder.AtDecisions("pairs");
           }
         });
     result.summary.strategy = "enumeration";
@@ -138,6 +141,7 @@ class AdaRoundSolver final : public RoundingSolver {
         problem, context, needs,
         [&](const BlockInputs& inputs, RowBlock& block, RoundingSummary& summary,
             std::vector<int16_t>& integers) {
+          SearchRecorder& recorder = inputs.recorder;
           const auto descend = [&] {
             if (descends_on_gram) {
               summary.num_descent_flips +=
@@ -153,18 +157,26 @@ class AdaRoundSolver final : public RoundingSolver {
             summary.num_descent_flips += MoveInPairs(problem, inputs.features, block, integers);
             CentreOn(problem, integers, block);
           };
-          const auto relax = [&] {
-            summary.num_undecided = RelaxAndRound(problem, form, options_, context,
-                                                  inputs.MakeDataTerm(exact), block);
+          const auto finish = [&](const char* stage) {
             descend();
             move_in_pairs();
+            if (options_.descent_sweeps > 0) recorder.AtDecisions(stage);
+          };
+          const auto relax = [&] {
+            summary.num_undecided = RelaxAndRound(problem, form, options_, context,
+                                                  inputs.MakeDataTerm(exact), block, &recorder);
+            recorder.AtDecisions("rounded");
+            finish("finish");
           };
           if (has_start) {
             CentreOn(problem, decided, block);
-            descend();
-            move_in_pairs();
-            if (relaxes) KeepBetterRows(problem, relax, block);
-          } else {
+            recorder.AtDecisions("second order");
+          }
+          if (has_start || !relaxes) finish("descent");
+          if (relaxes && has_start) {
+            KeepBetterRows(problem, relax, block);
+            recorder.AtDecisions("better rows");
+          } else if (relaxes) {
             relax();
           }
           StoreIntegers(block, integers);

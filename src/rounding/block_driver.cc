@@ -122,11 +122,13 @@ RoundingResult SolveRowBlocks(const RoundingProblem& problem, const SolveContext
     const GroupData& data = groups[static_cast<size_t>(rows.group)];
     RowBlock block = MakeRowBlock(problem, rows.group, rows.first_row, rows.num_rows);
     block.ridge = data.ridge;
-    BlockInputs inputs{data.features, data.gram, {}, {}};
+    RoundingSummary summary;
+    SearchRecorder recorder(problem, block, summary.trace);
+    recorder.AtDecisions("nearest");
+    BlockInputs inputs{data.features, data.gram, {}, {}, recorder};
     inputs.row_weight.assign(row_weights.begin() + rows.first_row,
                              row_weights.begin() + rows.first_row + rows.num_rows);
     if (needs.gram_target) inputs.gram_target = GramTarget(problem, block);
-    RoundingSummary summary;
     solve_block(inputs, block, summary, result.integers);
     return summary;
   };

@@ -7,6 +7,7 @@
 #include "rounding/reconstruction_gradient.h"
 #include "rounding/rounding_solver.h"
 #include "rounding/row_block.h"
+#include "rounding/search_recorder.h"
 
 namespace adaround {
 
@@ -29,6 +30,7 @@ struct BlockInputs {
   const Matrix& gram;      // of DataTerm, with the ridge, where asked for
   Matrix gram_target;      // likewise
   std::vector<float> row_weight;  // [R]
+  SearchRecorder& recorder;  // of the block, which it has seen at nearest
 
   // With the Gram form where `exact`.  REQUIRES: exact implies gram and gram_target of BlockNeeds.
   DataTerm MakeDataTerm(bool exact) const;

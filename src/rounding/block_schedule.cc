@@ -8,6 +8,7 @@
 #include "adaround/base/error.h"
 #include "base/checked_math.h"
 #include "base/parallel_for.h"
+#include "rounding/search_recorder.h"
 
 namespace adaround {
 
@@ -45,7 +46,9 @@ RoundingSummary SolveInBlocks(const SampledColumns& samples, const SolveContext&
     all.iterations = std::max(all.iterations, summary.iterations);
     all.num_undecided += summary.num_undecided;
     all.num_descent_flips += summary.num_descent_flips;
+    SumTraces(summary.trace, all.trace);
   }
+  DivideLosses(samples.num_rows, all.trace);
   return all;
 }
 

@@ -27,7 +27,8 @@ struct BlockSteps {
 
 // Solves all rows in blocks of at most max_rows, which never span groups: the blocks depend on the
 // shape alone, and so does the result. Reports progress and stops as the context says.
-// Returns the blocks' summaries together: counts summed, the largest of `iterations`.
+// Returns the blocks' summaries together: counts summed, the largest of `iterations`; the
+// losses of their traces, sums over a block's rows, become the mean over all.
 // Throws Error(kCancelled), and what the steps throw.
 RoundingSummary SolveInBlocks(const SampledColumns& samples, const SolveContext& context,
                               int64_t max_rows, const BlockSteps& steps);

@@ -10,6 +10,41 @@
 namespace adaround {
 namespace {
 
+struct RowErrorsOfBoth {
+  std::vector<double> nearest;
+  std::vector<double> found;
+};
+
+// Throws Error(kNumerical) where a row's error is not finite.
+RowErrorsOfBoth CompareWithNearest(const RoundingProblem& problem, bool activation,
+                                   const std::vector<int16_t>& integers,
+                                   const std::vector<int16_t>& nearest, int num_threads) {
+  const SampledColumns& samples = *problem.samples;
+  const ChannelActivation identity;
+  const auto errors_of = [&](const std::vector<int16_t>& rounded) {
+    return RowErrors(
+        problem, activation ? problem.activation : identity, samples,
+        DequantizeMatrix(rounded, samples.num_rows, samples.row_length, problem.grid),
+        num_threads);
+  };
+  RowErrorsOfBoth errors{errors_of(nearest), errors_of(integers)};
+  for (size_t row = 0; row < errors.found.size(); ++row) {
+    if (!std::isfinite(errors.found[row])) {
+      throw Error(ErrorCode::kNumerical, "the reconstruction error of output channel " +
+                                             std::to_string(row) + " is not finite");
+    }
+  }
+  return errors;
+}
+
+std::vector<int64_t> RowsAbove(const RowErrorsOfBoth& errors) {
+  std::vector<int64_t> above;
+  for (size_t row = 0; row < errors.found.size(); ++row) {
+    if (errors.found[row] > errors.nearest[row]) above.push_back(static_cast<int64_t>(row));
+  }
+  return above;
+}
+
 class NearestGuard final : public RoundingSolver {
  public:
   NearestGuard(std::unique_ptr<RoundingSolver> solver, bool activation)
@@ -21,8 +56,14 @@ class NearestGuard final : public RoundingSolver {
     const int64_t length = samples.row_length;
     const std::vector<int16_t> nearest =
         RoundToNearest({problem.weights.data(), samples.num_rows, length}, problem.grid);
-    for (const int64_t row :
-         RowsAboveNearest(problem, activation_, result.integers, nearest, context.num_threads)) {
+    const RowErrorsOfBoth errors = CompareWithNearest(problem, activation_, result.integers,
+                                                      nearest, context.num_threads);
+    // Of a method that shows no course, where it started and ended.
+    if (result.summary.trace.empty()) {
+      result.summary.trace.push_back({"nearest", 0, MeanError(errors.nearest), {}, 0});
+      result.summary.trace.push_back({"search", 0, MeanError(errors.found), {}, 0});
+    }
+    for (const int64_t row : RowsAbove(errors)) {
       std::copy_n(nearest.begin() + row * length, length, result.integers.begin() + row * length);
       ++result.summary.num_nearest_rows;
     }
@@ -48,25 +89,7 @@ class NearestGuard final : public RoundingSolver {
 std::vector<int64_t> RowsAboveNearest(const RoundingProblem& problem, bool activation,
                                       const std::vector<int16_t>& integers,
                                       const std::vector<int16_t>& nearest, int num_threads) {
-  const SampledColumns& samples = *problem.samples;
-  const ChannelActivation identity;
-  const auto errors_of = [&](const std::vector<int16_t>& rounded) {
-    return RowErrors(
-        problem, activation ? problem.activation : identity, samples,
-        DequantizeMatrix(rounded, samples.num_rows, samples.row_length, problem.grid),
-        num_threads);
-  };
-  const std::vector<double> nearest_errors = errors_of(nearest);
-  const std::vector<double> errors = errors_of(integers);
-  std::vector<int64_t> above;
-  for (size_t row = 0; row < errors.size(); ++row) {
-    if (!std::isfinite(errors[row])) {
-      throw Error(ErrorCode::kNumerical, "the reconstruction error of output channel " +
-                                             std::to_string(row) + " is not finite");
-    }
-    if (errors[row] > nearest_errors[row]) above.push_back(static_cast<int64_t>(row));
-  }
-  return above;
+  return RowsAbove(CompareWithNearest(problem, activation, integers, nearest, num_threads));
 }
 
 std::unique_ptr<RoundingSolver> GuardByNearest(std::unique_ptr<RoundingSolver> solver,

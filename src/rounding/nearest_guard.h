@@ -17,7 +17,8 @@ std::vector<int64_t> RowsAboveNearest(const RoundingProblem& problem, bool activ
                                       const std::vector<int16_t>& nearest, int num_threads);
 
 // A solver that solves with `solver`, then takes nearest for each of RowsAboveNearest;
-// RoundingSummary::num_nearest_rows counts them. `activation`: whether the method minimizes the
+// RoundingSummary::num_nearest_rows counts them. A method without a trace is given one of two
+// looks, before that, on all columns. `activation`: whether the method minimizes the
 // error behind it.
 // Its Solve() throws Error(kNumerical) where a row's error is not finite.
 std::unique_ptr<RoundingSolver> GuardByNearest(std::unique_ptr<RoundingSolver> solver,

@@ -33,17 +33,47 @@ class SettledTwice {
   bool settled_ = false;
 };
 
+// Looks at soft weights when it is time to.
+class RelaxationLooks {
+ public:
+  // Never where `recorder` is null.
+  RelaxationLooks(const AdaRoundOptions& options, SearchRecorder* recorder) : recorder_(recorder) {
+    if (recorder != nullptr) iterations_ = TracedIterations(options);
+  }
+  // After `step` Adam steps.
+  void Look(const SoftWeights& soft, int64_t step) {
+    if (next_ == iterations_.size() || step != iterations_[next_]) return;
+    SearchPoint& point = recorder_->AtIteration(step, soft.weights());
+    soft.Count(point);
+    ++next_;
+  }
+  // The state at the end is that of all times to come.
+  void Finish(const SoftWeights& soft) {
+    if (next_ == iterations_.size()) return;
+    Look(soft, iterations_[next_]);
+    for (; next_ < iterations_.size(); ++next_) recorder_->RepeatAt(iterations_[next_]);
+  }
+
+ private:
+  SearchRecorder* recorder_;
+  std::vector<int64_t> iterations_;
+  size_t next_ = 0;
+};
+
 }  // namespace
 
 int64_t RelaxAndRound(const RoundingProblem& problem, const RelaxationForm& form,
                       const AdaRoundOptions& options, const SolveContext& context,
-                      const DataTerm& term, RowBlock& block) {
+                      const DataTerm& term, RowBlock& block,
+                      SearchRecorder* recorder) {
   if (options.iterations == 0) return 0;
   SoftWeights soft(form.soft_rounding, block, form.start_pull);
   ReconstructionGradient loss(problem, options.batch_size, context, term, block);
   AdamSchedule adam(options.learning_rate);
   SettledTwice settled;
+  RelaxationLooks looks(options, recorder);
   for (int64_t step = 0; step < options.iterations && !settled.Look(soft, step); ++step) {
+    looks.Look(soft, step);
     loss.At(soft.weights(), step, soft.weight_gradient());
     SoftStep settings;
     settings.adam = adam.Next();
@@ -56,6 +86,7 @@ int64_t RelaxAndRound(const RoundingProblem& problem, const RelaxationForm& form
     settings.next_temperature = TemperatureAt(form, step + 1, options.iterations);
     soft.Advance(settings);
   }
+  looks.Finish(soft);
   return soft.Decide(block);
 }
 

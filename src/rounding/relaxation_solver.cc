@@ -26,8 +26,10 @@ class RelaxationSolver final : public RoundingSolver {
         problem, context, needs,
         [&](const BlockInputs& inputs, RowBlock& block, RoundingSummary& summary,
             std::vector<int16_t>& integers) {
-          summary.num_undecided = RelaxAndRound(problem, form_, options_, context,
-                                                inputs.MakeDataTerm(exact), block);
+          summary.num_undecided =
+              RelaxAndRound(problem, form_, options_, context, inputs.MakeDataTerm(exact), block,
+                            &inputs.recorder);
+          inputs.recorder.AtDecisions("rounded");
           StoreIntegers(block, integers);
         });
     result.summary.strategy = "relaxation";

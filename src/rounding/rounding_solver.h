@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "adaround/quant/search_trace.h"
 #include "adaround/rounding/rounding_options.h"
 #include "rounding/rounding_problem.h"
 
@@ -35,6 +36,7 @@ struct RoundingSummary {
   int64_t num_undecided = 0;  // weights with h(V) within 0.01 ... 0.99 at the end
   int64_t num_descent_flips = 0;  // flips that coordinate descent accepted
   int64_t num_nearest_rows = 0;   // rows that took nearest, being no worse
+  SearchTrace trace;  // empty where the method has no course to show
   std::optional<double> ridge;    // of the loss that was searched, where the method knows one
 };
 

@@ -1,6 +1,7 @@
 #include "rounding/soft_weights.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -13,6 +14,8 @@ inline float Clipped(float stretched) {
   const float above = stretched > 0.0F ? stretched : 0.0F;
   return above < 1.0F ? above : 1.0F;
 }
+
+inline bool IsUndecided(float h) { return h > 0.01F && h < 0.99F; }
 
 // The power of |2h - 1| stops at 2^-60, before products with it are subnormal (see adam.h).
 constexpr float kLeastExponent = -60.0F;
@@ -115,13 +118,25 @@ bool SoftWeights::IsSettled() const {
   return true;
 }
 
+void SoftWeights::Count(SearchPoint& point) const {
+  std::array<int64_t, kSoftRoundingBins> counts = {};
+  point.num_undecided = 0;
+  for (int64_t i = 0; i < v_.size(); ++i) {
+    const float h = block_.step.data()[i] == 0.0F ? 0.0F : SoftRoundingOf(i);
+    const auto bin = static_cast<int64_t>(h * static_cast<float>(kSoftRoundingBins));
+    ++counts[static_cast<size_t>(std::min(bin, kSoftRoundingBins - 1))];
+    point.num_undecided += IsUndecided(h) ? 1 : 0;
+  }
+  point.soft_roundings.assign(counts.begin(), counts.end());
+}
+
 int64_t SoftWeights::Decide(RowBlock& block) const {
   int64_t num_undecided = 0;
   for (int64_t i = 0; i < v_.size(); ++i) {
     if (block.step.data()[i] == 0.0F) continue;
     const float h = SoftRoundingOf(i);
     block.up[static_cast<size_t>(i)] = h >= 0.5F ? 1 : 0;
-    if (h > 0.01F && h < 0.99F) ++num_undecided;
+    if (IsUndecided(h)) ++num_undecided;
   }
   return num_undecided;
 }

@@ -1,6 +1,7 @@
 // The parameters V of a relaxation of one block of rows, and the soft weights they stand for.
 #pragma once
 
+#include "adaround/quant/search_trace.h"
 #include "rounding/adam.h"
 #include "rounding/row_block.h"
 #include "rounding/soft_rounding.h"
@@ -33,6 +34,8 @@ class SoftWeights {
   void Advance(const SoftStep& settings);
   // Whether h(V) is 0 or 1 for every weight with a choice: no gradient moves any of them.
   bool IsSettled() const;
+  // Fills in soft_roundings and num_undecided.
+  void Count(SearchPoint& point) const;
   // Sets up = (h(V) >= 0.5) where there is a choice.  Returns the number of weights with h(V)
   // strictly between 0.01 and 0.99.
   int64_t Decide(RowBlock& block) const;

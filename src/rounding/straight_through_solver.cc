@@ -60,6 +60,7 @@ class StraightThroughSolver final : public RoundingSolver {
     needs.gram_target = exact;
     needs.ridge = options_.RidgeOrDefault();
     needs.normalize_rows = true;
+    const std::vector<int64_t> traced = TracedIterations(options_);
     RoundingResult result = SolveRowBlocks(
         problem, context, needs,
         [&](const BlockInputs& inputs, RowBlock& block, RoundingSummary&,
@@ -76,12 +77,16 @@ class StraightThroughSolver final : public RoundingSolver {
           AdamSchedule adam(2.0 * straight_through_.reach /
                             static_cast<double>(std::max<int64_t>(1, options_.iterations)));
           for (int64_t step = 0; step < options_.iterations; ++step) {
+            if (std::binary_search(traced.begin(), traced.end(), step)) {
+              inputs.recorder.AtIteration(step, weights.weights());
+            }
             loss.At(weights.weights(), step, weights.weight_gradient());
             weights.AddDampening(pull);
             AdamStep settings = adam.Next();
             settings.learning_rate *= Decay(step, options_.iterations);
             weights.Advance(settings);
           }
+          inputs.recorder.AtIteration(options_.iterations, weights.weights());
           weights.StoreIntegers(problem, integers);
         });
     result.summary.strategy = "straight-through";

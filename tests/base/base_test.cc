@@ -48,6 +48,10 @@ TEST(Printable, EscapesWhatDrivesTerminals) {
   EXPECT_EQ(Printable("a\x1b[31m\n\x7f"), "a\\x1b[31m\\x0a\\x7f");
   EXPECT_EQ(Printable(std::string("a\0b", 3)), "a\\x00b");
   EXPECT_EQ(Printable("\xc2\x9b"), "\\xc2\\x9b");  // a C1 control
+  EXPECT_EQ(Printable("a\u202Eb"), "a\\xe2\\x80\\xaeb");  // written from right to left
+  EXPECT_EQ(Printable("\u2066\u061C\uFEFF"), "\\xe2\\x81\\xa6\\xd8\\x9c\\xef\\xbb\\xbf");
+  EXPECT_EQ(Printable("\xef\xbf\xbf"), "\\xef\\xbf\\xbf");  // U+FFFF, no character
+  EXPECT_EQ(Printable("\u05D0\u2013\u4E2D"), "\u05D0\u2013\u4E2D");
   EXPECT_EQ(Printable("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80"),
             "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80");
 }

@@ -110,6 +110,9 @@ TEST(Checkpoint, EveryMemberOfAReportComesBack) {
   report.bias_correction = "empirical";
   report.bias_uncorrected_because = "why";
   report.seconds = 12.5;
+  report.quantized_bytes = 13;
+  report.trace = {{"nearest", 0, 0.25, {}, 0},
+                  {"relaxation", 100, 0.125, std::vector<int64_t>(kSoftRoundingBins, 14), 15}};
   const ScratchFolder folder;
   const QuantizeResult result = Quantize(QuickQuantizeOptions(), nullptr);
   const QuantizedTensor& weight = result.model.weights.at("head.w");
@@ -142,6 +145,15 @@ TEST(Checkpoint, EveryMemberOfAReportComesBack) {
   EXPECT_EQ(read.bias_correction, report.bias_correction);
   EXPECT_EQ(read.bias_uncorrected_because, report.bias_uncorrected_because);
   EXPECT_EQ(read.seconds, report.seconds);
+  EXPECT_EQ(read.quantized_bytes, report.quantized_bytes);
+  ASSERT_EQ(read.trace.size(), report.trace.size());
+  for (size_t i = 0; i < read.trace.size(); ++i) {
+    EXPECT_EQ(read.trace[i].stage, report.trace[i].stage);
+    EXPECT_EQ(read.trace[i].iteration, report.trace[i].iteration);
+    EXPECT_EQ(read.trace[i].loss, report.trace[i].loss);
+    EXPECT_EQ(read.trace[i].soft_roundings, report.trace[i].soft_roundings);
+    EXPECT_EQ(read.trace[i].num_undecided, report.trace[i].num_undecided);
+  }
 }
 
 // A layer's record that says of itself what it is not, though its digest fits.

@@ -21,6 +21,8 @@ RunReport ExampleReport() {
   layer.bits = 4;
   layer.nearest_error = 0.05;
   layer.error = 0.01;
+  layer.quantized_bytes = 18688;
+  layer.trace = {{"nearest", 0, 0.05, {}, 0}, {"relaxation", 400, 0.02, {3, 0, 5}, 2}};
   report.layers = {layer};
   report.left = {{"fc", "Gemm", "excluded"}};
   NetworkRow exact;
@@ -49,6 +51,12 @@ TEST(JsonReport, HoldsEveryNumberUnderItsName) {
   EXPECT_EQ(json["layers"][0]["name"], "conv\x1b[31m");
   EXPECT_EQ(json["layers"][0]["row_length"], 576);
   EXPECT_EQ(json["layers"][0]["error"], 0.01);
+  EXPECT_EQ(json["layers"][0]["quantized_bytes"], 18688);
+  const nlohmann::json& trace = json["layers"][0]["trace"];
+  ASSERT_EQ(trace.size(), 2u);
+  EXPECT_EQ(trace[0], nlohmann::json::parse(R"({"stage": "nearest", "loss": 0.05})"));
+  EXPECT_EQ(trace[1], nlohmann::json::parse(R"({"stage": "relaxation", "loss": 0.02,
+      "iteration": 400, "soft_roundings": [3, 0, 5], "num_undecided": 2})"));
   EXPECT_EQ(json["left"][0]["reason"], "excluded");
   EXPECT_TRUE(json["networks"][0]["sqnr_db"].is_null());
   EXPECT_EQ(json["networks"][0]["exact"], true);

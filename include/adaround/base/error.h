@@ -38,8 +38,9 @@ class Error : public std::runtime_error {
 // Throws Error(code) with all violations joined by "; ", or returns where there is none.
 void ThrowIfAny(ErrorCode code, const std::vector<std::string>& violations);
 
-// For the user's eyes: control characters and bytes that are not UTF-8 become \xNN, and anything
-// beyond max_length bytes is cut. Every name from a file goes through here before it is printed.
+// For the user's eyes: control characters, those that turn the direction of text among them, and
+// bytes that are not UTF-8 become \xNN, and anything beyond max_length bytes is cut. Every name from
+// a file goes through here before it is printed.
 std::string Printable(const std::string& text, size_t max_length = 200);
 
 // Our own mistake, never the input's: throws std::logic_error with file and line.

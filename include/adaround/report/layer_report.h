@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "adaround/quant/search_trace.h"
+
 namespace adaround {
 
 struct LayerReport {
@@ -47,6 +49,10 @@ struct LayerReport {
   int64_t num_rows_above_nearest = 0;
   int64_t num_changed = 0;  // weights that are not rounded to nearest
   bool short_last_group = false;
+  // Of the weight, packed, with scales; 0 where shares_weight.
+  int64_t quantized_bytes = 0;
+  // How the search went; empty where the method has no course to show.
+  SearchTrace trace;
   // "empirical" or "analytic" where the bias was corrected after rounding; else why it was not,
   // where that was asked for. The errors above are those before the correction.
   std::string bias_correction;

@@ -86,7 +86,9 @@ struct RunReport {
   std::vector<std::string> warnings;
 };
 
-// {"format": "adaround-report", "version": 1, ...}: keys are the members' names.
+// {"format": "adaround-report", "version": 1, ...}: keys are the members' names. A version gains
+// keys, and loses none. Of a layer's "trace", only looks of the stage "relaxation" have
+// "iteration", and only those with soft weights "soft_roundings" and "num_undecided".
 std::string ToJson(const RunReport& report);
 
 // The final tables: networks side by side, layers left in float, bytes, times.
