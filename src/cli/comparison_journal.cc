@@ -15,11 +15,25 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kFormat = "adaround-comparison-journal";
+// Of objects and lists in one another; records have four. Showing a deeper value would cost stack.
+constexpr int kMaxDepth = 8;
 
 // Our own complaint about a record; the caller knows file and line.
 struct Misfit {
   std::string what;
 };
+
+Json Parse(const std::string& record) {
+  bool is_too_deep = false;
+  const auto watch_depth = [&](int depth, Json::parse_event_t, Json&) {
+    is_too_deep = is_too_deep || depth > kMaxDepth;
+    return !is_too_deep;
+  };
+  Json json = Json::parse(record, watch_depth, false);
+  if (is_too_deep) throw Misfit{"is nested deeper than this program writes"};
+  if (json.is_discarded()) throw Misfit{"is no JSON"};
+  return json;
+}
 
 // JSON has no number for these.
 constexpr std::pair<const char*, double> kNamedNumbers[] = {
@@ -178,8 +192,7 @@ ComparisonJournal::ComparisonJournal(const std::filesystem::path& path,
 }
 
 void ComparisonJournal::ReadRecord(size_t line) {
-  const Json json = Json::parse(journal_.records()[line], nullptr, false);
-  if (json.is_discarded()) throw Misfit{"is no JSON"};
+  const Json json = Parse(journal_.records()[line]);
   if (line > 0) {
     if (!runs_.insert(RunFrom(json)).second) throw Misfit{"repeats a run"};
     return;

@@ -70,5 +70,20 @@ TEST(ComparisonJournal, CountsDoNotWrap) {
   }
 }
 
+TEST(ComparisonJournal, DeepNestingIsRefusedWithoutRecursion) {
+  const ScratchFolder folder;
+  const std::filesystem::path path = folder.path() / "journal";
+  ComparisonJournal(path, {}).Append("key", {});
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  std::string record = Journal(path).records()[1];
+  const std::string grids = "\"grids\":\"\"";
+  ASSERT_NE(record.find(grids), std::string::npos);
+  record.replace(record.find(grids), grids.size(), "\"grids\":" + deep);
+  record.replace(record.find("\"key\""), 5, "\"other\"");
+  Journal(path).Append(record);
+  ExpectError(ErrorCode::kMalformed, {"journal", "line 3", "nested deeper"},
+              [&] { ComparisonJournal(path, {}); });
+}
+
 }  // namespace
 }  // namespace adaround::cli
