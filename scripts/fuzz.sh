@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # Fuzzes the readers:
 #   scripts/fuzz.sh [--runs N] [TARGET...]        default: every target
-# Sets up, builds preset fuzz (clang, with sanitizers) and runs each target for N inputs (default:
-# 1 million for onnx and image, 10 million for the others) under limits of time and memory. What it
-# finds lies in build/fuzz/artifacts/TARGET, its corpus in build/fuzz/corpus/TARGET, its log beside.
-# Prints a line per target; exits with 1 where any found something.
+# Sets up, builds preset fuzz (clang, with sanitizers) and runs each target for N inputs (default: 1
+# million for image, inspect and onnx, 10 million for the others) under limits of time and memory.
+# What it finds lies in build/fuzz/artifacts/TARGET, its corpus in build/fuzz/corpus/TARGET, its log
+# beside. Prints a line per target; exits with 1 where any found something.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # max_len: what a small file of the format takes. A new target is a row here.
 declare -A max_len=(
-  [image]=4096 [journal]=4096 [labels]=1024 [layer_plan]=2048 [model_json]=4096 [npy]=512
-  [npz]=2048 [onnx]=8192 [quantized_model]=4096 [safetensors]=2048
+  [image]=4096 [inspect]=4096 [journal]=4096 [labels]=1024 [layer_plan]=2048 [model_json]=4096
+  [npy]=512 [npz]=2048 [onnx]=8192 [quantized_model]=4096 [safetensors]=2048
 )
-declare -A default_runs=([onnx]=1000000 [image]=1000000)
+declare -A default_runs=([image]=1000000 [inspect]=1000000 [onnx]=1000000)
 
 runs=
 while [ $# -gt 0 ]; do
@@ -35,7 +35,7 @@ cmake --build build/fuzz --target "${targets[@]/%/_fuzz}"
 
 # Reports of undefined behaviour end a target like any other finding.
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=0
+export ASAN_OPTIONS=malloc_context_size=5
 # In memory: the files that targets write, which stay behind where they crash, and the corpus.
 scratch=$(mktemp -d "$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)/adaround_fuzz.XXXXXX")
 export TMPDIR=$scratch

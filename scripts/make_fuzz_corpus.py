@@ -18,7 +18,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-RNG = np.random.default_rng(1)
+RNG = None  # one per format
 
 SAFETENSORS_DTYPES = {
     "bool": "BOOL", "uint8": "U8", "int8": "I8", "uint16": "U16", "int16": "I16", "float16": "F16",
@@ -329,6 +329,66 @@ def onnx_seeds():
     yield "sparse", sparse.SerializeToString()
 
 
+def inspect_seeds():
+    """One operator each, on x [1, 4, 6, 6] or the shape given; lists become int64 initializers."""
+    picture, rows = (1, 4, 6, 6), (2, 4)
+    kernel = values(4, 4, 3, 3)
+    channel = values(4)
+    operators = {
+        "AveragePool": (picture, [], dict(kernel_shape=[2, 2], ceil_mode=1)),
+        "BatchNormalization": (picture, [channel] * 4, {}),
+        "Cast": (rows, [], dict(to=TensorProto.INT8)),
+        "Clip": (rows, [np.float32(0), np.float32(6)], {}),
+        "Concat": (rows, [values(3, 4)], dict(axis=0)),
+        "Conv": (picture, [kernel, channel], dict(pads=[1] * 4, strides=[2, 2], dilations=[1, 1])),
+        "ConvTranspose": (picture, [kernel], dict(output_padding=[1, 0], strides=[2, 2])),
+        "CumSum": (rows, [[1]], dict(reverse=1)),
+        "DepthToSpace": (picture, [], dict(blocksize=2, mode="CRD")),
+        "Div": (rows, [channel], {}),
+        "Expand": (rows, [[3, 2, 4]], {}),
+        "Flatten": (picture, [], dict(axis=-2)),
+        "Gather": (picture, [[3, -1]], dict(axis=1)),
+        "GatherElements": (rows, [[[0, 1], [1, 0]]], dict(axis=1)),
+        "GatherND": (rows, [[[0, 1], [1, 3]]], {}),
+        "Gemm": (rows, [values(4, 3), values(3)], dict(alpha=0.5, transB=0)),
+        "GridSample": (picture, [values(1, 3, 3, 2)], dict(mode="bicubic")),
+        "GroupNormalization": (picture, [values(2), values(2)], dict(num_groups=2)),
+        "LRN": (picture, [], dict(size=3)),
+        "MatMul": (picture, [values(6, 5)], {}),
+        "MaxPool": (picture, [], dict(kernel_shape=[3, 3], auto_pad="SAME_UPPER")),
+        "Mod": (rows, [channel], dict(fmod=1)),
+        "OneHot": (rows, [np.int64(5), np.float32([0, 1])], {}),
+        "PRelu": (picture, [values(4, 1, 1)], {}),
+        "Pad": (picture, [[0, 1] * 4, np.float32(1)], dict(mode="constant")),
+        "QuantizeLinear": (rows, [np.float32([0.5] * 4), np.uint8([1] * 4)], dict(axis=1)),
+        "ReduceMean": (picture, [], dict(axes=[1, -1], keepdims=0)),
+        "ReduceSum": (picture, [[2, 3]], {}),
+        "Reshape": (picture, [[2, -1, 0]], {}),
+        "Resize": (picture, [np.float32([]), np.float32([1, 1, 2, 0.5])],
+                   dict(mode="linear", coordinate_transformation_mode="align_corners")),
+        "ScatterElements": (rows, [[[0], [1]], values(2, 1)], dict(axis=1)),
+        "ScatterND": (rows, [[[1]], values(1, 4)], {}),
+        "Slice": (picture, [[5, 0], [-7, 4], [3, 1], [-2, 1]], {}),
+        "Softmax": (rows, [], dict(axis=-1)),
+        "SpaceToDepth": (picture, [], dict(blocksize=3)),
+        "Split": (rows, [[1, 3]], dict(axis=1)),
+        "Squeeze": (picture, [[0]], {}),
+        "Tile": (rows, [[2, 3]], {}),
+        "TopK": (rows, [[2]], dict(axis=1, largest=0)),
+        "Transpose": (picture, [], dict(perm=[0, 3, 1, 2])),
+        "Trilu": (rows, [np.int64(1)], dict(upper=0)),
+        "Unsqueeze": (rows, [[0, -1]], {}),
+        "Where": (rows, [channel, channel], {}),
+    }
+    for op, (shape, constants, attributes) in operators.items():
+        arrays = [np.array(constant) for constant in constants]
+        names = [f"c{i}" for i in range(len(arrays))]
+        yield op.lower(), onnx_model(
+            [helper.make_node(op, ["x"] + names, ["y"], **attributes)],
+            [tensor(name, array, raw=True) for name, array in zip(names, arrays)],
+            [value_info("x", *shape)], opset=21 if op == "GroupNormalization" else 16)
+
+
 def image_bytes(image, file_format, **options):
     out = io.BytesIO()
     image.save(out, file_format, **options)
@@ -352,6 +412,7 @@ def image_seeds():
 
 FORMATS = {
     "image": image_seeds,
+    "inspect": inspect_seeds,
     "journal": journal_seeds,
     "labels": labels_seeds,
     "layer_plan": layer_plan_seeds,
@@ -367,7 +428,10 @@ FORMATS = {
 def main():
     default = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fuzz" / "corpus"
     root = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else default
+    global RNG
     for name, seeds in FORMATS.items():
+        # A format's seeds depend on no other's.
+        RNG = np.random.default_rng(list(name.encode()))
         folder = root / name
         folder.mkdir(parents=True, exist_ok=True)
         for seed, content in seeds():

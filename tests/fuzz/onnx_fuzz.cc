@@ -1,9 +1,6 @@
 // ONNX models, with external data beside them: the graph is sound, and written again it is read as
 // the same. Changes are of the messages mostly, of bytes sometimes.
-#include <google/protobuf/stubs/logging.h>
-
 #include <array>
-#include <cstring>
 
 #include "adaround/io/model_file.h"
 #include "adaround/io/onnx_export.h"
@@ -13,23 +10,9 @@
 
 using namespace adaround;
 
-extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
-
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size,
                                           unsigned seed) {
-  std::minstd_rand generator(seed);
-  const google::protobuf::LogSilencer silencer;
-  onnx::ModelProto model;
-  constexpr unsigned kEveryNthOfBytes = 5;
-  if (generator() % kEveryNthOfBytes == 0 ||
-      !model.ParseFromArray(data, static_cast<int>(size))) {
-    return LLVMFuzzerMutate(data, size, max_size);
-  }
-  fuzz::MutateOnnxModel(&model, generator);
-  const std::string bytes = model.SerializeAsString();
-  if (bytes.size() > max_size) return LLVMFuzzerMutate(data, size, max_size);
-  std::memcpy(data, bytes.data(), bytes.size());
-  return bytes.size();
+  return fuzz::MutateOnnxBytes(data, size, max_size, seed);
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -2,13 +2,18 @@
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
+#include <google/protobuf/stubs/logging.h>
+#include <onnx/onnx_pb.h>
 
 #include <array>
-#include <cstdint>
+#include <cstring>
 #include <limits>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
+
+extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 
 namespace adaround::fuzz {
 namespace {
@@ -18,7 +23,8 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-constexpr int kMaxChanges = 4;
+constexpr unsigned kEveryNthOfBytes = 5;  // changes
+constexpr size_t kMaxChanges = 4;
 constexpr int kMaxCopies = 40;        // of an element at once
 constexpr size_t kMaxMessages = 2'000;  // that are looked at
 constexpr size_t kMaxTextBytes = 4'096;
@@ -275,9 +281,21 @@ class Mutator {
 
 }  // namespace
 
-void MutateOnnxModel(onnx::ModelProto* model, std::minstd_rand& generator) {
-  Mutator mutator(model, generator);
-  for (int i = 0; i <= static_cast<int>(generator() % kMaxChanges); ++i) mutator.Change();
+size_t MutateOnnxBytes(uint8_t* data, size_t size, size_t max_size, unsigned seed) {
+  std::minstd_rand generator(seed);
+  const google::protobuf::LogSilencer silencer;
+  onnx::ModelProto model;
+  if (generator() % kEveryNthOfBytes == 0 ||
+      !model.ParseFromArray(data, static_cast<int>(size))) {
+    return LLVMFuzzerMutate(data, size, max_size);
+  }
+  Mutator mutator(&model, generator);
+  const size_t num_changes = 1 + generator() % kMaxChanges;
+  for (size_t i = 0; i < num_changes; ++i) mutator.Change();
+  const std::string bytes = model.SerializeAsString();
+  if (bytes.size() > max_size) return LLVMFuzzerMutate(data, size, max_size);
+  std::memcpy(data, bytes.data(), bytes.size());
+  return bytes.size();
 }
 
 }  // namespace adaround::fuzz
