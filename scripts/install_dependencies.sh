@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what building and testing need on a fresh Debian 12 machine. Does nothing where all of it
-# is there already. Needs root (or sudo) only when something is missing.
+# Installs what building and testing need on a fresh Debian 12 machine; with --fuzz, what preset fuzz
+# and the scripts of its corpus need too. Does nothing where all of it is there already. Needs root
+# (or sudo) only when something is missing.
 set -euo pipefail
 
 packages=(
@@ -17,6 +18,8 @@ packages=(
   # Tests only: ONNX's own cases, and the framework that other expectations come from.
   libonnx-testdata python3-onnx python3-numpy python3-torchvision libopenblas0-pthread
 )
+# libomp: find_package(OpenMP) looks for the compiler's own.
+[ "${1:-}" = --fuzz ] && packages+=(clang-14 libclang-rt-14-dev libomp-14-dev python3-pil)
 
 missing=()
 for package in "${packages[@]}"; do

@@ -14,7 +14,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kFormat = "adaround-comparison-journal";
-
 // Our own complaint about a record; the caller knows file and line.
 struct Misfit {
   std::string what;

@@ -27,7 +27,7 @@ constexpr int kOpenFlags = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
   if (error == EACCES || error == EPERM) remedy = "; check its permissions";
   // An input that is not there is the user's to mend, like any other bad input; one that the system
   // keeps from us is not.
-  const bool absent = error == ENOENT || error == ENOTDIR;
+  const bool absent = error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG;
   throw Error(absent ? ErrorCode::kMalformed : ErrorCode::kIo,
               name + ": cannot be opened: " + std::strerror(error) + remedy);
 }

@@ -126,9 +126,10 @@ Attribute ParseListAttribute(const JsonView& view) {
   return values;
 }
 
-// `entries` collects the names of weights entries that attributes refer to.
+// `entries` collects the weights entries that attributes refer to. Those that refer to the same one
+// share its elements: a small text could ask for any amount of memory otherwise.
 Attribute ParseAttribute(const JsonView& view, const SafetensorsFile& weights,
-                         std::set<std::string>* entries) {
+                         std::map<std::string, Tensor>* entries) {
   const nlohmann::json& value = view.value();
   if (value.is_number_integer()) return value.get<int64_t>();
   if (value.is_number()) return value.get<double>();
@@ -140,8 +141,12 @@ Attribute ParseAttribute(const JsonView& view, const SafetensorsFile& weights,
     if (!weights.entries().contains(name)) {
       view.At("tensor").FailMalformed("the weights file has no tensor " + Quoted(name));
     }
-    entries->insert(name);
-    return ToFiniteFloat32(weights.Read(name), weights.name() + ": tensor " + Quoted(name));
+    const auto [entry, is_new] = entries->try_emplace(name);
+    if (is_new) {
+      entry->second =
+          ToFiniteFloat32(weights.Read(name), weights.name() + ": tensor " + Quoted(name));
+    }
+    return entry->second;
   }
   view.FailMalformed(
       "must be a number, a string, a list of these, or {\"tensor\": NAME}; ONNX writes true and "
@@ -149,7 +154,7 @@ Attribute ParseAttribute(const JsonView& view, const SafetensorsFile& weights,
 }
 
 Node ParseNode(const JsonView& view, const SafetensorsFile& weights,
-               std::set<std::string>* attribute_entries) {
+               std::map<std::string, Tensor>* attribute_entries) {
   view.CheckKeys({"name", "op", "inputs", "outputs"}, {"attributes"});
   Node node;
   node.name = view.At("name").AsString();
@@ -336,7 +341,7 @@ Graph ReadGraph(const ModelDocument& document, const SafetensorsFile& weights,
   graph.outputs = ParseStrings(root.At("outputs"));
   if (graph.outputs.empty()) root.At("outputs").FailMalformed("is empty; name at least one tensor");
 
-  std::set<std::string> attribute_entries;
+  std::map<std::string, Tensor> attribute_entries;
   std::set<std::string> node_names;
   const JsonView nodes = root.At("nodes");
   for (size_t i = 0; i < nodes.ArraySize(); ++i) {

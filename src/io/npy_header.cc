@@ -203,11 +203,12 @@ DType ParseDescr(const std::string& descr, bool* big_endian, const std::string& 
 
 NpyHeader ParseNpyHeader(std::span<const uint8_t> head, int64_t total_bytes,
                          const std::string& file) {
-  if (head.size() < kMagic.size() || std::memcmp(head.data(), kMagic.data(), kMagic.size()) != 0) {
-    const bool prefix =
-        head.size() < kMagic.size() && std::memcmp(head.data(), kMagic.data(), head.size()) == 0;
+  const std::string_view begin(reinterpret_cast<const char*>(head.data()),
+                               std::min(head.size(), kMagic.size()));
+  if (begin != kMagic) {
     ThrowMalformedAt(file, 0,
-                     prefix ? "the file is truncated: it ends within the magic number"
+                     kMagic.starts_with(begin)
+                         ? "the file is truncated: it ends within the magic number"
                             : "is no NumPy array (.npy)" + LooksLike(head));
   }
   ByteReader reader(head, file);

@@ -142,6 +142,7 @@ void NpzFile::ReadDirectory(int64_t file_size) {
                               std::to_string(kMaxNpzEntries) + " are allowed");
   }
   int64_t total_bytes = 0;
+  int64_t total_compressed_bytes = 0;
   for (uint64_t i = 0; i < static_cast<uint64_t>(count); ++i) {
     zip_stat_t stat;
     zip_stat_init(&stat);
@@ -170,6 +171,11 @@ void NpzFile::ReadDirectory(int64_t file_size) {
       ThrowMalformed(what, "declares " + std::to_string(stat.size) + " bytes from " +
                                std::to_string(stat.comp_size) +
                                " compressed ones, which cannot be; fetch or save it again");
+    }
+    // Entries that share compressed bytes would let a small file ask for any amount.
+    total_compressed_bytes += static_cast<int64_t>(stat.comp_size);
+    if (total_compressed_bytes > file_size) {
+      ThrowMalformed(what, "shares its bytes with other entries; save the archive again");
     }
     const auto size = static_cast<int64_t>(stat.size);
     total_bytes += std::min(size, kMaxNpzBytes + 1);

@@ -520,7 +520,8 @@ class Importer {
     const nlohmann::json json = ParseStrictJson(found->second, place);
     const JsonView view(json, place);
     view.CheckObject();
-    for (const auto& [name, unused] : json.items()) {
+    for (const auto& entry : json.items()) {
+      const std::string& name = entry.key();
       const auto input = std::find_if(graph_.inputs.begin(), graph_.inputs.end(),
                                       [&](const GraphInput& other) { return other.name == name; });
       if (input == graph_.inputs.end()) {

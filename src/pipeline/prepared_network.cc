@@ -321,7 +321,7 @@ TensorMap GivenTensors(const CalibrationSet& samples, const std::vector<std::str
 
 void HookActivations(const std::map<std::string, ActivationGrid>& activations, Executor& executor) {
   for (const auto& [name, grid] : activations) {
-    executor.SetHook(name, [name, grid](const Tensor& x) {
+    executor.SetHook(name, [name = name, grid = grid](const Tensor& x) {
       if (x.dtype() != DType::kFloat32) {
         throw Error(ErrorCode::kMalformed,
                     "tensor '" + Printable(name) + "' has a grid for activations, but is " +

@@ -101,7 +101,7 @@ void Activation::Derivative(const float* z_data, float* derivative_data, int64_t
       for (int64_t i = 0; i < count; ++i) {
         const float value = z_data[i] > 0.0F ? z_data[i] : z_data[i] * slope;
         const float derivative = z_data[i] > 0.0F ? 1.0F : slope;
-        derivative_data[i] = (value > low) & (value < high) ? derivative : 0.0F;
+        derivative_data[i] = ((value > low) & (value < high)) ? derivative : 0.0F;
       }
       return;
     }
@@ -113,7 +113,7 @@ void Activation::Derivative(const float* z_data, float* derivative_data, int64_t
     case Kind::kHardSigmoid:
       for (int64_t i = 0; i < count; ++i) {
         const float value = alpha * z_data[i] + beta;
-        derivative_data[i] = (value > 0.0F) & (value < 1.0F) ? alpha : 0.0F;
+        derivative_data[i] = ((value > 0.0F) & (value < 1.0F)) ? alpha : 0.0F;
       }
       return;
     case Kind::kHardSwish:

@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   adaround::bench::RegisterPeak();
   adaround::bench::RegisterSolver();
   adaround::bench::RegisterForward();
+  adaround::bench::RegisterReader();
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
 }

@@ -6,5 +6,6 @@ namespace adaround::bench {
 void RegisterPeak();
 void RegisterSolver();
 void RegisterForward();
+void RegisterReader();
 
 }  // namespace adaround::bench

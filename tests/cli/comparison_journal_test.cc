@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "adaround/io/journal.h"
 #include "io/test_files.h"
@@ -72,6 +73,42 @@ TEST(ComparisonJournal, CountsDoNotWrap) {
     }
     ExpectError(ErrorCode::kMalformed, {"line 2", wrong, complaint},
                 [&] { ComparisonJournal(changed, {}); });
+  }
+}
+
+TEST(ComparisonJournal, DeepNestingIsRefusedWithoutRecursion) {
+  const ScratchFolder folder;
+  const std::filesystem::path path = folder.path() / "journal";
+  ComparisonJournal(path, {}).Append("key", {});
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  std::string record = Journal(path).records()[1];
+  const std::string grids = "\"grids\":\"\"";
+  ASSERT_NE(record.find(grids), std::string::npos);
+  record.replace(record.find(grids), grids.size(), "\"grids\":" + deep);
+  record.replace(record.find("\"key\""), 5, "\"other\"");
+  Journal(path).Append(record);
+  ExpectError(ErrorCode::kMalformed, {"journal", "line 3", "nested deeper"},
+              [&] { ComparisonJournal(path, {}); });
+}
+
+// scripts/make_written_files.py kept it: two repeats of nearest and of adaround.
+TEST(ComparisonJournal, JournalsOfEarlierVersionsAreContinued) {
+  const std::filesystem::path kept = ADAROUND_TEST_DATA "/written_by_0.1/comparison.journal";
+  const Journal journal(kept);
+  ASSERT_EQ(journal.records().size(), 5u);
+  const auto parsed = [&](size_t i) { return nlohmann::json::parse(journal.records()[i]); };
+  const ComparisonJournal comparison(kept, parsed(0)["inputs"]);
+  EXPECT_EQ(comparison.num_found(), 4);
+  for (size_t i = 1; i < 5; ++i) {
+    const nlohmann::json record = parsed(i);
+    const ComparisonRun* run = comparison.Find(record["run"]);
+    ASSERT_NE(run, nullptr);
+    EXPECT_EQ(run->network.sqnr_db, record["network"]["sqnr_db"].get<double>());
+    EXPECT_EQ(run->network.agreement, record["network"]["agreement"].get<double>());
+    EXPECT_EQ(run->local_loss, record["local_loss"].get<double>());
+    EXPECT_EQ(run->num_layers, 3);
+    EXPECT_EQ(run->grids, record["grids"].get<std::string>());
+    EXPECT_FALSE(run->network.top1);
   }
 }
 

@@ -215,6 +215,18 @@ TEST(ModelJson, RefusesWeightsThatAreNotFinite) {
               [&] { ReadModelJson(model.path()); });
 }
 
+// A megabyte of text about one large tensor must not become a thousand tensors in memory.
+TEST(ModelJson, AttributesThatNameOneEntryShareItsElements) {
+  ModelFolder model;
+  const std::string entry = R"({"tensor": "w"})";
+  model.Edit("\"alpha\": 1.0", "\"alpha\": " + entry + ", \"beta\": " + entry);
+  const Graph graph = ReadModelJson(model.path());
+  const std::map<std::string, Attribute>& attributes = graph.nodes[0].attributes;
+  const auto& alpha = std::get<Tensor>(attributes.at("alpha"));
+  EXPECT_EQ(alpha.data<float>()[1], -3);
+  EXPECT_EQ(alpha.raw(), std::get<Tensor>(attributes.at("beta")).raw());
+}
+
 TEST(ModelJson, ManyViolationsStayReadable) {
   ModelFolder model;
   Graph graph = ExampleGraph();

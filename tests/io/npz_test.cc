@@ -130,6 +130,25 @@ TEST(Npz, RefusesAnArrayThatDisagreesWithItsEntry) {
   ExpectRefused(ZipBytes({shorter}), {"entry 'x.npy'"});
 }
 
+// A directory may name one entry's bytes again and again: a megabyte could inflate to a terabyte.
+TEST(Npz, RefusesEntriesThatShareBytes) {
+  const std::string array =
+      NpyBytes("{'descr': '|u1', 'fortran_order': False, 'shape': (1000,), }", std::string(1000, 'a'));
+  const std::string one = ZipBytes({Stored("0.npy", array)});
+  const size_t directory = one.find("PK\x01\x02");
+  const size_t end = one.find("PK\x05\x06");
+  std::string records;
+  for (char name = '0'; name < '3'; ++name) {
+    std::string record = one.substr(directory, end - directory);
+    record[record.size() - 5] = name;
+    records += record;
+  }
+  ExpectRefused(one.substr(0, directory) + records + "PK\x05\x06" + LittleEndian(0, 4) +
+                    LittleEndian(3, 2) + LittleEndian(3, 2) + LittleEndian(records.size(), 4) +
+                    LittleEndian(directory, 4) + LittleEndian(0, 2),
+                {"entry '1.npy'", "shares its bytes"});
+}
+
 TEST(Npz, RefusesEncryptionAndOtherMethods) {
   ZipEntry encrypted = Stored("x.npy", kArray);
   encrypted.flags = 1;

@@ -139,6 +139,7 @@ TEST_F(ExternalDataTest, RefusesWhatIsNoFile) {
   ASSERT_EQ(mkfifo((folder_ / "model/pipe").c_str(), 0600), 0);
   ExpectRefused({{"location", "pipe"}}, {"FIFO"});
   ExpectRefused({{"location", "none.bin"}}, {"No such file"});
+  ExpectRefused({{"location", std::string(300, 'w')}}, {"File name too long"});
   WriteBytes(folder_ / "model/lfs", "version https://git-lfs.github.com/spec/v1\n");
   ExpectError(ErrorCode::kMalformed, {"Git-LFS"}, [&] {
     Read({External("w", {2}, {{"location", "lfs"}})});
