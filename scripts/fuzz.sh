@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 
 # max_len: what a small file of the format takes. A new target is a row here.
 declare -A max_len=(
+  [batch_manifest]=1024 [checkpoint]=4096 [config]=512
   [image]=4096 [inspect]=4096 [journal]=4096 [labels]=1024 [layer_plan]=2048 [model_json]=4096
   [npy]=512 [npz]=2048 [onnx]=8192 [quantized_model]=4096 [safetensors]=2048
 )

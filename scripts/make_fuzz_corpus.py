@@ -245,6 +245,57 @@ def journal_seeds():
     })
 
 
+def config_seeds():
+    return text_seeds({
+        "empty": "# nothing\n",
+        "flat": "bits = 4\nforce = true\nlambda = 0.01\nbeta = \"20:2\"\n",
+        "sections": "threads = 2\n[quantize]\ncalib = 'a # b'\nformat = [\"onnx\", \"aimet\"]\n"
+                    "[evaluate]\nlabels = \"x\\u0041\\n\"\n",
+        "dotted": "quantize.bits = 3\n\"quantize\".\"a b\" = -1.5e3\n",
+        "numbers": "a = 0x1F\nb = 1_000\nc = +0.0\nd = [1, 2.5,\n 'x']\n",
+        "long_text": "a = \"\"\"\nx\ny\\\n  z\"\"\"\nb = '''c'''\n",
+        "refused": "a = 1979-05-27T07:32:00Z\nb = inf\nc = {d = 1}\n[[e]]\nf = 1\n",
+    })
+
+
+def batch_manifest_seeds():
+    def manifest(models, **more):
+        return json.dumps({"format": "adaround-batch", "version": 1, "models": models, **more})
+
+    return text_seeds({
+        "one": manifest([{"model": "a.onnx"}]),
+        "several": manifest([{"glob": "zoo/*"},
+                             {"model": "a/model.json", "name": "b", "options": {"bits": 3}}],
+                            output="out", options={"calib": "c", "lambda": 0.01, "force": True,
+                                                   "exclude": ["x", 1]}),
+    })
+
+
+def checkpoint_seeds():
+    first = {"format": "adaround-checkpoint", "version": 1, "inputs": {"seed": "42"}}
+    report = {"name": "fc", "op": "Gemm", "weight": "w", "activation": "identity", "num_rows": 2,
+              "row_length": 2, "num_groups": 1, "bits": 4, "num_search_columns": 8,
+              "num_held_out_columns": 2, "nearest_error": 0.5, "error": 0.25, "search_error": 0.25,
+              "nearest_task_loss": None, "search_task_loss": None, "above_nearest": False,
+              "fell_back": False, "shares_weight": False, "strategy": "gram", "iterations": 10,
+              "num_undecided": 0, "ridge": 0.1, "num_descent_flips": 1, "num_nearest_rows": 0,
+              "num_rows_above_nearest": 0, "num_changed": 1, "short_last_group": False,
+              "bias_correction": "", "bias_uncorrected_because": "", "quantized_bytes": 10,
+              "trace": [], "seconds": 0.5}
+    point = {"stage": "relaxation", "iteration": 5, "loss": "infinite",
+             "soft_roundings": list(range(20)), "num_undecided": 3}
+    weights = safetensors({"nearest.scale": values(2) ** 2 + 1, "weight.scale": values(2) ** 2 + 1,
+                           "nearest.integers": np.uint8([1, 0x8f]),
+                           "weight.integers": np.uint8([0x21, 0x7f])})
+    for name, reports in {
+            "none": [], "one": [report],
+            "traced": [{**report, "trace": [{**point, "soft_roundings": []}, point]}],
+            "again": [report, report]}.items():
+        lines = [first] + [{"layer": each, "digest": "MODEL"} for each in reports]
+        text = "\n".join(json.dumps(line, separators=(",", ":")) for line in lines) + "\n"
+        yield name, text.encode() + b"\0" + weights
+
+
 def tensor(name, array, raw=False, data_type=None):
     message = numpy_helper.from_array(array, name)
     if not raw:
@@ -411,6 +462,9 @@ def image_seeds():
 
 
 FORMATS = {
+    "batch_manifest": batch_manifest_seeds,
+    "checkpoint": checkpoint_seeds,
+    "config": config_seeds,
     "image": image_seeds,
     "inspect": inspect_seeds,
     "journal": journal_seeds,

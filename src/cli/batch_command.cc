@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <glob.h>
 
+#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <iostream>
@@ -16,6 +17,7 @@
 #include "adaround/report/batch_report.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/option_binding.h"
 #include "cli/option_sources.h"
 #include "cli/output_checks.h"
 #include "cli/progress_display.h"
@@ -30,6 +32,7 @@ struct BatchArguments {
   std::string manifest;
   std::string report;
   std::string junit;
+  std::string shard;
   bool force = false;
   bool fail_fast = false;
   bool dry_run = false;
@@ -47,6 +50,32 @@ struct BatchItem {
 const std::set<std::string> kOwnOptions = {"model",   "force",    "resume",   "dry-run", "json",
                                            "verbose", "quiet",    "log-file", "progress",
                                            "threads", "no-color", "config"};
+
+// Part `index` of `count`, from 1.
+struct Shard {
+  int64_t index = 1;
+  int64_t count = 1;
+};
+
+// "2/4"; "" is the whole.
+Shard ParseShard(const std::string& text) {
+  Shard shard;
+  if (text.empty()) return shard;
+  const size_t slash = text.find('/');
+  const auto number = [&](const std::string& part, int64_t& value) {
+    const auto [end, failure] = std::from_chars(part.data(), part.data() + part.size(), value);
+    return failure == std::errc() && end == part.data() + part.size();
+  };
+  const bool is_shard = slash != std::string::npos &&
+                        number(text.substr(0, slash), shard.index) &&
+                        number(text.substr(slash + 1), shard.count) && 1 <= shard.index &&
+                        shard.index <= shard.count;
+  if (!is_shard) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "--shard: '" + Printable(text) + "' is not I/N with 1 <= I <= N, such as 2/4");
+  }
+  return shard;
+}
 
 std::vector<std::string> Glob(const std::string& pattern, const std::string& place) {
   glob_t found = {};
@@ -206,6 +235,7 @@ void RunBatch(BatchArguments arguments) {
     if (!path->empty()) *path = fs::absolute(*path).string();
   }
   SetUpLog(arguments.common.log);
+  const Shard shard = ParseShard(arguments.shard);
   const std::string file = Printable(arguments.manifest, 4096);
   const BatchManifest manifest = ReadBatchManifest(arguments.manifest);
   // Paths in the manifest mean the same wherever the program is called.
@@ -237,6 +267,7 @@ void RunBatch(BatchArguments arguments) {
   }
   bool stopped = false;
   for (size_t i = 0; i < items.size() && !stopped; ++i) {
+    if (static_cast<int64_t>(i) % shard.count != shard.index - 1) continue;
     LogInfo(fmt::format("model {} of {}: {}", i + 1, items.size(), Printable(items[i].name)));
     try {
       RunItem(items[i], report.rows[i]);
@@ -276,6 +307,12 @@ void AddBatchCommand(CLI::App& app) {
   command->add_option("--junit", arguments->junit, "write the table as JUnit's XML here")
       ->type_name("FILE")
       ->group("Output");
+  command
+      ->add_option("--shard", arguments->shard,
+                   "run the I-th of N parts of the models alone, on machines that share a disk; "
+                   "without it, a last run finds all complete and makes the table")
+      ->type_name("I/N")
+      ->group(kRunGroup);
   AddCommonOptions(*command, arguments->common);
   command->footer(
       "Paths in the manifest are relative to its folder. Results that are complete already are left "

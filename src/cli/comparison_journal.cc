@@ -14,6 +14,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kFormat = "adaround-comparison-journal";
+
 // Our own complaint about a record; the caller knows file and line.
 struct Misfit {
   std::string what;

@@ -66,6 +66,12 @@ void Checkpoint::ReadRecord(size_t index) {
   }
 }
 
+std::vector<std::string> Checkpoint::Names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, record] : layers_) names.push_back(name);
+  return names;
+}
+
 std::optional<FinishedLayer> Checkpoint::Find(const std::string& name) const {
   const auto found = layers_.find(name);
   if (found == layers_.end()) return std::nullopt;

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "adaround/io/run_journal.h"
 #include "adaround/model/quantized_model.h"
@@ -40,6 +41,7 @@ class Checkpoint {
 
   int64_t num_layers() const { return static_cast<int64_t>(layers_.size()); }
   bool Has(const std::string& name) const { return layers_.contains(name); }
+  std::vector<std::string> Names() const;  // in alphabetical order
   // Nothing where the layer is not finished.
   // Throws Error(kMalformed), naming the file: it is not the one that was written, or not sound.
   std::optional<FinishedLayer> Find(const std::string& name) const;
