@@ -21,16 +21,22 @@ std::string TickText(double tick, const std::string& unit) {
   return fmt::format("{:.6g}{}", tick, unit == "%" ? "%" : "");
 }
 
-// Lines across a picture at the ticks, in percent of its height, each with its text above.
-std::string Levels(const ChartAxis& axis, const std::string& unit) {
-  std::string svg;
+// A picture of paths with lines across at the ticks, whose places are in percent of its height, and
+// their texts in front.
+std::string LevelledPlot(const ChartAxis& axis, const std::string& unit, const std::string& paths) {
+  std::string lines;
+  std::string texts;
   for (const double tick : axis.ticks()) {
     const double at = axis.At(tick);
-    svg += fmt::format(R"(<line class="grid" x1="0" x2="100%" y1="{0:.2f}%" y2="{0:.2f}%"/>)", at);
-    svg += fmt::format(R"(<text class="tick" x="2" y="{:.2f}%" dy="{}">{}</text>)", at,
-                       at < 10.0 ? "11" : "-3", TickText(tick, unit));
+    lines +=
+        fmt::format(R"(<line class="grid" x1="0" x2="100%" y1="{0:.2f}%" y2="{0:.2f}%"/>)", at);
+    texts += fmt::format(R"(<text class="tick" x="2" y="{:.2f}%" dy="{}">{}</text>)", at,
+                         at < 10.0 ? "11" : "-3", TickText(tick, unit));
   }
-  return svg;
+  return lines +
+         "<svg width=\"100%\" height=\"100%\" viewBox=\"0 0 1000 1000\" "
+         "preserveAspectRatio=\"none\">" +
+         paths + "</svg>" + texts + "</svg>\n";
 }
 
 }  // namespace
@@ -51,8 +57,9 @@ std::string PairChart::Legend() const {
   if (!first_label.empty()) {
     html += fmt::format(
         R"(<span><svg class="key" aria-hidden="true">{}</svg>{}</span> )",
-        dots ? R"(<circle class="ring" cx="8" cy="8" r="4.5"/>)"
-             : R"(<rect class="outline" x="1" y="4" width="14" height="8"/>)",
+        rows.size() > kMaxNamedRows ? R"(<circle class="disc" cx="8" cy="8" r="4"/>)"
+        : dots ? R"(<circle class="ring" cx="8" cy="8" r="4.5"/>)"
+               : R"(<rect class="outline" x="1" y="4" width="14" height="8"/>)",
         HtmlText(first_label));
   }
   html += fmt::format(
@@ -115,7 +122,7 @@ std::string PairChart::NamedRows() const {
 
 std::string PairChart::Cloud() const {
   const ChartAxis axis = Axis(96.0, 2.0);
-  // A dot is a line of no length with round ends: it stays round where the picture is stretched.
+  // A dot is a line of no length, of which the ends are left where the picture is stretched.
   const auto dots = [&](std::optional<double> Row::*member) {
     std::string path;
     const double across = kUnits / static_cast<double>(rows.size());
@@ -128,17 +135,17 @@ std::string PairChart::Cloud() const {
   };
   std::string html = fmt::format(
       "<svg class=\"plot\" role=\"img\"><title>{}</title><desc>{} from left to right; {}{}{}. The "
-      "numbers are in the table of layers.</desc>{}",
+      "numbers are in the table of layers.</desc>",
       HtmlText(title), rows.size(), HtmlText(first_label), first_label.empty() ? "" : " and ",
-      HtmlText(second_label), Levels(axis, unit));
-  html += "<svg width=\"100%\" height=\"100%\" viewBox=\"0 0 1000 1000\" "
-          "preserveAspectRatio=\"none\">";
+      HtmlText(second_label));
+  std::string paths;
   if (!first_label.empty()) {
-    html += "<path class=\"dots first\" d=\"" + dots(&Row::first) + "\"/>";
+    paths = "<path class=\"dots first\" d=\"" + dots(&Row::first) + "\"/>";
   }
-  html += "<path class=\"dots second\" d=\"" + dots(&Row::second) + "\"/></svg></svg>\n";
-  return html + fmt::format("<p class=\"ends\"><span>layer 1</span><span>layer {}</span></p>\n",
-                            rows.size());
+  paths += "<path class=\"dots second\" d=\"" + dots(&Row::second) + "\"/>";
+  return html + LevelledPlot(axis, unit, paths) +
+         fmt::format("<p class=\"ends\"><span>layer 1</span><span>layer {}</span></p>\n",
+                     rows.size());
 }
 
 std::string PairChart::ToHtml() const {
@@ -172,19 +179,18 @@ std::string CurveChart::ToHtml() const {
   };
   std::string html = fmt::format(
       "<figure>\n<figcaption>{}</figcaption>\n<svg class=\"plot curves\" role=\"img\">"
-      "<title>{}</title><desc>{}</desc>{}",
-      HtmlText(title), HtmlText(title), HtmlText(description, 1000), Levels(axis, ""));
-  html += "<svg width=\"100%\" height=\"100%\" viewBox=\"0 0 1000 1000\" "
-          "preserveAspectRatio=\"none\">";
+      "<title>{}</title><desc>{}</desc>",
+      HtmlText(title), HtmlText(title), HtmlText(description, 1000));
+  std::string paths;
   for (const bool strong : {false, true}) {
     for (const Curve& curve : curves) {
       if (curve.strong != strong) continue;
       const std::string d = path(curve);
       if (d.empty()) continue;
-      html += fmt::format("<path class=\"curve{}\" d=\"{}\"/>", strong ? " strong" : "", d);
+      paths += fmt::format("<path class=\"curve{}\" d=\"{}\"/>", strong ? " strong" : "", d);
     }
   }
-  html += "</svg></svg>\n<svg class=\"places\" aria-hidden=\"true\">";
+  html += LevelledPlot(axis, "", paths) + "<svg class=\"places\" aria-hidden=\"true\">";
   for (size_t i = 0; i < places.size(); ++i) {
     html += fmt::format(
         "<svg x=\"{:.2f}%\" y=\"2\"><text class=\"tick\" transform=\"rotate(-50)\" x=\"-4\" "

@@ -46,6 +46,7 @@ svg{display:block;overflow:visible}
 .plot .tick{paint-order:stroke;stroke:var(--card);stroke-width:3px}
 .grid{stroke:var(--line);fill:none;vector-effect:non-scaling-stroke}
 .ring{fill:var(--card);stroke:var(--other);stroke-width:2}
+.disc{fill:var(--other)}
 .outline{fill:none;stroke:var(--other);stroke-width:1.5}
 .between{stroke:var(--muted);stroke-width:1.5}
 .full{fill:var(--found)}
