@@ -321,7 +321,8 @@ void AddBatchCommand(CLI::App& app) {
       "  {\"format\": \"adaround-batch\", \"version\": 1, \"output\": \"quantized\",\n"
       "   \"options\": {\"bits\": 4, \"calib\": \"calib/\", \"min-sqnr\": 15},\n"
       "   \"models\": [{\"glob\": \"zoo/*.onnx\"},\n"
-      "              {\"model\": \"net/model.json\", \"name\": \"net-w3\", \"options\": {\"bits\": 3}}]}");
+      "              {\"model\": \"net/model.json\", \"name\": \"net-w3\",\n"
+      "               \"options\": {\"bits\": 3}}]}");
   command->callback([arguments] { RunBatch(*arguments); });
 }
 

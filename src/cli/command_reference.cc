@@ -5,7 +5,6 @@
 #include <sstream>
 
 #include "adaround/base/error.h"
-#include "cli/option_sources.h"
 
 namespace adaround::cli {
 namespace {
@@ -92,7 +91,6 @@ OptionReference DescribeOption(const CLI::Option& option) {
   reference.group = option.get_positional() ? "" : option.get_group();
   reference.needs = NamesOf(option.get_needs());
   reference.excludes = NamesOf(option.get_excludes());
-  reference.variable = VariableOf(option);
   reference.required = option.get_required();
   reference.is_list = option.get_delimiter() == ',';
   for (const std::string& name : reference.names) {
@@ -187,7 +185,6 @@ std::string OptionReference::FullDescription() const {
   if (!default_value.empty()) facts.push_back("default: " + default_value);
   if (!needs.empty()) facts.push_back("needs " + JoinText(needs, ", "));
   if (!excludes.empty()) facts.push_back("not beside " + JoinText(excludes, ", "));
-  if (!variable.empty()) facts.push_back("or " + variable + " of the environment");
   if (!facts.empty()) text += " (" + JoinText(facts, "; ") + ")";
   return text;
 }

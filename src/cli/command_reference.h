@@ -19,7 +19,6 @@ struct OptionReference {
   std::string group;
   std::vector<std::string> needs;     // options that it is refused without
   std::vector<std::string> excludes;  // options that it is refused beside
-  std::string variable;               // of the environment, that stands in for it; "" = none
   bool required = false;
   bool is_list = false;     // takes several values with commas between them
   bool takes_path = false;  // its value is a file or a folder

@@ -13,7 +13,10 @@ struct Entry {
   const char* text;
 };
 
-constexpr std::array<Entry, 2> kEnvironment = {{
+constexpr std::array<Entry, 3> kEnvironment = {{
+    {"ADAROUND_NAME",
+     "stands in for the option --name of any command that has it, such as ADAROUND_ACT_BITS for "
+     "--act-bits; the command line comes before it, files of --config after it"},
     {"NO_COLOR", "where it is set to anything, messages have no colours"},
     {"TERM", "\"dumb\" turns colours and live progress off"},
 }};

@@ -285,11 +285,6 @@ void PrintConfig(const CLI::App& parsed, const std::map<std::string, std::string
 
 }  // namespace
 
-std::string VariableOf(const CLI::Option& option) {
-  const std::string name = NameOf(option);
-  return name.empty() ? "" : VariableOfName(name);
-}
-
 std::vector<std::string> WordsOf(const std::string& command,
                                  const std::vector<GivenOption>& options) {
   const std::unique_ptr<CLI::App> app = MakeCommandLine();

@@ -7,10 +7,6 @@
 
 namespace adaround::cli {
 
-// The environment's variable that stands in for an option: ADAROUND_ACT_BITS for --act-bits; "" for
-// options that have none.
-std::string VariableOf(const CLI::Option& option);
-
 // An option by its name, without dashes; what is told by its place has a name, too.
 struct GivenOption {
   std::string name;
@@ -32,7 +28,8 @@ struct CompletedWords {
   std::vector<std::string> sources;
 };
 
-// What the command line does not set comes from ADAROUND_* variables, what these do not set from
+// What the command line does not set comes from ADAROUND_* variables (ADAROUND_ACT_BITS for
+// --act-bits), what these do not set from
 // the --config file, or the one that ADAROUND_CONFIG names; an option that another one given before
 // it excludes is passed over. Empty variables count as unset; a flag is set by true, 1, yes or on,
 // and not by false, 0, no or off.

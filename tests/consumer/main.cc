@@ -47,7 +47,7 @@ void Run(char** paths) {
 
   // OUT appears whole, or not at all.
   adaround::OutputDirectory out(paths[2], /*force=*/false);
-  adaround::WriteQuantizedModel(out.partial(), result.model);
+  adaround::WriteQuantizedModel(out.contents(), result.model);
   out.Commit();
 
   const adaround::QuantizedModel written = adaround::ReadQuantizedModel(paths[2]);

@@ -179,7 +179,7 @@ TEST(Checkpoint, ALayerOfAnotherShapeIsRefused) {
   no_bias.nearest_bias.reset();
   refused("no bias", no_bias);
   FinishedLayer long_bias = first;
-  long_bias.bias = Tensor(DType::kFloat32, {1000});
+  long_bias.bias = Tensor::FromVector<float>({1000}, std::vector<float>(1000, 0.0F));
   refused("long bias", long_bias);
   FinishedLayer wrong_type = first;
   wrong_type.bias = ConvertTo(*first.bias, DType::kInt64);
