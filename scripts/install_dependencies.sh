@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what building and testing need on a fresh Debian 12 machine; with --fuzz, what preset fuzz
-# and the scripts of its corpus need too. Does nothing where all of it is there already. Needs root
-# (or sudo) only when something is missing.
+# Installs what building and testing need on a fresh Debian 12 machine; with --fuzz, also what
+# preset fuzz and the script of its seeds need. Does nothing where all of it is there already. Needs
+# root (or sudo) only when something is missing.
 set -euo pipefail
 
 packages=(

@@ -64,8 +64,8 @@ def npy(array, version=(1, 0)):
 
 
 def npy_seeds():
-    for dtype in ("<f4", "<f8", "<f2", "|b1", "|u1", "|i1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8"):
-        yield dtype[1:], npy(np.ones((2, 2), dtype))
+    for dtype in "f4 f8 f2 b1 u1 i1 i2 u2 i4 u4 i8 u8".split():
+        yield dtype, npy(np.ones((2, 2), dtype))
     yield "big_endian", npy(np.arange(4, dtype=">i4"))
     yield "fortran", npy(np.asfortranarray(values(2, 3)))
     yield "fortran_three", npy(np.asfortranarray(values(2, 3, 2)))
@@ -345,8 +345,8 @@ def onnx_seeds():
          helper.make_node("Cast", ["x"], ["h"], to=TensorProto.FLOAT16),
          helper.make_node("Reshape", ["h", "c"], ["y"])], [])
     yield "types", onnx_model(
-        [helper.make_node("Any", ["x"] + list("abcdefgh"), ["y"], domain="com.example", ints=[1, -1],
-                          strings=["s", "t"], floats=[0.5], s="text", f=1.5, i=7)],
+        [helper.make_node("Any", ["x"] + list("abcdefgh"), ["y"], domain="com.example",
+                          ints=[1, -1], strings=["s", "t"], floats=[0.5], s="text", f=1.5, i=7)],
         [tensor("a", np.int8([1, -1])), tensor("b", np.array([True])),
          tensor("c", np.float16([1, 2]), raw=True), tensor("d", np.float64([1e10])),
          tensor("e", np.uint64([1])), tensor("f", np.int64([[1]])),

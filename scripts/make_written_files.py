@@ -63,7 +63,8 @@ def read_safetensors(path):
         if name == "__metadata__":
             continue
         begin, end = (8 + length + offset for offset in entry["data_offsets"])
-        arrays[name] = np.frombuffer(data[begin:end], dtypes[entry["dtype"]]).reshape(entry["shape"])
+        array = np.frombuffer(data[begin:end], dtypes[entry["dtype"]])
+        arrays[name] = array.reshape(entry["shape"])
     return arrays
 
 

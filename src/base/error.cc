@@ -8,9 +8,9 @@
 namespace adaround {
 namespace {
 
-// Whether the sequence of two or three bytes at `text[at]` is none to be shown as it is: C1 controls
-// (U+0080 to U+009F) drive terminals as well as the C0 ones do; marks of direction, line separators
-// and what has no width let a name look like another; U+FFFE and U+FFFF are no characters.
+// Whether the sequence of two or three bytes at `text[at]` is none to be shown as it is: C1
+// controls (U+0080 to U+009F) drive terminals as well as the C0 ones do; marks of direction, line
+// separators and what has no width let a name look like another; U+FFFE and U+FFFF are none.
 bool IsHiddenSequence(const std::string& text, size_t at, size_t length) {
   if (length != 2 && length != 3) return false;
   uint32_t code = static_cast<unsigned char>(text[at]) & (length == 2 ? 0x1FU : 0x0FU);

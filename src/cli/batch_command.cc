@@ -315,8 +315,8 @@ void AddBatchCommand(CLI::App& app) {
       ->group(kRunGroup);
   AddCommonOptions(*command, arguments->common);
   command->footer(
-      "Paths in the manifest are relative to its folder. Results that are complete already are left "
-      "alone, and what was interrupted goes on.\n\n"
+      "Paths in the manifest are relative to its folder. Results that are complete already are "
+      "left alone, and what was interrupted goes on.\n\n"
       "Example of a manifest:\n"
       "  {\"format\": \"adaround-batch\", \"version\": 1, \"output\": \"quantized\",\n"
       "   \"options\": {\"bits\": 4, \"calib\": \"calib/\", \"min-sqnr\": 15},\n"

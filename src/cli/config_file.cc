@@ -30,7 +30,8 @@ std::string TextOfValue(const toml::node& node, const std::string& file, const s
     if (std::isfinite(number->get())) return TextOf(number->get());
   }
   Fail(file, node.source(),
-       "'" + Printable(name) + "' is neither text, a finite number, true, false nor a list of them");
+       "'" + Printable(name) +
+           "' is neither text, a finite number, true, false nor a list of them");
 }
 
 ConfigEntry EntryOf(const std::string& command, const toml::key& key, const toml::node& node,

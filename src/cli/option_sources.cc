@@ -161,7 +161,8 @@ std::map<std::string, std::string> Variables() {
     const std::string text = *entry;
     const size_t equals = text.find('=');
     if (!text.starts_with(kPrefix) || equals == std::string::npos) continue;
-    if (equals + 1 < text.size()) variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+    if (equals + 1 == text.size()) continue;
+    variables.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   return variables;
 }

@@ -15,7 +15,8 @@ std::map<std::string, std::string> GivenImageOptions(const CLI::App& command) {
   for (const char* flag : {"--scale", "--mean", "--std", "--resize", "--crop", "--channel-order",
                            "--interpolation"}) {
     const CLI::Option* option = command.get_option(flag);
-    if (option->count() > 0) given[std::string("option ") + flag] = JoinShellWords(option->results());
+    if (option->count() == 0) continue;
+    given[std::string("option ") + flag] = JoinShellWords(option->results());
   }
   return given;
 }

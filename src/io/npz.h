@@ -19,8 +19,8 @@ inline constexpr int64_t kMaxNpzBytes = int64_t{64} << 30;  // all arrays togeth
 
 // An open archive whose directory and array headers have been read and checked: entries stored or
 // deflated, not encrypted, no name twice, no more compressed bytes together than the file has, and
-// for each the array's size equal to the entry's inflated size, which is no more than its compressed
-// bytes can give. So no allocation depends on an unchecked number.
+// for each the array's size equal to the entry's inflated size, which is no more than its
+// compressed bytes can give. So no allocation depends on an unchecked number.
 // Threads: const members may be called concurrently; they take turns.
 class NpzFile {
  public:

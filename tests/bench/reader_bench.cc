@@ -38,8 +38,7 @@ Graph Chain() {
     node.inputs = {layer + ".output", layer + ".weight"};
     node.outputs = {"layers." + std::to_string(i + 1) + ".output"};
     node.attributes["pads"] = std::vector<int64_t>{0, 0, 1, 1};
-    graph.initializers.emplace(node.inputs[1],
-                               Tensor::Zeros(DType::kFloat32, {kWeightsPerLayer}));
+    graph.initializers.emplace(node.inputs[1], Tensor::Zeros(DType::kFloat32, {kWeightsPerLayer}));
     graph.nodes.push_back(std::move(node));
   }
   graph.outputs = {graph.nodes.back().outputs[0]};
@@ -88,9 +87,7 @@ void RegisterReader() {
       [](const fs::path& path) { ReadSafetensors(path); });
   Register(
       "npy_64_mib",
-      [](const fs::path& path) {
-        WriteNpy(path, Tensor::Zeros(DType::kFloat32, {kArrayFloats}));
-      },
+      [](const fs::path& path) { WriteNpy(path, Tensor::Zeros(DType::kFloat32, {kArrayFloats})); },
       [](const fs::path& path) { ReadNpy(path); });
 }
 

@@ -1,7 +1,7 @@
-// Checkpoints: the input's lines, up to a NUL byte, become a journal under their right digests; what
-// follows becomes the weights of the first layer's model. In the lines MODEL stands for that model's
-// digest: whoever writes a file can compute it, too. A layer that is found can be added elsewhere,
-// and comes back.
+// Checkpoints: the input's lines, up to a NUL byte, become a journal under their right digests;
+// what follows becomes the weights of the first layer's model. In the lines MODEL stands for that
+// model's digest: whoever writes a file can compute it, too. A layer that is found can be added
+// elsewhere, and comes back.
 #include "adaround/pipeline/checkpoint.h"
 
 #include "adaround/io/model_file.h"
@@ -52,7 +52,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Require(made, "no folder");
   const fuzz::TextAndBytes input = fuzz::SplitAtNul({data, size});
   folder.Write("0/weights.safetensors", input.bytes);
-  const auto digest = fuzz::Accepted(folder.path() / "0", [&] { return ModelDigest(folder.path() / "0"); });
+  const std::filesystem::path model = folder.path() / "0";
+  const auto digest = fuzz::Accepted(model, [&] { return ModelDigest(model); });
   const std::string lines(input.text.begin(), input.text.end());
   folder.Write(Checkpoint::kJournal, AsBytes(Digested(lines, digest.value_or("none"))));
   const auto layers = fuzz::Accepted(folder.path(), [&] {

@@ -50,9 +50,9 @@ fs::path InputFolder::Write(const std::string& name, std::span<const uint8_t> by
   if (is_new) descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   CheckSystem(descriptor >= 0, path);
   CheckSystem(ftruncate(descriptor, static_cast<off_t>(bytes.size())) == 0, path);
-  CheckSystem(pwrite(descriptor, bytes.data(), bytes.size(), 0) ==
-                  static_cast<ssize_t>(bytes.size()),
-              path);
+  CheckSystem(
+      pwrite(descriptor, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()),
+      path);
   return path;
 }
 
@@ -64,7 +64,8 @@ void CheckRefusal(const Error& error, const fs::path& named) {
   if (error.code() != ErrorCode::kMalformed && error.code() != ErrorCode::kUnsupported) {
     refuse("a refusal of another kind than malformed and unsupported");
   }
-  if (message.find(named.string()) == std::string::npos) refuse("a refusal without the file's name");
+  if (message.find(named.string()) == std::string::npos)
+    refuse("a refusal without the file's name");
   if (message.size() > kMaxMessageBytes) refuse("a refusal of too many words");
   if (Printable(message, message.size()) != message) refuse("a refusal that is not printable");
 }

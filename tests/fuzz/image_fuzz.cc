@@ -1,10 +1,9 @@
 // Pictures, and PNG files as maps of classes: as many pixels as the header says, which can be
 // resized and cropped.
-#include "io/image.h"
-
 #include <algorithm>
 
 #include "fuzz/fuzz_input.h"
+#include "io/image.h"
 #include "io/image_resize.h"
 
 using namespace adaround;
@@ -15,9 +14,9 @@ void CheckImage(const Image& image, const ImageHeader& header) {
   fuzz::Require(image.width == header.width && image.height == header.height,
                 "another extent than the header's");
   fuzz::Require(image.channels == 1 || image.channels == 3, "neither gray nor RGB");
-  fuzz::Require(static_cast<int64_t>(image.pixels.size()) ==
-                    image.width * image.height * image.channels,
-                "another number of pixels");
+  fuzz::Require(
+      static_cast<int64_t>(image.pixels.size()) == image.width * image.height * image.channels,
+      "another number of pixels");
 }
 
 }  // namespace
@@ -25,8 +24,7 @@ void CheckImage(const Image& image, const ImageHeader& header) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static fuzz::InputFolder folder;
   const std::filesystem::path path = folder.Write("a.png", {data, size});
-  const auto header =
-      fuzz::Accepted(path, [&] { return ReadImageHeader(InputFile(path)); });
+  const auto header = fuzz::Accepted(path, [&] { return ReadImageHeader(InputFile(path)); });
   if (!header) return 0;
   const auto classes = fuzz::Accepted(path, [&] { return DecodeLabelImage(InputFile(path)); });
   if (classes) {

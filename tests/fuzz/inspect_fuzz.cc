@@ -1,5 +1,5 @@
-// ONNX models that are run: constants folded, BatchNormalization too, then one sample of zeros. Every
-// operator refuses what it cannot compute.
+// ONNX models that are run: constants folded, BatchNormalization too, then one sample of zeros.
+// Every operator refuses what it cannot compute.
 #include <string>
 
 #include "adaround/io/onnx_import.h"

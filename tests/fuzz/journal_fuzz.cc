@@ -1,9 +1,8 @@
 // Journals: of any bytes, and of records under their right digests, which whoever writes a file can
 // compute. What is read can be continued. Records are read as a comparison's too.
-#include "adaround/io/journal.h"
-
 #include <filesystem>
 
+#include "adaround/io/journal.h"
 #include "adaround/io/sha256.h"
 #include "cli/comparison_journal.h"
 #include "fuzz/fuzz_input.h"

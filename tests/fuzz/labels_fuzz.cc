@@ -1,9 +1,8 @@
 // Labels, as an array where the input begins like one, else as text: of samples in order, and of
 // pictures by their names.
-#include "adaround/io/labels.h"
-
 #include <algorithm>
 
+#include "adaround/io/labels.h"
 #include "fuzz/fuzz_input.h"
 
 using namespace adaround;

@@ -1,6 +1,5 @@
 // Layer plans: written again, each is read as the same.
 #include "adaround/io/layer_plan.h"
-
 #include "fuzz/fuzz_input.h"
 
 using namespace adaround;

@@ -1,7 +1,6 @@
 // model.json with its weights: the graph is sound, and written twice it gives the same bytes. The
 // weights lie behind the first NUL byte of the input.
 #include "adaround/io/model_json.h"
-
 #include "fuzz/fuzz_input.h"
 
 using namespace adaround;

@@ -1,6 +1,5 @@
 // .npy files: rows are those of the whole array, and what is written again is read as the same.
 #include "adaround/io/npy.h"
-
 #include "fuzz/fuzz_input.h"
 
 using namespace adaround;
@@ -16,9 +15,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const NpyFile file(path);
     for (const int64_t row : {int64_t{0}, array->dim(0) - 1}) {
       const Tensor one = file.ReadRows(row, 1);
-      fuzz::Require(std::equal(one.raw(), one.raw() + one.num_bytes(),
-                               array->raw() + row * row_bytes, array->raw() + (row + 1) * row_bytes),
-                    "another row");
+      fuzz::Require(
+          std::equal(one.raw(), one.raw() + one.num_bytes(), array->raw() + row * row_bytes,
+                     array->raw() + (row + 1) * row_bytes),
+          "another row");
     }
   }
   const std::filesystem::path again = folder.path() / "again.npy";

@@ -1,8 +1,7 @@
 // .npz archives: every entry is read whole, and as samples.
-#include "io/npz.h"
-
 #include "adaround/io/array_source.h"
 #include "fuzz/fuzz_input.h"
+#include "io/npz.h"
 
 using namespace adaround;
 

@@ -18,7 +18,8 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static fuzz::InputFolder folder;
   static constexpr std::array<uint8_t, 64> kExternalData = {};
-  [[maybe_unused]] static const std::filesystem::path external = folder.Write("weights.bin", kExternalData);
+  [[maybe_unused]] static const std::filesystem::path external =
+      folder.Write("weights.bin", kExternalData);
   const std::filesystem::path path = folder.Write("a.onnx", {data, size});
   const auto model = fuzz::Accepted(path, [&] { return ReadOnnxModel(path); });
   // The same file as whatever it holds, with its provenance.

@@ -25,7 +25,7 @@ using google::protobuf::Reflection;
 
 constexpr unsigned kEveryNthOfBytes = 5;  // changes
 constexpr size_t kMaxChanges = 4;
-constexpr int kMaxCopies = 40;        // of an element at once
+constexpr int kMaxCopies = 40;          // of an element at once
 constexpr size_t kMaxMessages = 2'000;  // that are looked at
 constexpr size_t kMaxTextBytes = 4'096;
 constexpr size_t kMaxCopiedBytes = 16'384;
@@ -61,15 +61,59 @@ constexpr std::array<double, 10> kNumbers = {0.0,
                                              std::numeric_limits<double>::infinity(),
                                              std::numeric_limits<double>::quiet_NaN()};
 // Operators, attributes, domains, places of external data, and what no name should hold.
-constexpr const char* kTexts[] = {
-    "", "x", "y", "w", "Conv", "Gemm", "MatMul", "Relu", "Constant", "If", "Loop", "Scan",
-    "Identity", "Reshape", "Cast", "QuantizeLinear", "DequantizeLinear", "BatchNormalization",
-    "AveragePool", "Transpose", "value", "value_int", "value_floats", "to", "perm", "kernel_shape",
-    "then_branch", "output_dtype", "location", "offset", "length", "checksum", "weights.bin",
-    "../weights.bin", "/etc/hostname", "a/../../x", "-1", "4", "18446744073709551616", "1e3",
-    "ai.onnx", "com.microsoft", "adaround.export", "qdq", "adaround.preprocess",
-    "adaround.provenance", "adaround.unread_attributes", "{\"x\": {\"scale\": 1}}",
-    "\x1b[31m", "\xff\xfe", "a::b", "..", "%"};
+constexpr const char* kTexts[] = {"",
+                                  "x",
+                                  "y",
+                                  "w",
+                                  "Conv",
+                                  "Gemm",
+                                  "MatMul",
+                                  "Relu",
+                                  "Constant",
+                                  "If",
+                                  "Loop",
+                                  "Scan",
+                                  "Identity",
+                                  "Reshape",
+                                  "Cast",
+                                  "QuantizeLinear",
+                                  "DequantizeLinear",
+                                  "BatchNormalization",
+                                  "AveragePool",
+                                  "Transpose",
+                                  "value",
+                                  "value_int",
+                                  "value_floats",
+                                  "to",
+                                  "perm",
+                                  "kernel_shape",
+                                  "then_branch",
+                                  "output_dtype",
+                                  "location",
+                                  "offset",
+                                  "length",
+                                  "checksum",
+                                  "weights.bin",
+                                  "../weights.bin",
+                                  "/etc/hostname",
+                                  "a/../../x",
+                                  "-1",
+                                  "4",
+                                  "18446744073709551616",
+                                  "1e3",
+                                  "ai.onnx",
+                                  "com.microsoft",
+                                  "adaround.export",
+                                  "qdq",
+                                  "adaround.preprocess",
+                                  "adaround.provenance",
+                                  "adaround.unread_attributes",
+                                  "{\"x\": {\"scale\": 1}}",
+                                  "\x1b[31m",
+                                  "\xff\xfe",
+                                  "a::b",
+                                  "..",
+                                  "%"};
 
 class Mutator {
  public:
@@ -177,8 +221,7 @@ class Mutator {
     switch (field.cpp_type()) {
       case FieldDescriptor::CPPTYPE_INT32:
         return reflection.SetInt32(
-            &message, &field,
-            static_cast<int32_t>(Integer(reflection.GetInt32(message, &field))));
+            &message, &field, static_cast<int32_t>(Integer(reflection.GetInt32(message, &field))));
       case FieldDescriptor::CPPTYPE_INT64:
         return reflection.SetInt64(&message, &field, Integer(reflection.GetInt64(message, &field)));
       case FieldDescriptor::CPPTYPE_FLOAT:
@@ -231,15 +274,14 @@ class Mutator {
         return reflection.SetRepeatedInt64(
             &message, &field, i, Integer(reflection.GetRepeatedInt64(message, &field, i)));
       case FieldDescriptor::CPPTYPE_UINT64:
-        return reflection.SetRepeatedUInt64(&message, &field, i,
-                                            static_cast<uint64_t>(Integer(0)));
+        return reflection.SetRepeatedUInt64(&message, &field, i, static_cast<uint64_t>(Integer(0)));
       case FieldDescriptor::CPPTYPE_FLOAT:
         return reflection.SetRepeatedFloat(&message, &field, i, static_cast<float>(Number()));
       case FieldDescriptor::CPPTYPE_DOUBLE:
         return reflection.SetRepeatedDouble(&message, &field, i, Number());
       case FieldDescriptor::CPPTYPE_STRING:
-        return reflection.SetRepeatedString(
-            &message, &field, i, Text(reflection.GetRepeatedString(message, &field, i)));
+        return reflection.SetRepeatedString(&message, &field, i,
+                                            Text(reflection.GetRepeatedString(message, &field, i)));
       case FieldDescriptor::CPPTYPE_MESSAGE: {
         const auto donor = Donor(field.message_type());
         if (donor) reflection.MutableRepeatedMessage(&message, &field, i)->CopyFrom(*donor);
@@ -255,16 +297,13 @@ class Mutator {
     switch (field.cpp_type()) {
       case FieldDescriptor::CPPTYPE_INT32:
         return reflection.AddInt32(&message, &field, static_cast<int32_t>(Integer(0)));
-      case FieldDescriptor::CPPTYPE_INT64:
-        return reflection.AddInt64(&message, &field, Integer(0));
+      case FieldDescriptor::CPPTYPE_INT64: return reflection.AddInt64(&message, &field, Integer(0));
       case FieldDescriptor::CPPTYPE_UINT64:
         return reflection.AddUInt64(&message, &field, static_cast<uint64_t>(Integer(0)));
       case FieldDescriptor::CPPTYPE_FLOAT:
         return reflection.AddFloat(&message, &field, static_cast<float>(Number()));
-      case FieldDescriptor::CPPTYPE_DOUBLE:
-        return reflection.AddDouble(&message, &field, Number());
-      case FieldDescriptor::CPPTYPE_STRING:
-        return reflection.AddString(&message, &field, Text(""));
+      case FieldDescriptor::CPPTYPE_DOUBLE: return reflection.AddDouble(&message, &field, Number());
+      case FieldDescriptor::CPPTYPE_STRING: return reflection.AddString(&message, &field, Text(""));
       case FieldDescriptor::CPPTYPE_MESSAGE: {
         Message* inner = reflection.AddMessage(&message, &field);
         if (donor != nullptr) inner->CopyFrom(*donor);
@@ -285,8 +324,7 @@ size_t MutateOnnxBytes(uint8_t* data, size_t size, size_t max_size, unsigned see
   std::minstd_rand generator(seed);
   const google::protobuf::LogSilencer silencer;
   onnx::ModelProto model;
-  if (generator() % kEveryNthOfBytes == 0 ||
-      !model.ParseFromArray(data, static_cast<int>(size))) {
+  if (generator() % kEveryNthOfBytes == 0 || !model.ParseFromArray(data, static_cast<int>(size))) {
     return LLVMFuzzerMutate(data, size, max_size);
   }
   Mutator mutator(&model, generator);

@@ -74,71 +74,109 @@ std::string Plan(const std::string& layers) {
 }
 
 std::string Nested(int depth) {
-  return std::string(static_cast<size_t>(depth), '[') + std::string(static_cast<size_t>(depth), ']');
+  return std::string(static_cast<size_t>(depth), '[') +
+         std::string(static_cast<size_t>(depth), ']');
 }
 
 const std::string kDescr = "{'descr': '|u1', 'fortran_order': False, 'shape': ";
 
 std::vector<BadFile> TextAndArrayFiles() {
   return {
-      {"a tensor of 2^42 bytes", "a.safetensors", Entry("U8", "4398046511104", "0,4398046511104"),
+      {"a tensor of 2^42 bytes",
+       "a.safetensors",
+       Entry("U8", "4398046511104", "0,4398046511104"),
        {"tensor 'w'", "beyond the file"}},
-      {"offsets whose end is below their begin once added", "a.safetensors",
-       Entry("U8", "1", "4611686018427387904,4611686018427387905"), {"tensor 'w'", "data_offsets"}},
-      {"extents whose product is 2^64", "a.safetensors",
-       Entry("U8", "4294967296,4294967296", "0,0"), {"tensor 'w'", "overflows"}},
-      {"an extent of 0 behind ones that overflow", "a.safetensors",
-       Entry("F32", "4611686018427387904,4611686018427387904,0", "0,1"), {"tensor 'w'"}},
-      {"two tensors of one name", "a.safetensors",
+      {"offsets that wrap when the header's length is added",
+       "a.safetensors",
+       Entry("U8", "1", "9223372036854775806,9223372036854775807"),
+       {"tensor 'w'", "data_offsets"}},
+      {"extents whose product is 2^64",
+       "a.safetensors",
+       Entry("U8", "4294967296,4294967296", "0,0"),
+       {"tensor 'w'", "overflows"}},
+      {"an extent of 0 behind ones that overflow",
+       "a.safetensors",
+       Entry("F32", "4611686018427387904,4611686018427387904,0", "0,1"),
+       {"tensor 'w'"}},
+      {"two tensors of one name",
+       "a.safetensors",
        SafetensorsBytes(R"({"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
                         R"("\u0077":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
                         "xy"),
        {"'w'", "appears twice"}},
-      {"a NUL and an escape sequence in a name", "a.safetensors",
+      {"a NUL and an escape sequence in a name",
+       "a.safetensors",
        SafetensorsBytes(R"({"a\u0000\u001b[2J":{"dtype":"U9","shape":[1],"data_offsets":[0,1]}})",
                         "x"),
-       {"tensor 'a\\x00\\x1b[2J'", "'U9'"}, ErrorCode::kUnsupported},
-      {"metadata nested 100,000 deep", "a.safetensors",
+       {"tensor 'a\\x00\\x1b[2J'", "'U9'"},
+       ErrorCode::kUnsupported},
+      {"metadata nested 100,000 deep",
+       "a.safetensors",
        SafetensorsBytes("{\"__metadata__\":" + Nested(100'000) + "}", ""),
        {"nested deeper than 64"}},
-      {"lists that are the shape", "a.safetensors", Entry("U8", "[1]", "0,1"),
+      {"lists that are the shape",
+       "a.safetensors",
+       Entry("U8", "[1]", "0,1"),
        {"tensor 'w'", "shape", "whole number"}},
 
-      {"an array of 2^42 bytes", "a.npy", NpyBytes(kDescr + "(4398046511104,)}", "x"),
+      {"an array of 2^42 bytes",
+       "a.npy",
+       NpyBytes(kDescr + "(4398046511104,)}", "x"),
        {"takes 4398046511104 bytes"}},
-      {"extents whose product is 2^64", "a.npy", NpyBytes(kDescr + "(4294967296, 4294967296)}", ""),
+      {"extents whose product is 2^64",
+       "a.npy",
+       NpyBytes(kDescr + "(4294967296, 4294967296)}", ""),
        {"overflows"}},
-      {"an escape sequence as element type", "a.npy",
-       NpyBytes("{'descr': '\x1b[2J', 'fortran_order': False, 'shape': ()}", "x"), {"'\\x1b[2J'"},
+      {"an escape sequence as element type",
+       "a.npy",
+       NpyBytes("{'descr': '\x1b[2J', 'fortran_order': False, 'shape': ()}", "x"),
+       {"'\\x1b[2J'"},
        ErrorCode::kUnsupported},
-      {"a header one byte beyond the limit", "a.npy",
+      {"a header one byte beyond the limit",
+       "a.npy",
        std::string("\x93NUMPY\x02\x00", 8) + LittleEndian(65'536, 4) + std::string(65'536, ' '),
        {"header", "at most"}},
-      {"brackets 10,000 deep", "a.npy", NpyBytes(kDescr + std::string(10'000, '('), ""),
+      {"brackets 10,000 deep",
+       "a.npy",
+       NpyBytes(kDescr + std::string(10'000, '('), ""),
        {"whole number"}},
 
-      {"a key twice, once escaped", "model.json",
+      {"a key twice, once escaped",
+       "model.json",
        Document(R"("inputs":[],"\u0069nputs":[],"outputs":["y"],"nodes":[])"),
        {"'inputs'", "appears twice"}},
-      {"nodes nested 100,000 deep", "model.json", Document("\"nodes\":" + Nested(100'000)),
+      {"nodes nested 100,000 deep",
+       "model.json",
+       Document("\"nodes\":" + Nested(100'000)),
        {"nested deeper than 64"}},
       {"an escape sequence as key", "model.json", Document(R"("\u001b[2J":1)"), {"'\\x1b[2J'"}},
-      {"a backslash in the name of the weights", "model.json",
+      {"a backslash in the name of the weights",
+       "model.json",
        R"({"format":"adaround-model","version":1,"opset":13,"weights":"..\\w","inputs":[],)"
        R"("outputs":["y"],"nodes":[]})",
        {"weights", "backslash"}},
-      {"a number beyond 64 bits", "model.json",
-       R"({"format":"adaround-model","version":18446744073709551617})", {"beyond"}},
+      {"a number beyond 64 bits",
+       "model.json",
+       R"({"format":"adaround-model","version":18446744073709551617})",
+       {"beyond"}},
 
-      {"a key twice, once escaped", "plan.json", Plan(R"({"name":"a","\u006eame":"b"})"),
+      {"a key twice, once escaped",
+       "plan.json",
+       Plan(R"({"name":"a","\u006eame":"b"})"),
        {"'name'", "appears twice"}},
       {"layers nested 100,000 deep", "plan.json", Plan(Nested(100'000)), {"nested deeper than 64"}},
-      {"an escape sequence as granularity", "plan.json",
-       Plan(R"({"name":"a","granularity":"\u001b[2J"})"), {"layers[0].granularity", "'\\x1b[2J'"}},
-      {"a size that wraps to 1", "plan.json", Plan(R"({"name":"a","group_size":4294967297})"),
+      {"an escape sequence as granularity",
+       "plan.json",
+       Plan(R"({"name":"a","granularity":"\u001b[2J"})"),
+       {"layers[0].granularity", "'\\x1b[2J'"}},
+      {"a size that wraps to 1",
+       "plan.json",
+       Plan(R"({"name":"a","group_size":4294967297})"),
        {"layers[0].group_size", "is 4294967297"}},
 
-      {"a class beyond 64 bits", "labels.csv", "1\n9223372036854775808\n",
+      {"a class beyond 64 bits",
+       "labels.csv",
+       "1\n9223372036854775808\n",
        {"line 2", "class index"}},
       {"an escape sequence in place of a class", "labels.csv", "1\n\x1b[2J\n", {"line 2", "\\x1b"}},
       {"a NUL in place of a class", "labels.csv", std::string("1\n\0\n", 4), {"line 2", "\\x00"}},
@@ -169,18 +207,23 @@ std::vector<BadFile> OnnxFiles() {
     sparse->add_dims(2);
   };
   return {
-      {"a sparse initializer with external data", "m.onnx",
+      {"a sparse initializer with external data",
+       "m.onnx",
        OnnxBytes([&](OnnxBuilder& b) { sparse_from_outside(b.graph().add_sparse_initializer()); }),
-       {"'s'", "sparse"}, ErrorCode::kUnsupported},
-      {"a sparse attribute with external data", "m.onnx",
+       {"'s'", "sparse"},
+       ErrorCode::kUnsupported},
+      {"a sparse attribute with external data",
+       "m.onnx",
        OnnxBytes([&](OnnxBuilder& b) {
          onnx::AttributeProto* attribute = b.graph().mutable_node(0)->add_attribute();
          attribute->set_name("a");
          attribute->set_type(onnx::AttributeProto::SPARSE_TENSOR);
          sparse_from_outside(attribute->mutable_sparse_tensor());
        }),
-       {"node 'Relu_0'", "attribute 'a'", "SPARSE_TENSOR"}, ErrorCode::kUnsupported},
-      {"an attribute's tensor from outside", "m.onnx",
+       {"node 'Relu_0'", "attribute 'a'", "SPARSE_TENSOR"},
+       ErrorCode::kUnsupported},
+      {"an attribute's tensor from outside",
+       "m.onnx",
        OnnxBytes([&](OnnxBuilder& b) {
          onnx::AttributeProto* attribute = b.graph().mutable_node(0)->add_attribute();
          attribute->set_name("a");
@@ -188,26 +231,32 @@ std::vector<BadFile> OnnxFiles() {
          *attribute->mutable_t() = Outside("t");
        }),
        {"node 'Relu_0'", "attribute 'a'", "'..'"}},
-      {"a list of tensors from outside", "m.onnx",
+      {"a list of tensors from outside",
+       "m.onnx",
        OnnxBytes([&](OnnxBuilder& b) {
          onnx::AttributeProto* attribute = b.graph().mutable_node(0)->add_attribute();
          attribute->set_name("a");
          attribute->set_type(onnx::AttributeProto::TENSORS);
          *attribute->add_tensors() = Outside("t");
        }),
-       {"node 'Relu_0'", "attribute 'a'", "TENSORS"}, ErrorCode::kUnsupported},
-      {"4-bit integers whose bytes are counted as elements", "m.onnx",
+       {"node 'Relu_0'", "attribute 'a'", "TENSORS"},
+       ErrorCode::kUnsupported},
+      {"4-bit integers whose bytes are counted as elements",
+       "m.onnx",
        OnnxBytes([](OnnxBuilder& b) {
-         *b.graph().add_initializer() = testing::RawTensorProto("w", onnx_type::kInt4, {5}, "abcde");
+         *b.graph().add_initializer() =
+             testing::RawTensorProto("w", onnx_type::kInt4, {5}, "abcde");
        }),
        {"initializer 'w'", "5 bytes of raw_data", "want 3"}},
-      {"2^42 elements of 4 bits", "m.onnx",
+      {"2^42 elements of 4 bits",
+       "m.onnx",
        OnnxBytes([](OnnxBuilder& b) {
          *b.graph().add_initializer() =
              testing::RawTensorProto("w", onnx_type::kUInt4, {int64_t{1} << 42}, "a");
        }),
        {"initializer 'w'", "1 bytes of raw_data"}},
-      {"two functions that call each other", "m.onnx",
+      {"two functions that call each other",
+       "m.onnx",
        OnnxBytes([](OnnxBuilder& b) {
          for (const auto& [name, callee] : {std::pair("F", "G"), std::pair("G", "F")}) {
            onnx::FunctionProto* function = b.proto().add_functions();
@@ -216,8 +265,10 @@ std::vector<BadFile> OnnxFiles() {
            function->add_node()->set_op_type(callee);
          }
        }),
-       {"'local::F', 'local::G'"}, ErrorCode::kUnsupported},
-      {"an escape sequence as operator's domain", "m.onnx",
+       {"'local::F', 'local::G'"},
+       ErrorCode::kUnsupported},
+      {"an escape sequence as operator's domain",
+       "m.onnx",
        OnnxBytes([](OnnxBuilder& b) {
          b.graph().mutable_node(0)->set_domain("\x1b[2J");
          b.graph().mutable_node(0)->set_input(0, "none");

@@ -33,7 +33,8 @@ json ExpectedOf(const fs::path& folder) {
   return json::parse(in);
 }
 
-void ExpectValues(const Tensor& found, const json& wanted, float tolerance, const std::string& what) {
+void ExpectValues(const Tensor& found, const json& wanted, float tolerance,
+                  const std::string& what) {
   ASSERT_EQ(found.num_elements(), static_cast<int64_t>(wanted.size())) << what;
   for (size_t i = 0; i < wanted.size(); ++i) {
     EXPECT_NEAR(found.data<float>()[i], wanted[i].get<float>(), tolerance) << what << ", " << i;

@@ -39,8 +39,8 @@ class Error : public std::runtime_error {
 void ThrowIfAny(ErrorCode code, const std::vector<std::string>& violations);
 
 // For the user's eyes: control characters, those that turn the direction of text among them, and
-// bytes that are not UTF-8 become \xNN, and anything beyond max_length bytes is cut. Every name from
-// a file goes through here before it is printed.
+// bytes that are not UTF-8 become \xNN, and anything beyond max_length bytes is cut. Every name
+// from a file goes through here before it is printed.
 std::string Printable(const std::string& text, size_t max_length = 200);
 
 // Our own mistake, never the input's: throws std::logic_error with file and line.
