@@ -133,8 +133,12 @@ InputFile InputFile::OpenBeneath(const std::filesystem::path& directory,
     if (next < 0) {
       const int error = errno;
       struct stat status {};
-      if (fstatat(current.get(), components[i].c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-          S_ISLNK(status.st_mode)) {
+      // ELOOP: it was a link; it may be something else by now.
+      const bool is_link =
+          error == ELOOP ||
+          (fstatat(current.get(), components[i].c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISLNK(status.st_mode));
+      if (is_link) {
         ThrowMalformed(named_by, "file name " + Quoted(relative) +
                                      " goes through a symbolic link; put a copy of the file "
                                      "inside the model's own folder");
