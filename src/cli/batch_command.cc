@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <glob.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <filesystem>
@@ -43,8 +44,13 @@ struct BatchArguments {
 struct BatchItem {
   std::string name;
   std::string model;
-  std::vector<std::string> words;  // its command line
+  std::vector<std::string> words;   // its command line
+  std::vector<std::string> places;  // files and folders that it reads or writes
 };
+
+// Options that name what a model's run reads or writes.
+constexpr const char* kPlaces[] = {"model", "calib", "data", "labels", "calib-labels", "plan",
+                                   "output", "report", "html", "save-plan"};
 
 // Options that are the batch's own.
 const std::set<std::string> kOwnOptions = {"model",   "force",    "resume",   "dry-run", "json",
@@ -116,19 +122,24 @@ std::vector<BatchItem> PlanItems(const BatchArguments& arguments, const BatchMan
   std::set<std::string> outputs;
   for (const ManifestEntry& entry : manifest.entries) {
     const std::string place = file + ": " + entry.place;
-    Options options = manifest.options;
-    for (const auto& [name, option] : entry.options) options[name] = option;
+    Options options = entry.options;
+    options.insert(manifest.options.begin(), manifest.options.end());
     const std::vector<std::string> models =
         entry.is_glob ? Glob(entry.path, place) : std::vector<std::string>{entry.path};
-    for (const std::string& model : models) {
+    for (const std::string& found : models) {
+      const std::string model = found.starts_with("-") ? "./" + found : found;  // is no option
       std::vector<GivenOption> given = {{"model", {model}, false, place}};
-      for (const auto& [name, option] : options) {
-        if (kOwnOptions.contains(name)) {
-          throw Error(ErrorCode::kInvalidArgument,
-                      place + ": '" + Printable(name) +
-                          "' is not a model's own: give it to `adaround batch`");
+      // The model's own first: they come before those that they exclude.
+      for (const Options* part : {&entry.options, &manifest.options}) {
+        for (const auto& [name, option] : *part) {
+          if (kOwnOptions.contains(name)) {
+            throw Error(ErrorCode::kInvalidArgument,
+                        place + ": '" + Printable(name) +
+                            "' is not a model's own: give it to `adaround batch`");
+          }
+          if (part == &manifest.options && entry.options.contains(name)) continue;
+          given.push_back({name, option.values, option.is_list, place});
         }
-        given.push_back({name, option.values, option.is_list, place});
       }
       const std::string name = ResultName(entry, model, options);
       const auto told = options.find("output");
@@ -146,7 +157,15 @@ std::vector<BatchItem> PlanItems(const BatchArguments& arguments, const BatchMan
       given.push_back({"resume", {"true"}, false, place});
       given.push_back({"force", {arguments.force ? "true" : "false"}, false, place});
       given.push_back({"threads", {std::to_string(arguments.common.threads)}, false, place});
-      items.push_back({name, model, CompleteWords(WordsOf("quantize", given)).words});
+      BatchItem item{name, model, WordsOf("quantize", given), {}};
+      for (const GivenOption& option : given) {
+        const bool is_place = std::find(std::begin(kPlaces), std::end(kPlaces), option.name) !=
+                              std::end(kPlaces);
+        if (is_place) {
+          item.places.insert(item.places.end(), option.values.begin(), option.values.end());
+        }
+      }
+      items.push_back(std::move(item));
     }
   }
   return items;
@@ -189,7 +208,7 @@ void RunItem(const BatchItem& item, BatchRow& row) {
   QuantizeOutcome outcome;
   try {
     Parse(item, true, &outcome);
-    row.status = outcome.is_complete ? BatchStatus::kComplete : BatchStatus::kDone;
+    row.status = outcome.was_complete ? BatchStatus::kComplete : BatchStatus::kDone;
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kCancelled) throw;
     SetFailure(ExitCodeOf(error.code()), error.what(), row);
@@ -201,7 +220,7 @@ void RunItem(const BatchItem& item, BatchRow& row) {
   SetLiveLine("");
   row.output = outcome.output;
   row.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  if (row.status == BatchStatus::kFailed) return;
+  if (!outcome.is_complete) return;
   const ResultSummary summary = ReadResultSummary(outcome.output);
   row.float_accuracy = summary.float_accuracy;
   row.accuracy = summary.accuracy;
@@ -213,10 +232,22 @@ void RunItem(const BatchItem& item, BatchRow& row) {
   row.quantized_bytes = summary.quantized_bytes;
 }
 
+// Each whatever becomes of the others.  Throws the first failure.
 void WriteReports(const BatchArguments& arguments, const BatchReport& report) {
-  if (!arguments.report.empty()) WriteFileAtomically(arguments.report, ToJson(report));
-  if (!arguments.junit.empty()) WriteFileAtomically(arguments.junit, ToJUnit(report));
+  std::optional<Error> failure;
+  const auto attempt = [&](const std::string& path, std::string (*text)(const BatchReport&)) {
+    if (path.empty()) return;
+    try {
+      WriteFileAtomically(path, text(report));
+    } catch (const Error& error) {
+      if (failure) LogError(error.what());
+      if (!failure) failure = error;
+    }
+  };
+  attempt(arguments.report, ToJson);
+  attempt(arguments.junit, ToJUnit);
   std::cout << (arguments.common.json ? ToJson(report) : ToText(report));
+  if (failure) throw *failure;
 }
 
 void PrintPlan(const std::vector<BatchItem>& items) {
@@ -230,8 +261,6 @@ void PrintPlan(const std::vector<BatchItem>& items) {
 void RunBatch(BatchArguments arguments) {
   const Clock::time_point start = Clock::now();
   for (std::string* path : {&arguments.report, &arguments.junit}) {
-    CheckOutputFile(path == &arguments.report ? "--report" : "--junit", *path,
-                    {arguments.manifest, arguments.common.log.file}, true);
     if (!path->empty()) *path = fs::absolute(*path).string();
   }
   SetUpLog(arguments.common.log);
@@ -249,6 +278,13 @@ void RunBatch(BatchArguments arguments) {
   }
   const std::vector<BatchItem> items = PlanItems(arguments, manifest, file);
   CheckItems(items);
+  std::vector<std::string> places;
+  for (const BatchItem& item : items) {
+    places.insert(places.end(), item.places.begin(), item.places.end());
+  }
+  const std::string read = (folder / fs::path(arguments.manifest).filename()).string();
+  CheckOutputFile("--report", arguments.report, places, true, {read, arguments.junit});
+  CheckOutputFile("--junit", arguments.junit, places, true, {read, arguments.report});
   if (arguments.dry_run) {
     PrintPlan(items);
     return;

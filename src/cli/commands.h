@@ -29,8 +29,9 @@ void AddListFormats(CLI::App& app);
 
 // What `quantize` tells a caller that runs it.
 struct QuantizeOutcome {
-  std::string output;        // the result's folder, once that is known
-  bool is_complete = false;  // an earlier run's, left alone
+  std::string output;         // the result's folder, once that is known
+  bool is_complete = false;   // the result is in place
+  bool was_complete = false;  // by an earlier run, and left alone
 };
 
 // With an outcome it prints nothing on stdout and leaves the log as it is.

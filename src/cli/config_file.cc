@@ -15,7 +15,8 @@
 namespace adaround::cli {
 namespace {
 
-constexpr int64_t kMaxBytes = int64_t{1} << 20;
+// Dotted keys nest as deep as they are long, and the parser descends into each part.
+constexpr int64_t kMaxBytes = int64_t{16} << 10;
 
 [[noreturn]] void Fail(const std::string& file, const toml::source_region& place,
                        const std::string& what) {
@@ -23,7 +24,10 @@ constexpr int64_t kMaxBytes = int64_t{1} << 20;
 }
 
 std::string TextOfValue(const toml::node& node, const std::string& file, const std::string& name) {
-  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* text = node.as_string()) {
+    if (text->get().find('\0') == std::string::npos) return text->get();
+    Fail(file, node.source(), "'" + Printable(name) + "' holds a NUL character");
+  }
   if (const auto* whole = node.as_integer()) return std::to_string(whole->get());
   if (const auto* truth = node.as_boolean()) return truth->get() ? "true" : "false";
   if (const auto* number = node.as_floating_point()) {

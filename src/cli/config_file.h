@@ -23,7 +23,7 @@ struct ConfigEntry {
 // numbers that are not finite; empty names.
 std::vector<ConfigEntry> ParseConfig(const std::string& text, const std::string& file);
 
-// The same of a file of at most 1 MiB.  Throws Error(kMalformed | kIo).
+// The same of a file of at most 16 KiB.  Throws Error(kMalformed | kIo).
 std::vector<ConfigEntry> ReadConfig(const std::string& path);
 
 // `text` as TOML has it in quotes.

@@ -68,7 +68,9 @@ class Completion {
  public:
   explicit Completion(CLI::App& command) : options_(OptionsOf(command)) {
     for (const auto& [name, option] : options_) {
-      if (option->count() > 0) set_.insert(option);
+      if (option->count() == 0) continue;
+      set_.insert(option);
+      decided_.insert(option);
     }
   }
 
@@ -83,7 +85,8 @@ class Completion {
   void Set(const GivenOption& given) {
     const auto& [name, values, is_list, source] = given;
     CLI::Option* option = options_.at(name);
-    if (set_.contains(option) || ExcludedBySet(*option)) return;
+    if (decided_.contains(option) || ExcludedBySet(*option)) return;
+    decided_.insert(option);
     if (IsFlag(*option)) {
       const std::optional<bool> truth =
           is_list || values.empty() ? std::nullopt : TruthOf(values.front());
@@ -139,6 +142,7 @@ class Completion {
 
   std::map<std::string, CLI::Option*> options_;
   std::set<const CLI::Option*> set_;
+  std::set<const CLI::Option*> decided_;  // those, and flags that a source says are false
   std::vector<std::string> places_;
   std::vector<std::string> later_;
   std::vector<std::string> sources_;

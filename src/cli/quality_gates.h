@@ -14,8 +14,6 @@ struct GateOptions {
   std::optional<double> max_drop;  // points of top-1 or mIoU below the float network's
   std::optional<double> min_sqnr;  // dB of the network's output
   bool fail_if_worse_than_baseline = false;
-
-  bool Any() const { return max_drop || min_sqnr || fail_if_worse_than_baseline; }
 };
 
 void AddGateOptions(CLI::App& app, GateOptions& options);

@@ -20,6 +20,7 @@
 #include "adaround/io/onnx_import.h"
 #include "adaround/io/quantized_model_io.h"
 #include "adaround/io/result_report.h"
+#include "adaround/io/text_file.h"
 #include "adaround/pipeline/checkpoint.h"
 #include "adaround/pipeline/evaluate.h"
 #include "adaround/pipeline/quantize.h"
@@ -256,7 +257,7 @@ std::optional<Error> WriteExports(const QuantizeArguments& arguments, const Quan
       if (!failure) failure = error.WithContext(what);
     }
   }
-  report.file_bytes["model.json + weights.safetensors"] =
+  report.file_bytes[kModelFiles] =
       BytesOf(folder / "model.json") + BytesOf(folder / "weights.safetensors");
   return failure;
 }
@@ -269,11 +270,13 @@ void CheckOutputs(const QuantizeArguments& arguments, const std::string& calib_l
   const std::vector<std::string> inputs = places;
   places.push_back(output.string());
   std::vector<std::string> files = {arguments.plan};
+  // Those of an interrupted run of the same command may be there.
+  const bool replaces = arguments.force || arguments.resume;
   const std::tuple<const char*, const std::string&, bool> outputs[] = {
       {"--log-file", arguments.common.log.file, true},
-      {"--report", arguments.report, arguments.force},
-      {"--html", arguments.html, arguments.force},
-      {"--save-plan", arguments.save_plan, arguments.force}};
+      {"--report", arguments.report, replaces},
+      {"--html", arguments.html, replaces},
+      {"--save-plan", arguments.save_plan, replaces}};
   for (const auto& [option, path, replace] : outputs) {
     CheckOutputFile(option, path, places, replace, files);
     files.push_back(path);
@@ -343,7 +346,6 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
   // Absolute, so that `evaluate` finds it from any folder.
   report.model = fs::absolute(arguments.model).lexically_normal().string();
   report.output = run.output.string();
-  report.fingerprint = run.fingerprint;
   report.method = options.method;
   report.provenance = result.model.provenance;
   report.num_threads = options.num_threads;
@@ -355,6 +357,8 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
   report.model_file_bytes = ModelFileBytes(arguments.model);
   const std::optional<Error> export_failure = WriteExports(
       arguments, written, directory.contents(), run.samples, options.num_threads, &display, report);
+  // With an export missing, no later run may take the result for complete.
+  if (!export_failure) report.fingerprint = run.fingerprint;
   const bool with_baseline =
       !arguments.baseline.empty() || arguments.gates.fail_if_worse_than_baseline;
   if (run.float_outputs != nullptr) {
@@ -379,17 +383,51 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
   WriteFileAtomically(directory.contents() / "report.json", json);
   // The result is worth more than what is written beside it: it is in place first.
   directory.Commit();
-  if (arguments.outcome == nullptr) {
-    std::cout << (arguments.common.json ? json : ToText(report, with_baseline));
-  }
   LogInfo("wrote " + Printable(run.output.string()));
   const std::optional<Error> failure = WriteFilesBeside(arguments, report, json, result.plan);
+  if (arguments.outcome == nullptr) {
+    std::cout << (arguments.common.json ? json : ToText(report, with_baseline));
+  } else {
+    arguments.outcome->is_complete = true;
+  }
   if (export_failure && failure) LogError(failure->what());
   if (export_failure) throw *export_failure;
   if (failure)
     throw failure->WithContext(Printable(run.output.string()) +
                                " is complete, but not what was to lie beside it");
   ThrowIfMissed(MissedGates(report.gates), run.output.string());
+}
+
+// With `force`, a checkpoint that cannot be gone on with is dropped, as the errors say.
+std::unique_ptr<Checkpoint> OpenCheckpoint(const fs::path& folder,
+                                           const std::map<std::string, std::string>& inputs,
+                                           bool force) {
+  try {
+    return std::make_unique<Checkpoint>(folder, inputs);
+  } catch (const Error& error) {
+    if (!force || error.code() == ErrorCode::kIo) throw;
+    LogWarning(std::string(error.what()) + ": --force is given");
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+    return std::make_unique<Checkpoint>(folder, inputs);
+  }
+}
+
+// What a run that was killed behind its last step has left; another run's checkpoint stays.
+void RemoveOwnCheckpoint(const fs::path& output, const std::string& journal,
+                         const std::map<std::string, std::string>& inputs) {
+  fs::path partial = output.lexically_normal();
+  if (partial.filename().empty()) partial = partial.parent_path();
+  partial += ".partial";
+  if (!fs::exists(fs::symlink_status(partial))) return;
+  try {
+    const OutputDirectory directory(output, true, {kFinishedFile, journal, true});
+    const Checkpoint own(directory.partial() / kCheckpoint, inputs);
+    std::error_code ignored;
+    fs::remove_all(directory.partial() / kCheckpoint, ignored);
+  } catch (const Error&) {
+    LogVerbose(Printable(partial.string(), 4096) + ": is another run's, and stays");
+  }
 }
 
 // What the report depends on beside the search.
@@ -423,6 +461,9 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
   if (!arguments.labels.empty() && arguments.data.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "--labels needs --data");
+  }
+  if (arguments.expect_float && !std::isfinite(*arguments.expect_float)) {
+    throw Error(ErrorCode::kInvalidArgument, "--expect-float must be a finite number");
   }
   if (arguments.expect_float && arguments.data.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "--expect-float needs --data with labels");
@@ -484,10 +525,18 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   const std::string journal = std::string(kCheckpoint) + "/" + Checkpoint::kJournal;
   if (arguments.resume) {
     if (const auto finished = FindFinishedResult(output, fingerprint)) {
-      // A run that was killed behind its last step has left its checkpoint.
-      OutputDirectory(output, true, {kFinishedFile, journal, false});
+      RemoveOwnCheckpoint(output, journal, inputs);
       LogInfo(Printable(output.string(), 4096) + ": is complete already");
-      if (arguments.outcome != nullptr) arguments.outcome->is_complete = true;
+      if (!arguments.report.empty()) {
+        WriteFileAtomically(arguments.report, ReadTextFile(output / "report.json", kMaxReportBytes));
+      }
+      for (const auto& [option, path] : {std::pair("--html", arguments.html),
+                                         std::pair("--save-plan", arguments.save_plan)}) {
+        if (path.empty()) continue;
+        LogWarning(std::string(option) + " is made from a run alone and was not written; --force "
+                   "runs again");
+      }
+      if (arguments.outcome != nullptr) *arguments.outcome = {output.string(), true, true};
       ThrowIfMissed(finished->missed_gates, output.string());
       return;
     }
@@ -506,8 +555,9 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
                            output,
                            start};
   try {
-    Checkpoint checkpoint(directory.partial() / kCheckpoint, std::move(inputs));
-    BuildResult(run, checkpoint, directory);
+    const std::unique_ptr<Checkpoint> checkpoint =
+        OpenCheckpoint(directory.partial() / kCheckpoint, inputs, arguments.force);
+    BuildResult(run, *checkpoint, directory);
   } catch (const Error& error) {
     SetLiveLine("");
     const bool can_go_on = error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kIo;

@@ -12,7 +12,12 @@ constexpr int64_t kMaxBytes = int64_t{16} << 20;
 
 std::string ValueOf(const JsonView& view) {
   const nlohmann::json& value = view.value();
-  if (value.is_string()) return view.AsString();
+  if (value.is_string()) {
+    if (view.AsString().find('\0') != std::string::npos) {
+      view.FailMalformed("holds a NUL character");
+    }
+    return view.AsString();
+  }
   if (value.is_boolean() || value.is_number()) return value.dump();
   view.FailMalformed("must be text, a number, true, false, or a list of text and numbers");
 }

@@ -1,6 +1,7 @@
 #include "adaround/io/result_report.h"
 
 #include <limits>
+#include <system_error>
 
 #include "adaround/base/error.h"
 #include "adaround/io/model_file.h"
@@ -10,7 +11,6 @@
 namespace adaround {
 namespace {
 
-constexpr int64_t kMaxReportBytes = int64_t{256} << 20;
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 
 // A report.json, parsed.
@@ -24,6 +24,20 @@ class ResultReport {
   }
 
   std::string Text(const std::string& key) const { return Root(key).AsString(); }
+
+  // Exports, by their sizes: those of the model itself are added up under one name.
+  bool FilesAreThere(const std::filesystem::path& folder) const {
+    const JsonView files = Root("file_bytes");
+    files.CheckObject();
+    for (const auto& [name, unused] : files.value().items()) {
+      if (name == kModelFiles) continue;
+      if (name.find('/') != std::string::npos) return false;
+      std::error_code error;
+      const auto bytes = std::filesystem::file_size(folder / name, error);
+      if (error || files.At(name).AsInt(0, kMost) != static_cast<int64_t>(bytes)) return false;
+    }
+    return true;
+  }
 
   ResultSummary Summary() const {
     ResultSummary summary;
@@ -95,6 +109,7 @@ std::optional<ResultSummary> FindFinishedResult(const std::filesystem::path& fol
     const ResultReport report(folder);
     if (report.Text("fingerprint") != fingerprint) return std::nullopt;
     if (report.Text("result_sha256") != ModelDigest(folder)) return std::nullopt;
+    if (!report.FilesAreThere(folder)) return std::nullopt;
     return report.Summary();
   } catch (const Error&) {
     return std::nullopt;

@@ -29,10 +29,20 @@ std::string Shown(const fs::path& path) {
   throw Error(error.code(), std::string(error.what()) + "; --force starts afresh");
 }
 
+// In place of whatever is there: a link would lead elsewhere.
 void MakeFolder(const fs::path& folder) {
   std::error_code error;
+  fs::remove_all(folder, error);
   fs::create_directories(folder, error);
   if (error) ThrowCannotWrite(folder, error.value());
+}
+
+fs::path RealFolder(fs::path folder) {
+  std::error_code error;
+  const fs::file_type type = fs::symlink_status(folder, error).type();
+  if (type == fs::file_type::not_found || type == fs::file_type::directory) return folder;
+  throw Error(ErrorCode::kMalformed,
+              Shown(folder) + ": is no folder; --force starts afresh");
 }
 
 std::optional<Tensor> FindTensor(const QuantizedModel& model, const char* name) {
@@ -44,7 +54,7 @@ std::optional<Tensor> FindTensor(const QuantizedModel& model, const char* name) 
 }  // namespace
 
 Checkpoint::Checkpoint(fs::path folder, std::map<std::string, std::string> inputs)
-    : folder_(std::move(folder)), journal_(folder_ / kJournal, kFormat, std::move(inputs)) {
+    : folder_(RealFolder(std::move(folder))), journal_(folder_ / kJournal, kFormat, std::move(inputs)) {
   try {
     for (size_t i = 0; i < journal_.records().size(); ++i) ReadRecord(i);
   } catch (const Error& error) {
@@ -61,9 +71,15 @@ void Checkpoint::ReadRecord(size_t index) {
   Record record{ParseLayerRecord(view.At("layer")), folder_ / std::to_string(index),
                 view.At("digest").AsString()};
   const std::string name = record.report.name;
-  if (!layers_.emplace(name, std::move(record)).second) {
-    view.FailMalformed("repeats layer '" + Printable(name) + "'");
-  }
+  const auto [added, is_new] = layers_.emplace(name, std::move(record));
+  if (!is_new) view.FailMalformed("repeats layer '" + Printable(name) + "'");
+  CheckDigest(added->second);
+}
+
+void Checkpoint::CheckDigest(const Record& record) {
+  if (ModelDigest(record.model) == record.digest) return;
+  throw Error(ErrorCode::kMalformed,
+              Shown(record.model) + ": is not what the run wrote: its digest is another");
 }
 
 std::vector<std::string> Checkpoint::Names() const {
@@ -77,10 +93,7 @@ std::optional<FinishedLayer> Checkpoint::Find(const std::string& name) const {
   if (found == layers_.end()) return std::nullopt;
   const Record& record = found->second;
   try {
-    if (ModelDigest(record.model) != record.digest) {
-      throw Error(ErrorCode::kMalformed,
-                  Shown(record.model) + ": is not what the run wrote: its digest is another");
-    }
+    CheckDigest(record);
     const QuantizedModel model = ReadQuantizedModel(record.model);
     const auto weight = model.weights.find(kWeight);
     const auto nearest = model.weights.find(kNearest);

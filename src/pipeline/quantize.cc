@@ -549,6 +549,13 @@ class NetworkQuantizer {
     FinishedLayer finished = *checkpoint_->Find(layer.linear.name);
     const Shape& shape = network_.graph.initializers.at(layer.linear.weight).shape();
     const ChannelLayout layout = LayoutOf(layer.linear);
+    const LayerReport known = DescribeLayer(network_, layer);
+    const LayerReport& found = finished.report;
+    if (found.op != known.op || found.weight != known.weight || found.bits != known.bits ||
+        found.num_rows != known.num_rows || found.row_length != known.row_length ||
+        found.num_groups != known.num_groups) {
+      ThrowDoesNotFit(layer);
+    }
     for (const QuantizedTensor* tensor : {&finished.weight, &finished.nearest}) {
       const QuantGrid wanted = GridOf(layer, options_);
       const QuantGrid& grid = tensor->grid;

@@ -117,14 +117,50 @@ expect_exit 0 batch
 expect_stdout_contains "models: 1 done, 1 complete already"
 expect_stderr_contains "finished layers are in"
 
-# --- the environment fills what the manifest leaves open
+# --- a manifest says all that its models are made with: variables are the batch's own
 
-manifest '{"model": "zoo/fashion_mobilenet"}'
-expect_exit 0 env ADAROUND_SEED=9 "$PROGRAM" batch project/ci.json --dry-run
-expect_stdout_contains "--seed=9"
-expect_exit 0 env ADAROUND_CALIB=x "$PROGRAM" batch project/ci.json --dry-run
+manifest '{"model": "zoo/fashion_mobilenet", "options": {"symmetric": true}}' '"asymmetric": true'
+expect_exit 0 env ADAROUND_SEED=9 ADAROUND_ASYMMETRIC=1 ADAROUND_REPORT=all.json \
+  "$PROGRAM" batch project/ci.json --dry-run
 expect_stdout_contains "--calib=calib"
-expect_stdout_lacks "--calib=x"
+expect_stdout_lacks "seed"
+expect_stdout_lacks "report"
+# What a model says itself comes before what excludes it for all.
+expect_stdout_contains "--symmetric"
+expect_stdout_lacks "--asymmetric"
+
+# --- reports lie beside the manifest, and over nothing that is read
+
+(
+  cd project || exit 1
+  manifest() { :; }
+  expect_exit 0 "$PROGRAM" batch ci.json --report rows.json --junit junit.xml --force
+  expect_exit 0 "$PROGRAM" batch ci.json --report rows.json --junit junit.xml
+) || fail "reports beside the manifest"
+before=$(digest_of project/zoo project/calib)
+for file in zoo/fashion_mobilenet/weights.safetensors zoo/fashion_mobilenet/model.json \
+  calib/input.npy ci.json out/w/fashion_mobilenet-w4/report.json; do
+  expect_exit 3 batch --report "project/$file"
+  expect_exit 3 batch --junit "project/$file"
+done
+expect_exit 3 batch --report same --junit same
+[[ $(digest_of project/zoo project/calib) == "$before" ]] || fail "an input was overwritten"
+# Each is written whatever becomes of the others.
+expect_exit 5 batch --report /dev/full --junit junit.xml
+expect_stdout_contains "models: 0 done, 1 complete already"
+[[ -s junit.xml ]] || fail "a report that fails takes the other along"
+
+# --- a model that stops before its work leaves the others alone, and shows no older result's numbers
+
+cp -r "$TEST_IMAGES" project/test
+manifest '{"model": "zoo/fashion_mobilenet", "options": {"expect-float": 99, "data": "test", "labels": "labels.npy"}},
+          {"model": "zoo/fashion_resnet"}'
+cp "$TEST_LABELS" project/labels.npy
+expect_exit 6 batch --force --report report.json
+check '
+assert [row["status"] for row in report["rows"]] == ["gate missed", "done"], rows
+assert report["rows"][0]["sqnr_db"] is None and report["rows"][0]["num_layers"] == 0
+'
 
 # --- parts of a batch, at the same time, come to what the whole would have
 

@@ -57,6 +57,10 @@ expect_option '# asymmetric = false' asymmetric MODEL --config ci.toml --symmetr
 for truth in 1 true YES on; do
   ADAROUND_FORCE=$truth expect_option 'force = true  # from ADAROUND_FORCE' force MODEL
 done
+# That it is false is said as well, and comes before what a file says.
+printf 'force = true\nasymmetric = true\n' >true.toml
+ADAROUND_FORCE=0 expect_option '# force = false' force MODEL --config true.toml
+ADAROUND_ASYMMETRIC=off expect_option '# asymmetric = false' asymmetric MODEL --config true.toml
 for truth in 0 false No off; do ADAROUND_FORCE=$truth expect_option '# force = false' force MODEL; done
 # What is told by its place has a name, too.
 printf '[quantize]\nmodel = "%s"\n' "$MOBILENET" >model.toml
@@ -113,6 +117,12 @@ expect_refused 3 out "$PROGRAM" quantize "$MOBILENET" --calib "$IMAGES" --config
 expect_refused 3 out "$PROGRAM" quantize "$MOBILENET" --calib "$IMAGES" --config . -o out
 : >empty.toml
 expect_refused 3 out "$PROGRAM" quantize "$MOBILENET" --calib "$IMAGES" --config empty.toml -o out
+# Keys that nest without end.
+"$PYTHON" -c "print('.'.join(['a'] * 40000) + ' = 1')" >deep.toml
+expect_refused 3 out "$PROGRAM" quantize "$MOBILENET" --calib "$IMAGES" --config deep.toml -o out
+"$PYTHON" -c "print('.'.join(['a'] * 8000) + ' = 1')" >deep.toml
+expect_refused 3 out "$PROGRAM" quantize "$MOBILENET" --calib "$IMAGES" --config deep.toml -o out
+refused 3 "line 1: 'report' holds a NUL character" 'report = "a\u0000b"'
 head -c 2000000 /dev/zero | tr '\0' '#' >long.toml
 expect_refused 3 out "$PROGRAM" quantize "$MOBILENET" --calib "$IMAGES" --config long.toml -o out
 expect_refused 2 out env ADAROUND_BIT=3 "$PROGRAM" quantize "$MOBILENET" --calib "$IMAGES" -o out

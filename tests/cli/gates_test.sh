@@ -32,6 +32,8 @@ sqnr=$(gate_of --min-sqnr value)
 
 # At the number itself it is passed, beyond it missed; the result is in place either way.
 expect_exit 0 quantize_fast -o out --force "${DATA[@]}" --max-drop "$drop" --min-sqnr "$sqnr"
+# Whatever its digits are in binary.
+expect_exit 0 quantize_fast -o out --force "${DATA[@]}" --max-drop "$("$PYTHON" -c "print(round($drop, 2))")"
 expect_exit 4 quantize_fast -o out --force "${DATA[@]}" \
   --max-drop "$("$PYTHON" -c "print($drop - 0.01)")"
 expect_stderr_matches '^error: quality gate missed: --max-drop: .* points below, .* are allowed; the result is in out$'
@@ -55,6 +57,7 @@ expect_stderr_contains "--max-drop cannot be computed: it needs --data with --la
 expect_refused 2 out quantize_fast -o out --max-drop 1 --data "$TEST_IMAGES"
 expect_refused 2 out quantize_fast -o out --max-drop nan "${DATA[@]}"
 expect_refused 2 out quantize_fast -o out --min-sqnr lots
+expect_refused 2 out quantize_fast -o out --expect-float nan "${DATA[@]}"
 # Samples of one layer do not reach the output that would be measured.
 needs_numpy
 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$SOURCE/tests/cli "$PYTHON" - <<'END' || fail "no model"

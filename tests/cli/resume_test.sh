@@ -192,6 +192,10 @@ expect_exit 0 quantize -o out --resume
 expect_stderr_contains "out: is complete already"
 expect_absent out.partial
 [[ $(digest_of out) == "$before" ]] || fail "a finished result was touched"
+expect_exit 0 quantize -o out --resume --report beside.json --html beside.html
+expect_same out/report.json beside.json
+expect_stderr_contains "--html is made from a run alone and was not written"
+expect_absent beside.html
 expect_exit 2 quantize -o out --resume --seed 7
 expect_stderr_contains "already exists"
 truncate -s -1 out/weights.safetensors
@@ -199,6 +203,40 @@ expect_exit 2 quantize -o out --resume
 expect_stderr_contains "already exists"
 expect_exit 0 quantize -o out --resume --force
 expect_same_result whole out
+# An export that is gone, or another run's checkpoint beside it.
+rm out/model.onnx
+expect_exit 2 quantize -o out --resume
+expect_stderr_contains "already exists"
+expect_exit 0 quantize -o out --resume --force
+cp -r sound out.partial
+sed -i '1s/"seed":"42"/"seed":"43"/' out.partial/checkpoint/journal
+first=$(sed -n 1p out.partial/checkpoint/journal | cut -d' ' -f2-)
+{
+  printf '%s %s\n' "$(printf '%s' "$first" | sha256sum | cut -c1-16)" "$first"
+  sed -n '2,$p' sound/checkpoint/journal
+} >out.partial/checkpoint/journal
+expect_exit 0 quantize -o out --resume
+expect_stderr_contains "out: is complete already"
+[[ -s out.partial/checkpoint/journal ]] || fail "another run's checkpoint was removed"
+# It is dropped where --force says so.
+expect_exit 2 quantize -o out --resume --seed 7
+expect_exit 0 quantize -o out --resume --force --seed 7
+expect_stderr_contains "--force is given"
+expect_absent out.partial
+expect_exit 0 quantize -o out --force
+# What is in the way of a layer's folder is replaced, not written through.
+cp -r sound fresh.partial
+mkdir elsewhere
+ln -s ../../elsewhere "fresh.partial/checkpoint/$(($(wc -l <sound/checkpoint/journal) - 1))"
+expect_exit 0 quantize -o fresh --resume
+expect_files elsewhere
+expect_same_result whole fresh
+cp -r sound link.partial
+mv link.partial/checkpoint elsewhere/
+ln -s ../elsewhere/checkpoint link.partial/checkpoint
+expect_exit 3 quantize -o link --resume
+expect_stderr_contains "link.partial/checkpoint: is no folder"
+rm -r fresh link.partial
 expect_exit 0 quantize -o fresh --resume
 expect_same_result whole fresh
 

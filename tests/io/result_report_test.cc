@@ -24,7 +24,7 @@ std::string ReportText(const std::string& fingerprint, const std::string& result
          R"("sqnr_db":null,"exact":true}],"layers":[{"fell_back":true},{"fell_back":false}],)"
          R"("gates":[{"name":"--min-sqnr","text":"too low","passed":false},)"
          R"({"name":"--max-drop","text":"","passed":true}],)"
-         R"("float_bytes":800,"quantized_bytes":100,"total_seconds":1.5})";
+         R"("file_bytes":{"model.json + weights.safetensors":5,"model.onnx":3},"float_bytes":800,"quantized_bytes":100,"total_seconds":1.5})";
 }
 
 // A folder with a small result.
@@ -59,6 +59,10 @@ TEST(ResultReport, OnlyTheSameRunAndItsOwnModelAreFinished) {
     WriteBytes(folder / "out/report.json", report);
     return FindFinishedResult(folder / "out", fingerprint).has_value();
   };
+  EXPECT_FALSE(found(ReportText("f", digest), "f"));  // an export is missing
+  WriteBytes(folder / "out/model.onnx", "four");
+  EXPECT_FALSE(found(ReportText("f", digest), "f"));  // or is another
+  WriteBytes(folder / "out/model.onnx", "abc");
   EXPECT_TRUE(found(ReportText("f", digest), "f"));
   EXPECT_FALSE(found(ReportText("f", digest), "g"));
   EXPECT_FALSE(found(ReportText("f", std::string(64, '0')), "f"));

@@ -9,6 +9,11 @@
 
 namespace adaround {
 
+inline constexpr int64_t kMaxReportBytes = int64_t{256} << 20;
+
+// The name under which `file_bytes` has the model's own files together.
+inline constexpr const char* kModelFiles = "model.json + weights.safetensors";
+
 struct ResultSummary {
   std::optional<double> float_accuracy;  // percent, top-1 or mIoU
   std::optional<double> accuracy;        // of the result
@@ -26,8 +31,8 @@ struct ResultSummary {
 ResultSummary ReadResultSummary(const std::filesystem::path& folder);
 
 // The summary where the folder holds the finished result of the run with this fingerprint: its
-// report.json says so, and its model is the one that was written then. Nothing for anything else
-// that may be there.
+// report.json says so, its model is the one that was written then, and its exports are there.
+// Nothing for anything else that may be there.
 std::optional<ResultSummary> FindFinishedResult(const std::filesystem::path& folder,
                                                 const std::string& fingerprint);
 

@@ -35,8 +35,8 @@ class Checkpoint {
   // Reads the journal that is there; the folder need not exist, and is made by the first Add().
   // `inputs`: names and values of everything that determines the layers' integers.
   // Throws Error(kInvalidArgument) where the journal there was made from something else;
-  // Error(kMalformed), naming file and line, for records that Add() does not write; as RunJournal
-  // does.
+  // Error(kMalformed), naming file and line, for records that Add() does not write, and naming the
+  // folder, for a layer's files that are not those that were written; as RunJournal does.
   Checkpoint(std::filesystem::path folder, std::map<std::string, std::string> inputs);
 
   int64_t num_layers() const { return static_cast<int64_t>(layers_.size()); }
@@ -56,6 +56,7 @@ class Checkpoint {
     std::string digest;           // ModelDigest
   };
   void ReadRecord(size_t index);
+  static void CheckDigest(const Record& record);
 
   std::filesystem::path folder_;
   RunJournal journal_;
