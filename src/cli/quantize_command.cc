@@ -528,7 +528,8 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
       RemoveOwnCheckpoint(output, journal, inputs);
       LogInfo(Printable(output.string(), 4096) + ": is complete already");
       if (!arguments.report.empty()) {
-        WriteFileAtomically(arguments.report, ReadTextFile(output / "report.json", kMaxReportBytes));
+        WriteFileAtomically(arguments.report,
+                            ReadTextFile(output / "report.json", kMaxReportBytes));
       }
       for (const auto& [option, path] : {std::pair("--html", arguments.html),
                                          std::pair("--save-plan", arguments.save_plan)}) {

@@ -54,7 +54,8 @@ std::optional<Tensor> FindTensor(const QuantizedModel& model, const char* name) 
 }  // namespace
 
 Checkpoint::Checkpoint(fs::path folder, std::map<std::string, std::string> inputs)
-    : folder_(RealFolder(std::move(folder))), journal_(folder_ / kJournal, kFormat, std::move(inputs)) {
+    : folder_(RealFolder(std::move(folder))),
+      journal_(folder_ / kJournal, kFormat, std::move(inputs)) {
   try {
     for (size_t i = 0; i < journal_.records().size(); ++i) ReadRecord(i);
   } catch (const Error& error) {

@@ -24,7 +24,8 @@ std::string ReportText(const std::string& fingerprint, const std::string& result
          R"("sqnr_db":null,"exact":true}],"layers":[{"fell_back":true},{"fell_back":false}],)"
          R"("gates":[{"name":"--min-sqnr","text":"too low","passed":false},)"
          R"({"name":"--max-drop","text":"","passed":true}],)"
-         R"("file_bytes":{"model.json + weights.safetensors":5,"model.onnx":3},"float_bytes":800,"quantized_bytes":100,"total_seconds":1.5})";
+         R"("file_bytes":{"model.json + weights.safetensors":5,"model.onnx":3},)"
+         R"("float_bytes":800,"quantized_bytes":100,"total_seconds":1.5})";
 }
 
 // A folder with a small result.
