@@ -16,8 +16,10 @@
 #include "adaround/io/result_report.h"
 #include "adaround/pipeline/quantize.h"
 #include "adaround/report/batch_report.h"
+#include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/first_failure.h"
 #include "cli/option_binding.h"
 #include "cli/option_sources.h"
 #include "cli/output_checks.h"
@@ -171,23 +173,11 @@ std::vector<BatchItem> PlanItems(const BatchArguments& arguments, const BatchMan
   return items;
 }
 
-// Runs `quantize`, or only reads its options.  Throws what it throws, and CLI::ParseError.
-void Parse(const BatchItem& item, bool run, QuantizeOutcome* outcome) {
-  struct Parsed {};
-  CLI::App app;
-  AddQuantizeCommand(app, outcome);
-  if (!run) app.get_subcommand("quantize")->parse_complete_callback([] { throw Parsed{}; });
-  try {
-    app.parse(std::vector<std::string>(item.words.rbegin(), item.words.rend()));
-  } catch (const Parsed&) {
-  }
-}
-
 // Before any work, so that the last model's options are not found wrong after hours.
 void CheckItems(const std::vector<BatchItem>& items) {
   for (const BatchItem& item : items) {
     try {
-      Parse(item, false, nullptr);
+      ParseOnly(*MakeCommandLine(), item.words);
     } catch (const CLI::ParseError& error) {
       throw Error(ErrorCode::kInvalidArgument,
                   "model '" + Printable(item.name) + "': " + Printable(error.what(), 1000));
@@ -207,7 +197,9 @@ void RunItem(const BatchItem& item, BatchRow& row) {
   const Clock::time_point start = Clock::now();
   QuantizeOutcome outcome;
   try {
-    Parse(item, true, &outcome);
+    CLI::App app;
+    AddQuantizeCommand(app, &outcome);
+    app.parse(std::vector<std::string>(item.words.rbegin(), item.words.rend()));
     row.status = outcome.was_complete ? BatchStatus::kComplete : BatchStatus::kDone;
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kCancelled) throw;
@@ -220,34 +212,19 @@ void RunItem(const BatchItem& item, BatchRow& row) {
   SetLiveLine("");
   row.output = outcome.output;
   row.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  if (!outcome.is_complete) return;
-  const ResultSummary summary = ReadResultSummary(outcome.output);
-  row.float_accuracy = summary.float_accuracy;
-  row.accuracy = summary.accuracy;
-  row.sqnr_db = summary.sqnr_db;
-  row.agreement = summary.agreement;
-  row.num_layers = summary.num_layers;
-  row.num_fallen_back = summary.num_fallen_back;
-  row.float_bytes = summary.float_bytes;
-  row.quantized_bytes = summary.quantized_bytes;
+  if (outcome.is_complete) row.result = ReadFinishedResult(outcome.output).summary;
 }
 
-// Each whatever becomes of the others.  Throws the first failure.
 void WriteReports(const BatchArguments& arguments, const BatchReport& report) {
-  std::optional<Error> failure;
-  const auto attempt = [&](const std::string& path, std::string (*text)(const BatchReport&)) {
-    if (path.empty()) return;
-    try {
-      WriteFileAtomically(path, text(report));
-    } catch (const Error& error) {
-      if (failure) LogError(error.what());
-      if (!failure) failure = error;
-    }
-  };
-  attempt(arguments.report, ToJson);
-  attempt(arguments.junit, ToJUnit);
+  FirstFailure failure;
+  if (!arguments.report.empty()) {
+    failure.Attempt([&] { WriteFileAtomically(arguments.report, ToJson(report)); });
+  }
+  if (!arguments.junit.empty()) {
+    failure.Attempt([&] { WriteFileAtomically(arguments.junit, ToJUnit(report)); });
+  }
   std::cout << (arguments.common.json ? ToJson(report) : ToText(report));
-  if (failure) throw *failure;
+  failure.ThrowIfAny();
 }
 
 void PrintPlan(const std::vector<BatchItem>& items) {

@@ -4,10 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
-#include <cmath>
 #include <cstdlib>
-#include <iostream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,7 +15,8 @@
 #include "adaround/base/error.h"
 #include "cli/command_line.h"
 #include "cli/config_file.h"
-#include "cli/method_options.h"
+#include "cli/option_names.h"
+#include "cli/print_config.h"
 
 extern char** environ;
 
@@ -27,20 +25,6 @@ namespace {
 
 constexpr std::string_view kPrefix = "ADAROUND_";
 constexpr const char* kConfig = "config";
-
-// Told on the command line alone: they say what to print instead of working.
-bool IsQuestion(const std::string& name) {
-  return name == "help" || name == "version" || name == "print-config" || name.starts_with("list-");
-}
-
-// "act-bits" of "--act-bits"; of what is told by its place that name; "" for neither.
-std::string NameOf(const CLI::Option& option) {
-  const std::string name =
-      option.get_lnames().empty() ? option.get_name(true, false) : option.get_lnames().front();
-  return IsQuestion(name) || name.starts_with("-") ? "" : name;
-}
-
-bool IsFlag(const CLI::Option& option) { return option.get_items_expected_max() == 0; }
 
 std::map<std::string, CLI::Option*> OptionsOf(CLI::App& command) {
   std::map<std::string, CLI::Option*> options;
@@ -232,63 +216,36 @@ void TakeConfig(CLI::App& app, const CLI::App& chosen, const std::string& path,
   }
 }
 
-// Parses `words` up to where the command would run, with nothing required. Null where they are not
-// understood, or ask for help.
+// With nothing required. Null where `words` are not understood, or ask for help.
 CLI::App* TryParse(CLI::App& app, const std::vector<std::string>& words) {
+  for (CLI::App* command : app.get_subcommands({})) {
+    for (CLI::Option* option : command->get_options({})) option->required(false);
+  }
+  try {
+    return ParseOnly(app, words);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_name() == "Success") throw;
+    return nullptr;
+  }
+}
+
+}  // namespace
+
+CLI::App* ParseOnly(CLI::App& app, const std::vector<std::string>& words) {
   struct Parsed {
     CLI::App* command;
   };
   for (CLI::App* command : app.get_subcommands({})) {
-    // The command's own callback stays: the option's variables live as long as it does.
+    // The command's own callback stays: the options' variables live as long as it does.
     command->parse_complete_callback([command] { throw Parsed{command}; });
-    for (CLI::Option* option : command->get_options({})) option->required(false);
   }
   try {
     app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const Parsed& parsed) {
     return parsed.command;
-  } catch (const CLI::ParseError& error) {
-    if (error.get_name() == "Success") throw;
   }
   return nullptr;
 }
-
-// A value as TOML has it: numbers as they are.
-std::string TomlText(const std::string& text) {
-  double number = 0.0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool is_number = failure == std::errc() && end == text.data() + text.size() &&
-                         std::isfinite(number) && TextOf(number) == text;
-  return is_number ? text : QuoteToml(text);
-}
-
-// Every option of the command as a file for --config, with what it was set by.
-void PrintConfig(const CLI::App& parsed, const std::map<std::string, std::string>& sources) {
-  std::cout << "[" << parsed.get_name() << "]\n";
-  for (const CLI::Option* option : parsed.get_options()) {
-    const std::string name = NameOf(*option);
-    if (name.empty() || name == kConfig) continue;
-    const auto source = sources.find(name);
-    if (option->count() == 0) {
-      const std::string fallback =
-          IsFlag(*option) ? "false" : TomlText(option->get_default_str());
-      std::cout << "# " << name << " = " << fallback << "\n";
-      continue;
-    }
-    std::string value = "true";
-    if (!IsFlag(*option)) {
-      value.clear();
-      for (const std::string& result : option->results()) {
-        value += (value.empty() ? "" : ", ") + TomlText(result);
-      }
-      if (option->results().size() > 1) value = "[" + value + "]";
-    }
-    std::cout << name << " = " << value
-              << (source == sources.end() ? "" : "  # from " + source->second) << "\n";
-  }
-}
-
-}  // namespace
 
 std::vector<std::string> WordsOf(const std::string& command,
                                  const std::vector<GivenOption>& options) {

@@ -7,6 +7,10 @@
 
 namespace adaround::cli {
 
+// Parses `words` up to where a command would run. Returns the command; null where there is none.
+// `app` runs no command afterwards.  Throws CLI::ParseError.
+CLI::App* ParseOnly(CLI::App& app, const std::vector<std::string>& words);
+
 // An option by its name, without dashes; what is told by its place has a name, too.
 struct GivenOption {
   std::string name;

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
@@ -9,67 +8,28 @@
 #include <memory>
 #include <tuple>
 
-#include "adaround/base/build_info.h"
 #include "adaround/base/error.h"
-#include "adaround/base/peak_memory.h"
-#include "adaround/io/atomic_output.h"
 #include "adaround/io/calibration_files.h"
-#include "adaround/io/labels.h"
 #include "adaround/io/layer_plan.h"
 #include "adaround/io/model_file.h"
 #include "adaround/io/onnx_import.h"
-#include "adaround/io/quantized_model_io.h"
 #include "adaround/io/result_report.h"
 #include "adaround/io/text_file.h"
-#include "adaround/pipeline/checkpoint.h"
-#include "adaround/pipeline/evaluate.h"
-#include "adaround/pipeline/quantize.h"
-#include "adaround/report/html_report.h"
-#include "adaround/rounding/rounding_method.h"
-#include "cli/commands.h"
 #include "cli/data_files.h"
 #include "cli/data_options.h"
 #include "cli/export_formats.h"
-#include "cli/image_options.h"
 #include "cli/method_options.h"
 #include "cli/option_binding.h"
 #include "cli/output_checks.h"
 #include "cli/progress_display.h"
-#include "cli/provenance.h"
-#include "cli/quality_gates.h"
-#include "cli/report_rows.h"
+#include "cli/quantize_run.h"
 #include "cli/run_inputs.h"
 #include "cli/shell_words.h"
 
 namespace adaround::cli {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 namespace fs = std::filesystem;
-
-struct QuantizeArguments {
-  std::string model;
-  std::string calib;
-  std::string output;
-  std::string baseline;
-  std::string data;
-  std::string labels;
-  std::string report;
-  std::string html;
-  std::string plan;
-  std::string save_plan;
-  std::vector<std::string> formats;
-  std::optional<double> expect_float;
-  GateOptions gates;
-  int64_t verify = 0;
-  ImageOptions image;
-  std::optional<int64_t> calib_samples;
-  bool force = false;
-  bool resume = false;
-  bool dry_run = false;
-  CommonOptions common;
-  QuantizeOutcome* outcome = nullptr;  // null for users
-};
 
 // The checkpoint's folder in OUT.partial.
 constexpr const char* kCheckpoint = "checkpoint";
@@ -111,31 +71,6 @@ void PrintPrediction(const QuantizePrediction& prediction, const CalibrationSet&
   for (const std::string& warning : prediction.warnings) LogWarning(warning);
 }
 
-void FillReport(const QuantizeResult& result, RunReport& report) {
-  report.layers = result.layers;
-  report.left = result.left;
-  report.float_biases = result.float_biases;
-  for (const auto& [name, grid] : result.model.activations) {
-    const double scale = grid.scale;
-    report.activations.push_back(
-        {name, grid.bit_width, -scale * grid.zero_point, scale * (grid.q_max() - grid.zero_point)});
-  }
-  report.num_samples = result.num_samples;
-  report.num_held_out_samples = result.num_held_out_samples;
-  report.num_folded_batch_norms = result.num_folded_batch_norms;
-  report.macs_per_sample = result.macs_per_sample;
-  report.forward_macs = result.forward_macs;
-  report.num_segments = result.num_segments;
-  report.stored_bytes = result.peak_stored_bytes;
-  report.spilled_bytes = result.spilled_bytes;
-  report.forward_seconds = result.forward_seconds;
-  report.solve_seconds = result.solve_seconds;
-  for (const auto& [name, tensor] : result.model.weights) {
-    report.float_bytes += static_cast<int64_t>(tensor.integers.size()) * 4;
-    report.quantized_bytes += tensor.PackedBytes();
-  }
-}
-
 // Null where no test data are given and the calibration samples do not reach the output.
 std::unique_ptr<ReferenceOutputs> MakeFloatOutputs(const Graph& graph,
                                                    const CalibrationSet& measured,
@@ -148,118 +83,13 @@ std::unique_ptr<ReferenceOutputs> MakeFloatOutputs(const Graph& graph,
   return std::make_unique<ReferenceOutputs>(graph, graph.outputs.front(), measured, kMaxKeptBytes);
 }
 
-// Shows what the float model reaches before hours of work build on it.
-void ShowFloatAccuracy(ReferenceOutputs& float_outputs, const Labels& labels,
-                       const QuantizeArguments& arguments, ProgressObserver* observer) {
-  const Evaluation evaluation =
-      float_outputs.Evaluate(&labels, arguments.common.NumThreads(), observer);
-  SetLiveLine("");
-  const std::optional<double> found = HeadlineAccuracy(evaluation);
-  if (!found && arguments.expect_float) {
-    std::string why;
-    for (const std::string& note : evaluation.notes) why += "; " + note;
-    throw Error(ErrorCode::kInvalidArgument,
-                "--expect-float cannot be checked: the labels give no accuracy" + why);
-  }
-  if (!found) return;
-  LogInfo(fmt::format("float model: {} {:.2f} % on {} samples",
-                      evaluation.accuracy ? "top-1" : "mIoU", *found, evaluation.num_samples));
-  if (!arguments.expect_float) return;
-  // A sample of n answers strays by about one standard error; three, and at least 2 points, are
-  // allowed.
-  const double expected = *arguments.expect_float;
-  const double part = expected / 100.0;
-  const double standard_error =
-      100.0 * std::sqrt(part * (1.0 - part) / static_cast<double>(evaluation.num_samples));
-  const double allowed = std::max(2.0, 3.0 * standard_error);
-  if (*found >= expected - allowed) return;
-  throw Error(ErrorCode::kGate,
-              fmt::format("the float model reaches {:.2f} %, --expect-float says {:g} % ({:.1f} "
-                          "points below are allowed on {} samples); the likely cause is "
-                          "preprocessing: check --scale, --mean, --std, --resize, --crop and "
-                          "--channel-order, then the order of --labels",
-                          *found, expected, allowed, evaluation.num_samples));
-}
-
-// Measures the float network behind each step of its transformation against `original`, where there
-// is one, says so, and notes it in the report.
-ProgressDisplay::TransformAction TransformReporter(ReferenceOutputs* original,
-                                                   const Labels* labels, int num_threads,
-                                                   ProgressDisplay& display, RunReport& report) {
-  return [original, labels, num_threads, &display, &report](const TransformStep& step,
-                                                            const Graph& graph) {
-    TransformRow row{step.name, step.detail, {}};
-    if (original != nullptr) {
-      QuantizedModel transformed;
-      transformed.graph = graph;
-      row.network = MakeNetworkRow(
-          "float", EvaluateModel(transformed, *original, labels, num_threads, &display));
-    }
-    SetLiveLine("");
-    LogInfo(TransformLine(row));
-    report.transforms.push_back(std::move(row));
-  };
-}
-
 // Where no --data are given, the network is measured on calibration samples: on those that no
 // search has seen, where they are enough to mean something.
-struct MeasuredSamples {
-  CalibrationSet samples;
-  const char* name;
-};
-
 MeasuredSamples ChooseMeasured(const CalibrationSet& calibration, const QuantizeOptions& options) {
   constexpr size_t kEnough = 25;
   const std::vector<int64_t> held_out = HeldOutSamples(calibration.num_samples(), options);
   if (held_out.size() < kEnough) return {calibration, "calibration samples"};
   return {calibration.Select(held_out), "held-out calibration samples"};
-}
-
-int64_t BytesOf(const fs::path& path) {
-  std::error_code error;
-  const auto bytes = fs::file_size(path, error);
-  return error ? 0 : static_cast<int64_t>(bytes);
-}
-
-int64_t ModelFileBytes(const std::string& model) {
-  int64_t bytes = 0;
-  for (const fs::path& file : ModelFiles(model)) bytes += BytesOf(file);
-  return bytes;
-}
-
-// Writes the exports into the folder, verifies them and notes every file's size. A file that cannot
-// hold the model, or does not compute what it should, is left out: the search behind the model is
-// worth more than the file. Returns the first such failure. Throws Error(kCancelled | kIo), after
-// which another run may go on.
-std::optional<Error> WriteExports(const QuantizeArguments& arguments, const QuantizedModel& written,
-                                  const fs::path& folder, const CalibrationSet& samples,
-                                  int num_threads, ProgressObserver* observer, RunReport& report) {
-  std::optional<Error> failure;
-  for (const std::string& name : arguments.formats) {
-    const ExportFormat& format = FindExportFormat(name);
-    const fs::path path = folder / format.file_name;
-    try {
-      format.write(path, written);
-      if (format.runs != ExportFormat::Runs::kNot && arguments.verify > 0) {
-        const OutputComparison comparison =
-            VerifyExport(format, path, written, InputsFrom(samples),
-                         std::min(arguments.verify, samples.num_samples()), num_threads, observer);
-        SetLiveLine("");
-        LogInfo(VerificationLine(format.file_name, comparison));
-      }
-      report.file_bytes[format.file_name] = BytesOf(path);
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kIo) throw;
-      std::error_code ignored;
-      fs::remove(path, ignored);
-      const std::string what = std::string(format.file_name) + " was left out";
-      report.warnings.push_back(error.WithContext(what).what());
-      if (!failure) failure = error.WithContext(what);
-    }
-  }
-  report.file_bytes[kModelFiles] =
-      BytesOf(folder / "model.json") + BytesOf(folder / "weights.safetensors");
-  return failure;
 }
 
 // No two outputs at one place, and none over what is read.
@@ -282,120 +112,6 @@ void CheckOutputs(const QuantizeArguments& arguments, const std::string& calib_l
     files.push_back(path);
   }
   CheckOutputFolder(output, inputs);
-}
-
-// Writes --report (`json`), --html and --save-plan, each whatever becomes of the others. Returns
-// the first failure.
-std::optional<Error> WriteFilesBeside(const QuantizeArguments& arguments, const RunReport& report,
-                                      const std::string& json, const std::vector<LayerPlan>& plan) {
-  std::optional<Error> failure;
-  const auto attempt = [&](const std::string& path, const auto& write) {
-    if (path.empty()) return;
-    try {
-      write(path);
-    } catch (const Error& error) {
-      if (failure) LogError(error.what());
-      if (!failure) failure = error;
-    }
-  };
-  attempt(arguments.report, [&](const fs::path& path) { WriteFileAtomically(path, json); });
-  attempt(arguments.html, [&](const fs::path& path) { WriteFileAtomically(path, ToHtml(report)); });
-  attempt(arguments.save_plan, [&](const fs::path& path) { WriteLayerPlan(path, plan); });
-  return failure;
-}
-
-// A run whose options and files have been read and checked.
-struct QuantizeRun {
-  const QuantizeArguments& arguments;
-  const QuantizeOptions& options;
-  const Graph& graph;
-  const CalibrationSet& samples;
-  const MeasuredSamples& measured;
-  const Labels* labels;             // null where there are none
-  ReferenceOutputs* float_outputs;  // null where nothing can be measured
-  const SourceDigests& digests;
-  const std::string& fingerprint;
-  const fs::path& output;
-  Clock::time_point start;
-};
-
-// Searches, writes, measures what was written, and puts it in place.
-void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory& directory) {
-  const QuantizeArguments& arguments = run.arguments;
-  const QuantizeOptions& options = run.options;
-  if (checkpoint.num_layers() > 0) {
-    LogInfo(fmt::format("{} finished layers are in {}", checkpoint.num_layers(),
-                        Printable(directory.partial().string(), 4096)));
-  }
-  ProgressDisplay display;
-  if (run.labels != nullptr) {
-    ShowFloatAccuracy(*run.float_outputs, *run.labels, arguments, &display);
-  } else if (!arguments.data.empty() && run.float_outputs->KeptBytes() > 0) {
-    // So that samples which the network makes infinite of are refused now.
-    run.float_outputs->Evaluate(nullptr, options.num_threads, &display);
-  }
-  RunReport report;
-  display.SetTransformAction(
-      TransformReporter(run.float_outputs, run.labels, options.num_threads, display, report));
-  display.StartLayers();
-  QuantizeResult result = QuantizeModel(run.graph, run.samples, options, &display, &checkpoint);
-  result.model.provenance =
-      Provenance(run.digests, WithDecisions(options, result.plan), run.samples.num_samples());
-  WriteQuantizedModel(directory.contents(), result.model);
-
-  // Absolute, so that `evaluate` finds it from any folder.
-  report.model = fs::absolute(arguments.model).lexically_normal().string();
-  report.output = run.output.string();
-  report.method = options.method;
-  report.provenance = result.model.provenance;
-  report.num_threads = options.num_threads;
-  FillReport(result, report);
-
-  // Measured with the integers that were written, read back.
-  const QuantizedModel written = ReadQuantizedModel(directory.contents());
-  report.result_sha256 = ModelDigest(directory.contents());
-  report.model_file_bytes = ModelFileBytes(arguments.model);
-  const std::optional<Error> export_failure = WriteExports(
-      arguments, written, directory.contents(), run.samples, options.num_threads, &display, report);
-  // With an export missing, no later run may take the result for complete.
-  if (!export_failure) report.fingerprint = run.fingerprint;
-  const bool with_baseline =
-      !arguments.baseline.empty() || arguments.gates.fail_if_worse_than_baseline;
-  if (run.float_outputs != nullptr) {
-    const Evaluation evaluation =
-        EvaluateModel(written, *run.float_outputs, run.labels, options.num_threads, &display);
-    report.evaluated_on = run.measured.name;
-    report.num_evaluated = evaluation.num_samples;
-    if (const auto row = MakeReferenceRow(evaluation)) report.networks.push_back(*row);
-    for (const std::string& note : evaluation.notes) LogWarning(note);
-    if (with_baseline) {
-      report.networks.push_back(
-          MakeNetworkRow("nearest", EvaluateModel(result.nearest, *run.float_outputs, run.labels,
-                                                  options.num_threads, &display)));
-    }
-    report.networks.push_back(MakeNetworkRow(options.method, evaluation));
-  }
-  report.gates = MeasureGates(arguments.gates, report.networks);
-  SetLiveLine("");
-  report.peak_resident_bytes = PeakResidentBytes();
-  report.total_seconds = std::chrono::duration<double>(Clock::now() - run.start).count();
-  const std::string json = ToJson(report);
-  WriteFileAtomically(directory.contents() / "report.json", json);
-  // The result is worth more than what is written beside it: it is in place first.
-  directory.Commit();
-  LogInfo("wrote " + Printable(run.output.string()));
-  const std::optional<Error> failure = WriteFilesBeside(arguments, report, json, result.plan);
-  if (arguments.outcome == nullptr) {
-    std::cout << (arguments.common.json ? json : ToText(report, with_baseline));
-  } else {
-    arguments.outcome->is_complete = true;
-  }
-  if (export_failure && failure) LogError(failure->what());
-  if (export_failure) throw *export_failure;
-  if (failure)
-    throw failure->WithContext(Printable(run.output.string()) +
-                               " is complete, but not what was to lie beside it");
-  ThrowIfMissed(MissedGates(report.gates), run.output.string());
 }
 
 // With `force`, a checkpoint that cannot be gone on with is dropped, as the errors say.
@@ -448,7 +164,7 @@ std::map<std::string, std::string> WithMeasures(std::map<std::string, std::strin
 void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
                  const QuantizeBinding& binding) {
   const std::string calib_labels = QuantizeBinding::CalibLabels({&binding});
-  const Clock::time_point start = Clock::now();
+  const auto start = std::chrono::steady_clock::now();
   std::vector<LayerPlan> plan;
   if (!arguments.plan.empty()) plan = ReadLayerPlan(arguments.plan);
   QuantizeOptions options = binding.Options(std::move(plan));

@@ -1,5 +1,8 @@
 #include "cli/run_inputs.h"
 
+#include <filesystem>
+#include <system_error>
+
 #include "adaround/base/build_info.h"
 #include "adaround/io/sha256.h"
 #include "cli/shell_words.h"
@@ -7,7 +10,11 @@
 namespace adaround::cli {
 
 std::string ProgramDigest() {
-  return Sha256OfBytes(Sha256OfFile("/proc/self/exe") + Sha256OfFile(LibraryFile()));
+  constexpr const char* kProgram = "/proc/self/exe";
+  const std::string program = Sha256OfFile(kProgram);
+  std::error_code error;
+  if (std::filesystem::equivalent(kProgram, LibraryFile(), error)) return program;
+  return Sha256OfBytes(program + Sha256OfFile(LibraryFile()));
 }
 
 std::map<std::string, std::string> GivenImageOptions(const CLI::App& command) {

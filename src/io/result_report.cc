@@ -39,8 +39,9 @@ class ResultReport {
     return true;
   }
 
-  ResultSummary Summary() const {
-    ResultSummary summary;
+  FinishedResult Result() const {
+    FinishedResult result;
+    ResultSummary& summary = result.summary;
     const JsonView networks = Root("networks");
     for (size_t i = 0; i < networks.ArraySize(); ++i) {
       const JsonView network = networks.At(i);
@@ -63,13 +64,12 @@ class ResultReport {
     const JsonView gates = Root("gates");
     for (size_t i = 0; i < gates.ArraySize(); ++i) {
       if (Truth(gates.At(i), "passed")) continue;
-      summary.missed_gates.push_back(Member(gates.At(i), "name").AsString() + ": " +
-                                     Member(gates.At(i), "text").AsString());
+      result.missed_gates.push_back(Member(gates.At(i), "name").AsString() + ": " +
+                                    Member(gates.At(i), "text").AsString());
     }
     summary.float_bytes = Root("float_bytes").AsInt(0, kMost);
     summary.quantized_bytes = Root("quantized_bytes").AsInt(0, kMost);
-    summary.total_seconds = Root("total_seconds").AsNumber();
-    return summary;
+    return result;
   }
 
  private:
@@ -99,18 +99,18 @@ class ResultReport {
 
 }  // namespace
 
-ResultSummary ReadResultSummary(const std::filesystem::path& folder) {
-  return ResultReport(folder).Summary();
+FinishedResult ReadFinishedResult(const std::filesystem::path& folder) {
+  return ResultReport(folder).Result();
 }
 
-std::optional<ResultSummary> FindFinishedResult(const std::filesystem::path& folder,
-                                                const std::string& fingerprint) {
+std::optional<FinishedResult> FindFinishedResult(const std::filesystem::path& folder,
+                                                 const std::string& fingerprint) {
   try {
     const ResultReport report(folder);
     if (report.Text("fingerprint") != fingerprint) return std::nullopt;
     if (report.Text("result_sha256") != ModelDigest(folder)) return std::nullopt;
     if (!report.FilesAreThere(folder)) return std::nullopt;
-    return report.Summary();
+    return report.Result();
   } catch (const Error&) {
     return std::nullopt;
   }

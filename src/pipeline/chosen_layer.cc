@@ -9,6 +9,10 @@
 
 namespace adaround {
 
+ChannelLayout LayoutOf(const LinearLayer& layer) {
+  return {layer.weight_axis, layer.weight_groups};
+}
+
 QuantGrid GridOf(const ChosenLayer& layer, const QuantizeOptions& options) {
   return MakeGrid(layer.grid.bits, layer.grid.symmetric, layer.grid.granularity,
                   layer.grid.group_size, options.narrow_range);

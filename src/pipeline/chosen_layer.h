@@ -8,6 +8,9 @@
 
 namespace adaround {
 
+// Where its weight keeps its output channels.
+ChannelLayout LayoutOf(const LinearLayer& layer);
+
 // The layer's grid, still without scales.
 QuantGrid GridOf(const ChosenLayer& layer, const QuantizeOptions& options);
 

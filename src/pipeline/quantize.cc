@@ -16,6 +16,7 @@
 #include "pipeline/bias_correction.h"
 #include "pipeline/bias_quantization.h"
 #include "pipeline/chosen_layer.h"
+#include "pipeline/finished_layer.h"
 #include "pipeline/layer_capture.h"
 #include "pipeline/measure_moments.h"
 #include "pipeline/memory_need.h"
@@ -33,10 +34,6 @@ using Clock = std::chrono::steady_clock;
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-ChannelLayout LayoutOf(const LinearLayer& layer) {
-  return {layer.weight_axis, layer.weight_groups};
 }
 
 // One run of QuantizeModel.
@@ -543,46 +540,11 @@ class NetworkQuantizer {
     result_.layers.push_back(std::move(finished.report));
   }
 
-  // What an earlier run found: its tensors must be this network's.
+  // What an earlier run found.
   void TakeFinished(size_t index) {
-    const ChosenLayer& layer = network_.layers[index];
-    FinishedLayer finished = *checkpoint_->Find(layer.linear.name);
-    const Shape& shape = network_.graph.initializers.at(layer.linear.weight).shape();
-    const ChannelLayout layout = LayoutOf(layer.linear);
-    const LayerReport known = DescribeLayer(network_, layer);
-    const LayerReport& found = finished.report;
-    if (found.op != known.op || found.weight != known.weight || found.bits != known.bits ||
-        found.num_rows != known.num_rows || found.row_length != known.row_length ||
-        found.num_groups != known.num_groups) {
-      ThrowDoesNotFit(layer);
-    }
-    for (const QuantizedTensor* tensor : {&finished.weight, &finished.nearest}) {
-      const QuantGrid wanted = GridOf(layer, options_);
-      const QuantGrid& grid = tensor->grid;
-      const bool fits = tensor->shape == shape && tensor->layout.axis == layout.axis &&
-                        tensor->layout.groups == layout.groups && grid.q_min == wanted.q_min &&
-                        grid.q_max == wanted.q_max && grid.bit_width == wanted.bit_width &&
-                        grid.granularity == wanted.granularity &&
-                        grid.group_size == wanted.group_size;
-      if (!fits) ThrowDoesNotFit(layer);
-    }
-    const bool corrected = !finished.report.bias_correction.empty();
-    for (const std::optional<Tensor>* bias : {&finished.bias, &finished.nearest_bias}) {
-      if (bias->has_value() != corrected) ThrowDoesNotFit(layer);
-      if (!corrected) continue;
-      const auto own = network_.graph.initializers.find(layer.linear.bias);
-      if (own == network_.graph.initializers.end() || (*bias)->dtype() != own->second.dtype() ||
-          (*bias)->shape() != own->second.shape()) {
-        ThrowDoesNotFit(layer);
-      }
-    }
+    FinishedLayer finished = *checkpoint_->Find(network_.layers[index].linear.name);
+    CheckFinishedLayer(finished, network_, network_.layers[index], options_);
     Take(index, std::move(finished));
-  }
-
-  [[noreturn]] static void ThrowDoesNotFit(const ChosenLayer& layer) {
-    throw Error(ErrorCode::kMalformed, "layer '" + Printable(layer.linear.name) +
-                                           "': what an earlier run left of it does not fit the "
-                                           "network; --force starts afresh");
   }
 
   // For the layer as `rounded`, whose integers in rows are `integers`: the result's and the

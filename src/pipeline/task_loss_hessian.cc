@@ -13,6 +13,7 @@
 #include "base/checked_math.h"
 #include "base/parallel_for.h"
 #include "base/rng.h"
+#include "pipeline/chosen_layer.h"
 #include "pipeline/label_checks.h"
 #include "pipeline/network_output.h"
 #include "tensor/eigen_view.h"
@@ -194,8 +195,7 @@ TaskLossHessian::TaskLossHessian(const PreparedNetwork& network, const Executor&
   const Graph& graph = network.run_graph;
   const LinearLayer& linear = network.layers.front().linear;
   weight_ = linear.weight;
-  positions_ = ChannelLayout{linear.weight_axis, linear.weight_groups}.RowMajorPositions(
-      graph.initializers.at(weight_).shape());
+  positions_ = LayoutOf(linear).RowMajorPositions(graph.initializers.at(weight_).shape());
   const Logits found = FindLogits(graph);
   logits_ = found.tensor;
   // Shapes come from a run, and the prepared network knows them up to the layer only.

@@ -7,6 +7,7 @@
 
 #include "adaround/base/error.h"
 #include "adaround/report/run_report.h"
+#include "report/html_text.h"
 #include "report/measure_text.h"
 #include "report/table_text.h"
 
@@ -24,27 +25,13 @@ int64_t Count(const BatchReport& report, BatchStatus status) {
                        [&](const BatchRow& row) { return row.status == status; });
 }
 
-std::string SizeText(const BatchRow& row) {
-  if (row.quantized_bytes == 0) return "-";
-  return fmt::format("{:.1f}x", static_cast<double>(row.float_bytes) /
-                                    static_cast<double>(row.quantized_bytes));
+std::string SizeText(const ResultSummary& result) {
+  if (result.quantized_bytes == 0) return "-";
+  return fmt::format("{:.1f}x", static_cast<double>(result.float_bytes) /
+                                    static_cast<double>(result.quantized_bytes));
 }
 
-// Without characters that XML cannot hold.
-std::string EscapeXml(const std::string& text) {
-  std::string escaped;
-  for (const char c : Printable(text, 4096)) {
-    switch (c) {
-      case '&': escaped += "&amp;"; break;
-      case '<': escaped += "&lt;"; break;
-      case '>': escaped += "&gt;"; break;
-      case '"': escaped += "&quot;"; break;
-      case '\'': escaped += "&apos;"; break;
-      default: escaped += c;
-    }
-  }
-  return escaped;
-}
+constexpr size_t kMaxMessage = 4096;
 
 }  // namespace
 
@@ -68,15 +55,16 @@ std::string ToText(const BatchReport& report) {
   table.header = {"model", "status", "float %", "result %", "SQNR dB", "agree %",
                   "layers", "smaller", "time"};
   for (const BatchRow& row : report.rows) {
+    const ResultSummary result = row.result.value_or(ResultSummary{});
     table.lines.push_back({Printable(row.name), BatchStatusName(row.status),
-                           MeasureText(row.float_accuracy, 2), MeasureText(row.accuracy, 2),
-                           MeasureText(row.sqnr_db, 2), MeasureText(row.agreement, 2),
-                           row.num_layers == 0 ? "-" : std::to_string(row.num_layers),
-                           SizeText(row), FormatSeconds(row.seconds)});
+                           MeasureText(result.float_accuracy, 2), MeasureText(result.accuracy, 2),
+                           MeasureText(result.sqnr_db, 2), MeasureText(result.agreement, 2),
+                           result.num_layers == 0 ? "-" : std::to_string(result.num_layers),
+                           SizeText(result), FormatSeconds(row.seconds)});
   }
   std::string text = ToAligned(table) + "\n";
   for (const BatchRow& row : report.rows) {
-    if (Failed(row)) text += Printable(row.name) + ": " + Printable(row.message, 4096) + "\n";
+    if (Failed(row)) text += Printable(row.name) + ": " + Printable(row.message, kMaxMessage) + "\n";
   }
   return text + fmt::format("models: {} done, {} complete already, {} failed, {} missed a gate, {} "
                             "not run; {}\n",
@@ -96,21 +84,22 @@ std::string ToJson(const BatchReport& report) {
                {"total_seconds", report.total_seconds},
                {"rows", Json::array()}};
   for (const BatchRow& row : report.rows) {
+    const ResultSummary result = row.result.value_or(ResultSummary{});
     json["rows"].push_back({{"name", row.name},
                             {"model", row.model},
                             {"output", row.output},
                             {"status", BatchStatusName(row.status)},
                             {"exit_code", row.exit_code},
                             {"message", row.message},
-                            {"float_accuracy", MeasureToJson(row.float_accuracy)},
-                            {"accuracy", MeasureToJson(row.accuracy)},
-                            {"sqnr_db", MeasureToJson(row.sqnr_db)},
-                            {"exact", IsExact(row.sqnr_db)},
-                            {"agreement", MeasureToJson(row.agreement)},
-                            {"num_layers", row.num_layers},
-                            {"num_fallen_back", row.num_fallen_back},
-                            {"float_bytes", row.float_bytes},
-                            {"quantized_bytes", row.quantized_bytes},
+                            {"float_accuracy", MeasureToJson(result.float_accuracy)},
+                            {"accuracy", MeasureToJson(result.accuracy)},
+                            {"sqnr_db", MeasureToJson(result.sqnr_db)},
+                            {"exact", IsExact(result.sqnr_db)},
+                            {"agreement", MeasureToJson(result.agreement)},
+                            {"num_layers", result.num_layers},
+                            {"num_fallen_back", result.num_fallen_back},
+                            {"float_bytes", result.float_bytes},
+                            {"quantized_bytes", result.quantized_bytes},
                             {"seconds", row.seconds}});
   }
   return json.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
@@ -125,8 +114,8 @@ std::string ToJUnit(const BatchReport& report) {
                      ">\n  <testsuite name=\"adaround batch\" " + counts + ">\n";
   for (const BatchRow& row : report.rows) {
     text += fmt::format(R"(    <testcase classname="adaround" name="{}" time="{:.3f}")",
-                        EscapeXml(row.name), row.seconds);
-    const std::string message = EscapeXml(row.message);
+                        HtmlText(row.name), row.seconds);
+    const std::string message = HtmlText(row.message, kMaxMessage);
     switch (row.status) {
       case BatchStatus::kDone:
       case BatchStatus::kComplete: text += "/>\n"; continue;

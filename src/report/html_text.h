@@ -1,4 +1,4 @@
-// Text for HTML and SVG.
+// Text for HTML, SVG and other XML.
 #pragma once
 
 #include <cstddef>

@@ -123,8 +123,9 @@ void SoftWeights::Count(SearchPoint& point) const {
   point.num_undecided = 0;
   for (int64_t i = 0; i < v_.size(); ++i) {
     const float h = block_.step.data()[i] == 0.0F ? 0.0F : SoftRoundingOf(i);
-    const auto bin = static_cast<int64_t>(h * static_cast<float>(kSoftRoundingBins));
-    ++counts[static_cast<size_t>(std::min(bin, kSoftRoundingBins - 1))];
+    // Not a number counts as 0.
+    const float part = h > 0.0F ? h * static_cast<float>(kSoftRoundingBins) : 0.0F;
+    ++counts[static_cast<size_t>(std::min(static_cast<int64_t>(part), kSoftRoundingBins - 1))];
     point.num_undecided += IsUndecided(h) ? 1 : 0;
   }
   point.soft_roundings.assign(counts.begin(), counts.end());

@@ -84,10 +84,22 @@ std::string BytesOf(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
+void RequireSameModels(const fs::path& a, const fs::path& b) {
+  for (const char* name : {"model.json", "weights.safetensors"}) {
+    Require(BytesOf(a / name) == BytesOf(b / name), "other bytes");
+  }
+}
+
 TextAndBytes SplitAtNul(std::span<const uint8_t> input) {
   const auto nul = std::find(input.begin(), input.end(), uint8_t{0});
   const auto length = static_cast<size_t>(nul - input.begin());
   return {input.first(length), input.subspan(std::min(length + 1, input.size()))};
+}
+
+fs::path WriteModel(InputFolder& folder, std::span<const uint8_t> input) {
+  const TextAndBytes parts = SplitAtNul(input);
+  folder.Write("weights.safetensors", parts.bytes);
+  return folder.Write("model.json", parts.text);
 }
 
 }  // namespace adaround::fuzz

@@ -54,6 +54,8 @@ auto Accepted(const std::filesystem::path& named, Read read)
 
 bool SameTensor(const Tensor& a, const Tensor& b);
 std::string BytesOf(const std::filesystem::path& path);
+// Of two folders that hold a model.json and its weights.
+void RequireSameModels(const std::filesystem::path& a, const std::filesystem::path& b);
 
 // Two files in one input: a text, and after its first NUL byte the other file. Mutations of one
 // then leave the other as it is.
@@ -62,5 +64,7 @@ struct TextAndBytes {
   std::span<const uint8_t> bytes;
 };
 TextAndBytes SplitAtNul(std::span<const uint8_t> input);
+// Makes a folder's model.json and weights.safetensors of the two; the former's path.
+std::filesystem::path WriteModel(InputFolder& folder, std::span<const uint8_t> input);
 
 }  // namespace adaround::fuzz

@@ -7,9 +7,7 @@ using namespace adaround;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static fuzz::InputFolder folder;
-  const auto [text, weights] = fuzz::SplitAtNul({data, size});
-  const std::filesystem::path path = folder.Write("model.json", text);
-  folder.Write("weights.safetensors", weights);
+  const std::filesystem::path path = fuzz::WriteModel(folder, {data, size});
   const auto graph = fuzz::Accepted(folder.path(), [&] { return ReadModelJson(path); });
   if (!graph) return 0;
 
@@ -18,8 +16,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::filesystem::path third = folder.path() / "third";
   WriteModelJson(again, *graph);
   WriteModelJson(third, ReadModelJson(again));
-  for (const char* name : {"model.json", "weights.safetensors"}) {
-    fuzz::Require(fuzz::BytesOf(again / name) == fuzz::BytesOf(third / name), "other bytes");
-  }
+  fuzz::RequireSameModels(again, third);
   return 0;
 }

@@ -7,9 +7,7 @@ using namespace adaround;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static fuzz::InputFolder folder;
-  const auto [text, weights] = fuzz::SplitAtNul({data, size});
-  const std::filesystem::path path = folder.Write("model.json", text);
-  folder.Write("weights.safetensors", weights);
+  const std::filesystem::path path = fuzz::WriteModel(folder, {data, size});
   const auto model = fuzz::Accepted(folder.path(), [&] { return ReadQuantizedModel(path); });
   if (!model) return 0;
 
@@ -22,8 +20,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::filesystem::path third = folder.path() / "third";
   WriteQuantizedModel(again, *model);
   WriteQuantizedModel(third, ReadQuantizedModel(again));
-  for (const char* name : {"model.json", "weights.safetensors"}) {
-    fuzz::Require(fuzz::BytesOf(again / name) == fuzz::BytesOf(third / name), "other bytes");
-  }
+  fuzz::RequireSameModels(again, third);
   return 0;
 }

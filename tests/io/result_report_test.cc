@@ -25,7 +25,7 @@ std::string ReportText(const std::string& fingerprint, const std::string& result
          R"("gates":[{"name":"--min-sqnr","text":"too low","passed":false},)"
          R"({"name":"--max-drop","text":"","passed":true}],)"
          R"("file_bytes":{"model.json + weights.safetensors":5,"model.onnx":3},)"
-         R"("float_bytes":800,"quantized_bytes":100,"total_seconds":1.5})";
+         R"("float_bytes":800,"quantized_bytes":100})";
 }
 
 // A folder with a small result.
@@ -39,7 +39,8 @@ void WriteResult(const std::filesystem::path& folder) {
 TEST(ResultReport, SummarizesTheResultsOwnRow) {
   const ScratchFolder folder;
   WriteBytes(folder / "report.json", ReportText("f", "r"));
-  const ResultSummary summary = ReadResultSummary(folder.path());
+  const FinishedResult result = ReadFinishedResult(folder.path());
+  const ResultSummary& summary = result.summary;
   EXPECT_EQ(summary.float_accuracy, 90);
   EXPECT_EQ(summary.accuracy, 89.5);
   EXPECT_EQ(summary.agreement, 97.5);
@@ -48,8 +49,7 @@ TEST(ResultReport, SummarizesTheResultsOwnRow) {
   EXPECT_EQ(summary.num_fallen_back, 1);
   EXPECT_EQ(summary.float_bytes, 800);
   EXPECT_EQ(summary.quantized_bytes, 100);
-  EXPECT_EQ(summary.total_seconds, 1.5);
-  EXPECT_EQ(summary.missed_gates, std::vector<std::string>{"--min-sqnr: too low"});
+  EXPECT_EQ(result.missed_gates, std::vector<std::string>{"--min-sqnr: too low"});
 }
 
 TEST(ResultReport, OnlyTheSameRunAndItsOwnModelAreFinished) {
@@ -82,7 +82,7 @@ TEST(ResultReport, OtherFilesAreRefusedByPlace) {
     std::string text = sound;
     text.replace(text.find(part), part.size(), wrong);
     WriteBytes(folder / "report.json", text);
-    ExpectError(ErrorCode::kMalformed, {"report.json"}, [&] { ReadResultSummary(folder.path()); });
+    ExpectError(ErrorCode::kMalformed, {"report.json"}, [&] { ReadFinishedResult(folder.path()); });
   }
 }
 

@@ -15,12 +15,13 @@ BatchReport ExampleReport() {
   BatchRow done;
   done.name = "a";
   done.status = BatchStatus::kDone;
-  done.float_accuracy = 71.25;
-  done.accuracy = 70.5;
-  done.sqnr_db = std::numeric_limits<double>::infinity();
-  done.num_layers = 21;
-  done.float_bytes = 1000;
-  done.quantized_bytes = 125;
+  ResultSummary& result = done.result.emplace();
+  result.float_accuracy = 71.25;
+  result.accuracy = 70.5;
+  result.sqnr_db = std::numeric_limits<double>::infinity();
+  result.num_layers = 21;
+  result.float_bytes = 1000;
+  result.quantized_bytes = 125;
   done.seconds = 1.5;
   BatchRow complete;
   complete.name = "b";
@@ -72,7 +73,7 @@ TEST(BatchReport, JUnitCountsEachKindAndEscapesNames) {
   EXPECT_EQ(Count(xml, "<failure "), 1u);
   EXPECT_EQ(Count(xml, "<error "), 1u);
   EXPECT_EQ(Count(xml, "<skipped/>"), 1u);
-  EXPECT_NE(xml.find("3 &lt; &quot;15&quot; &amp; &apos;more&apos;"), std::string::npos);
+  EXPECT_NE(xml.find("3 &lt; &quot;15&quot; &amp; &#39;more&#39;"), std::string::npos);
   EXPECT_NE(xml.find("name=\"&lt;d&gt;\\x1b[31m\\xff]]&gt;\""), std::string::npos);
   for (const char c : xml) {
     EXPECT_TRUE(c == '\n' || static_cast<unsigned char>(c) >= 0x20) << static_cast<int>(c);

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "adaround/model/result_summary.h"
+
 namespace adaround {
 
 enum class BatchStatus {
@@ -25,15 +27,7 @@ struct BatchRow {
   BatchStatus status = BatchStatus::kNotRun;
   int exit_code = 0;    // what `quantize` would have returned
   std::string message;  // why it failed; "" = nothing to say
-  // Of the result, where there is one; as io/result_report.h has it.
-  std::optional<double> float_accuracy;
-  std::optional<double> accuracy;
-  std::optional<double> sqnr_db;
-  std::optional<double> agreement;
-  int64_t num_layers = 0;
-  int64_t num_fallen_back = 0;
-  int64_t float_bytes = 0;
-  int64_t quantized_bytes = 0;
+  std::optional<ResultSummary> result;  // where there is one
   double seconds = 0.0;  // of this run
 };
 
@@ -48,7 +42,8 @@ struct BatchReport {
 
 // A table with a line per model, then what failed and why.
 std::string ToText(const BatchReport& report);
-// {"format": "adaround-batch-report", "version": 1, ...}: keys are the members' names.
+// {"format": "adaround-batch-report", "version": 1, ...}: keys are the members' names, those of a
+// row's result among the row's; null and 0 where there is none.
 std::string ToJson(const BatchReport& report);
 // JUnit's XML: a test case per model; a missed gate is a failure, all else that failed an error.
 std::string ToJUnit(const BatchReport& report);

@@ -1,0 +1,247 @@
+#include "cli/quantize_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iostream>
+
+#include "adaround/base/error.h"
+#include "adaround/base/peak_memory.h"
+#include "adaround/io/layer_plan.h"
+#include "adaround/io/model_file.h"
+#include "adaround/io/quantized_model_io.h"
+#include "adaround/io/result_report.h"
+#include "adaround/report/html_report.h"
+#include "cli/export_formats.h"
+#include "cli/first_failure.h"
+#include "cli/log_sink.h"
+#include "cli/progress_display.h"
+#include "cli/report_rows.h"
+
+namespace adaround::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+namespace fs = std::filesystem;
+
+void FillReport(const QuantizeResult& result, RunReport& report) {
+  report.layers = result.layers;
+  report.left = result.left;
+  report.float_biases = result.float_biases;
+  for (const auto& [name, grid] : result.model.activations) {
+    const double scale = grid.scale;
+    report.activations.push_back(
+        {name, grid.bit_width, -scale * grid.zero_point, scale * (grid.q_max() - grid.zero_point)});
+  }
+  report.num_samples = result.num_samples;
+  report.num_held_out_samples = result.num_held_out_samples;
+  report.num_folded_batch_norms = result.num_folded_batch_norms;
+  report.macs_per_sample = result.macs_per_sample;
+  report.forward_macs = result.forward_macs;
+  report.num_segments = result.num_segments;
+  report.stored_bytes = result.peak_stored_bytes;
+  report.spilled_bytes = result.spilled_bytes;
+  report.forward_seconds = result.forward_seconds;
+  report.solve_seconds = result.solve_seconds;
+  for (const auto& [name, tensor] : result.model.weights) {
+    report.float_bytes += static_cast<int64_t>(tensor.integers.size()) * 4;
+    report.quantized_bytes += tensor.PackedBytes();
+  }
+}
+
+// Shows what the float model reaches before hours of work build on it.
+void ShowFloatAccuracy(ReferenceOutputs& float_outputs, const Labels& labels,
+                       const QuantizeArguments& arguments, ProgressObserver* observer) {
+  const Evaluation evaluation =
+      float_outputs.Evaluate(&labels, arguments.common.NumThreads(), observer);
+  SetLiveLine("");
+  const std::optional<double> found = HeadlineAccuracy(evaluation);
+  if (!found && arguments.expect_float) {
+    std::string why;
+    for (const std::string& note : evaluation.notes) why += "; " + note;
+    throw Error(ErrorCode::kInvalidArgument,
+                "--expect-float cannot be checked: the labels give no accuracy" + why);
+  }
+  if (!found) return;
+  LogInfo(fmt::format("float model: {} {:.2f} % on {} samples",
+                      evaluation.accuracy ? "top-1" : "mIoU", *found, evaluation.num_samples));
+  if (!arguments.expect_float) return;
+  // A sample of n answers strays by about one standard error; three, and at least 2 points, are
+  // allowed.
+  const double expected = *arguments.expect_float;
+  const double part = expected / 100.0;
+  const double standard_error =
+      100.0 * std::sqrt(part * (1.0 - part) / static_cast<double>(evaluation.num_samples));
+  const double allowed = std::max(2.0, 3.0 * standard_error);
+  if (*found >= expected - allowed) return;
+  throw Error(ErrorCode::kGate,
+              fmt::format("the float model reaches {:.2f} %, --expect-float says {:g} % ({:.1f} "
+                          "points below are allowed on {} samples); the likely cause is "
+                          "preprocessing: check --scale, --mean, --std, --resize, --crop and "
+                          "--channel-order, then the order of --labels",
+                          *found, expected, allowed, evaluation.num_samples));
+}
+
+// Measures the float network behind each step of its transformation against `original`, where there
+// is one, says so, and notes it in the report.
+ProgressDisplay::TransformAction TransformReporter(ReferenceOutputs* original,
+                                                   const Labels* labels, int num_threads,
+                                                   ProgressDisplay& display, RunReport& report) {
+  return [original, labels, num_threads, &display, &report](const TransformStep& step,
+                                                            const Graph& graph) {
+    TransformRow row{step.name, step.detail, {}};
+    if (original != nullptr) {
+      QuantizedModel transformed;
+      transformed.graph = graph;
+      row.network = MakeNetworkRow(
+          "float", EvaluateModel(transformed, *original, labels, num_threads, &display));
+    }
+    SetLiveLine("");
+    LogInfo(TransformLine(row));
+    report.transforms.push_back(std::move(row));
+  };
+}
+
+int64_t BytesOf(const fs::path& path) {
+  std::error_code error;
+  const auto bytes = fs::file_size(path, error);
+  return error ? 0 : static_cast<int64_t>(bytes);
+}
+
+int64_t ModelFileBytes(const std::string& model) {
+  int64_t bytes = 0;
+  for (const fs::path& file : ModelFiles(model)) bytes += BytesOf(file);
+  return bytes;
+}
+
+// Writes the exports into the folder, verifies them and notes every file's size. A file that cannot
+// hold the model, or does not compute what it should, is left out: the search behind the model is
+// worth more than the file. Throws Error(kCancelled | kIo), after which another run may go on.
+void WriteExports(const QuantizeRun& run, const QuantizedModel& written, const fs::path& folder,
+                  ProgressObserver* observer, RunReport& report, FirstFailure& failure) {
+  const QuantizeArguments& arguments = run.arguments;
+  for (const std::string& name : arguments.formats) {
+    const ExportFormat& format = FindExportFormat(name);
+    const fs::path path = folder / format.file_name;
+    try {
+      format.write(path, written);
+      if (format.runs != ExportFormat::Runs::kNot && arguments.verify > 0) {
+        const OutputComparison comparison =
+            VerifyExport(format, path, written, InputsFrom(run.samples),
+                         std::min(arguments.verify, run.samples.num_samples()),
+                         run.options.num_threads, observer);
+        SetLiveLine("");
+        LogInfo(VerificationLine(format.file_name, comparison));
+      }
+      report.file_bytes[format.file_name] = BytesOf(path);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kIo) throw;
+      std::error_code ignored;
+      fs::remove(path, ignored);
+      const std::string what = std::string(format.file_name) + " was left out";
+      report.warnings.push_back(error.WithContext(what).what());
+      failure.Note(error.WithContext(what));
+    }
+  }
+  report.file_bytes[kModelFiles] =
+      BytesOf(folder / "model.json") + BytesOf(folder / "weights.safetensors");
+}
+
+// Writes --report (`json`), --html and --save-plan.
+void WriteFilesBeside(const QuantizeArguments& arguments, const RunReport& report,
+                      const std::string& json, const std::vector<LayerPlan>& plan,
+                      const std::string& output, FirstFailure& failure) {
+  const auto attempt = [&](const std::string& path, const auto& write) {
+    if (path.empty()) return;
+    failure.Attempt([&] {
+      try {
+        write(path);
+      } catch (const Error& error) {
+        throw error.WithContext(Printable(output) +
+                                " is complete, but not what was to lie beside it");
+      }
+    });
+  };
+  attempt(arguments.report, [&](const fs::path& path) { WriteFileAtomically(path, json); });
+  attempt(arguments.html, [&](const fs::path& path) { WriteFileAtomically(path, ToHtml(report)); });
+  attempt(arguments.save_plan, [&](const fs::path& path) { WriteLayerPlan(path, plan); });
+}
+
+}  // namespace
+
+void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory& directory) {
+  const QuantizeArguments& arguments = run.arguments;
+  const QuantizeOptions& options = run.options;
+  if (checkpoint.num_layers() > 0) {
+    LogInfo(fmt::format("{} finished layers are in {}", checkpoint.num_layers(),
+                        Printable(directory.partial().string(), 4096)));
+  }
+  ProgressDisplay display;
+  if (run.labels != nullptr) {
+    ShowFloatAccuracy(*run.float_outputs, *run.labels, arguments, &display);
+  } else if (!arguments.data.empty() && run.float_outputs->KeptBytes() > 0) {
+    // So that samples which the network makes infinite of are refused now.
+    run.float_outputs->Evaluate(nullptr, options.num_threads, &display);
+  }
+  RunReport report;
+  display.SetTransformAction(
+      TransformReporter(run.float_outputs, run.labels, options.num_threads, display, report));
+  display.StartLayers();
+  QuantizeResult result = QuantizeModel(run.graph, run.samples, options, &display, &checkpoint);
+  result.model.provenance =
+      Provenance(run.digests, WithDecisions(options, result.plan), run.samples.num_samples());
+  WriteQuantizedModel(directory.contents(), result.model);
+
+  // Absolute, so that `evaluate` finds it from any folder.
+  report.model = fs::absolute(arguments.model).lexically_normal().string();
+  report.output = run.output.string();
+  report.method = options.method;
+  report.provenance = result.model.provenance;
+  report.num_threads = options.num_threads;
+  FillReport(result, report);
+
+  // Measured with the integers that were written, read back.
+  const QuantizedModel written = ReadQuantizedModel(directory.contents());
+  report.result_sha256 = ModelDigest(directory.contents());
+  report.model_file_bytes = ModelFileBytes(arguments.model);
+  FirstFailure failure;
+  WriteExports(run, written, directory.contents(), &display, report, failure);
+  // With an export missing, no later run may take the result for complete.
+  if (!failure.Any()) report.fingerprint = run.fingerprint;
+  const bool with_baseline =
+      !arguments.baseline.empty() || arguments.gates.fail_if_worse_than_baseline;
+  if (run.float_outputs != nullptr) {
+    const Evaluation evaluation =
+        EvaluateModel(written, *run.float_outputs, run.labels, options.num_threads, &display);
+    report.evaluated_on = run.measured.name;
+    report.num_evaluated = evaluation.num_samples;
+    if (const auto row = MakeReferenceRow(evaluation)) report.networks.push_back(*row);
+    for (const std::string& note : evaluation.notes) LogWarning(note);
+    if (with_baseline) {
+      report.networks.push_back(
+          MakeNetworkRow("nearest", EvaluateModel(result.nearest, *run.float_outputs, run.labels,
+                                                  options.num_threads, &display)));
+    }
+    report.networks.push_back(MakeNetworkRow(options.method, evaluation));
+  }
+  report.gates = MeasureGates(arguments.gates, report.networks);
+  SetLiveLine("");
+  report.peak_resident_bytes = PeakResidentBytes();
+  report.total_seconds = std::chrono::duration<double>(Clock::now() - run.start).count();
+  const std::string json = ToJson(report);
+  WriteFileAtomically(directory.contents() / "report.json", json);
+  // The result is worth more than what is written beside it: it is in place first.
+  directory.Commit();
+  LogInfo("wrote " + Printable(run.output.string()));
+  WriteFilesBeside(arguments, report, json, result.plan, run.output.string(), failure);
+  if (arguments.outcome == nullptr) {
+    std::cout << (arguments.common.json ? json : ToText(report, with_baseline));
+  } else {
+    arguments.outcome->is_complete = true;
+  }
+  failure.ThrowIfAny();
+  ThrowIfMissed(MissedGates(report.gates), run.output.string());
+}
+
+}  // namespace adaround::cli
