@@ -69,8 +69,8 @@ struct QuantizeRun {
 
 // Searches the layers that `checkpoint` does not have, writes, measures what was written, puts it
 // in place, and then writes what lies beside it and stdout.
-// Throws Error as QuantizeModel and the writers do; kGate, with the result in place, where a gate is
-// missed.
+// Throws Error as QuantizeModel and the writers do; kGate, with the result in place, where a gate
+// is missed.
 void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory& directory);
 
 }  // namespace adaround::cli

@@ -64,7 +64,8 @@ std::string ToText(const BatchReport& report) {
   }
   std::string text = ToAligned(table) + "\n";
   for (const BatchRow& row : report.rows) {
-    if (Failed(row)) text += Printable(row.name) + ": " + Printable(row.message, kMaxMessage) + "\n";
+    if (!Failed(row)) continue;
+    text += Printable(row.name) + ": " + Printable(row.message, kMaxMessage) + "\n";
   }
   return text + fmt::format("models: {} done, {} complete already, {} failed, {} missed a gate, {} "
                             "not run; {}\n",
