@@ -11,9 +11,6 @@
 namespace adaround {
 namespace {
 
-// For text and colour profiles, which are passed over; a compressed one may unpack to anything.
-constexpr png_alloc_size_t kMaxChunkBytes = 8u << 20;
-constexpr int kMaxCachedChunks = 1000;
 constexpr size_t kMessageBytes = 200;
 
 // libpng reports by calling back. Nothing that has a destructor lives between setjmp and the calls
@@ -35,7 +32,7 @@ struct Decoder {
   std::longjmp(decoder->on_error, 1);
 }
 
-// Warnings concern what is passed over: profiles, dates, text.
+// Warnings concern what is passed over.
 void DropMessage(png_structp, png_const_charp) {}
 
 void ReadFromMemory(png_structp png, png_bytep out, size_t count) {
@@ -50,8 +47,9 @@ void ReadFromMemory(png_structp png, png_bytep out, size_t count) {
 bool ReadInfo(Decoder& decoder) {
   if (setjmp(decoder.on_error) != 0) return false;
   png_set_user_limits(decoder.png, kMaxImageExtent, kMaxImageExtent);
-  png_set_chunk_cache_max(decoder.png, kMaxCachedChunks);
-  png_set_chunk_malloc_max(decoder.png, kMaxChunkBytes);
+  // Text, profiles and dates are skipped: the library would first make room for as many bytes as
+  // one says it has, or unpack them.
+  png_set_keep_unknown_chunks(decoder.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
   png_set_read_fn(decoder.png, &decoder, ReadFromMemory);
   png_read_info(decoder.png, decoder.info);
   return true;

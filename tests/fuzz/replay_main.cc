@@ -1,11 +1,14 @@
 // Runs a fuzz target without libFuzzer:
 //   FORMAT_fuzz_replay FOLDER...
 // on every file of the folders, on beginnings of it, and on changes of its bytes or, where the
-// target has a mutator of its own, of its structure. The same files give the same inputs.
+// target has a mutator of its own, of its structure. The same files give the same inputs. As under
+// scripts/fuzz.sh, a request for more than kMaxAllocation bytes is a finding; sanitizers have
+// allocators, and limits, of their own.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <fstream>
@@ -18,6 +21,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 // Only some targets have one.
 extern "C" __attribute__((weak)) size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size,
                                                                 size_t max_size, unsigned seed);
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && defined(__GLIBC__)
+constexpr size_t kMaxAllocation = size_t{512} << 20;
+
+extern "C" void* __libc_malloc(size_t size);
+// Takes the library's place in the whole program, libpng's and libjpeg's calls included.
+extern "C" void* malloc(size_t size) {
+  if (size > kMaxAllocation) {
+    std::fputs("a finding: a request for more than 512 MiB\n", stderr);
+    std::abort();
+  }
+  return __libc_malloc(size);
+}
+#endif
 
 namespace {
 
