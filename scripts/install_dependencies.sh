@@ -15,6 +15,8 @@ packages=(
   libgtest-dev libbenchmark-dev
   # Tests only: shells whose completions, and the formatter whose manual, are checked.
   zsh fish groff
+  # Tests only: one run in several processes.
+  openmpi-bin openssh-client
   # Tests only: ONNX's own cases, and the framework that other expectations come from.
   libonnx-testdata python3-onnx python3-numpy python3-torchvision libopenblas0-pthread
 )

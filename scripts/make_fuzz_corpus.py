@@ -287,11 +287,20 @@ def checkpoint_seeds():
     weights = safetensors({"nearest.scale": values(2) ** 2 + 1, "weight.scale": values(2) ** 2 + 1,
                            "nearest.integers": np.uint8([1, 0x8f]),
                            "weight.integers": np.uint8([0x21, 0x7f])})
-    for name, reports in {
-            "none": [], "one": [report],
-            "traced": [{**report, "trace": [{**point, "soft_roundings": []}, point]}],
-            "again": [report, report]}.items():
-        lines = [first] + [{"layer": each, "digest": "MODEL"} for each in reports]
+    traced = {**report, "trace": [{**point, "soft_roundings": []}, point]}
+    rows = {"layer": "fc", "first_row": 384, "num_rows": 2, "strategy": "gptq", "iterations": 0,
+            "num_undecided": 0, "num_descent_flips": 7, "ridge": None,
+            "block_traces": [traced["trace"], []]}
+    for name, records in {
+            "none": [],
+            "one": [{"layer": report}],
+            "traced": [{"layer": traced}],
+            "again": [{"layer": report}, {"layer": report}],
+            "two": [{"layer": report}, {"layer": {**report, "name": "other"}}],
+            "rows": [{"rows": rows}],
+            "rows_again": [{"rows": rows}, {"rows": rows}],
+            "more_rows": [{"rows": rows}, {"rows": {**rows, "first_row": 0}}]}.items():
+        lines = [first] + [{**record, "digest": "MODEL"} for record in records]
         text = "\n".join(json.dumps(line, separators=(",", ":")) for line in lines) + "\n"
         yield name, text.encode() + b"\0" + weights
 

@@ -2,7 +2,6 @@
 #include <glob.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <iostream>
@@ -24,6 +23,7 @@
 #include "cli/option_sources.h"
 #include "cli/output_checks.h"
 #include "cli/progress_display.h"
+#include "cli/shard_option.h"
 
 namespace adaround::cli {
 namespace {
@@ -57,33 +57,7 @@ constexpr const char* kPlaces[] = {"model", "calib", "data", "labels", "calib-la
 // Options that are the batch's own.
 const std::set<std::string> kOwnOptions = {"model",   "force",    "resume",   "dry-run", "json",
                                            "verbose", "quiet",    "log-file", "progress",
-                                           "threads", "no-color", "config"};
-
-// Part `index` of `count`, from 1.
-struct Shard {
-  int64_t index = 1;
-  int64_t count = 1;
-};
-
-// "2/4"; "" is the whole.
-Shard ParseShard(const std::string& text) {
-  Shard shard;
-  if (text.empty()) return shard;
-  const size_t slash = text.find('/');
-  const auto number = [&](const std::string& part, int64_t& value) {
-    const auto [end, failure] = std::from_chars(part.data(), part.data() + part.size(), value);
-    return failure == std::errc() && end == part.data() + part.size();
-  };
-  const bool is_shard = slash != std::string::npos &&
-                        number(text.substr(0, slash), shard.index) &&
-                        number(text.substr(slash + 1), shard.count) && 1 <= shard.index &&
-                        shard.index <= shard.count;
-  if (!is_shard) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "--shard: '" + Printable(text) + "' is not I/N with 1 <= I <= N, such as 2/4");
-  }
-  return shard;
-}
+                                           "threads", "no-color", "config", "shard"};
 
 std::vector<std::string> Glob(const std::string& pattern, const std::string& place) {
   glob_t found = {};

@@ -23,17 +23,16 @@
 #include "cli/output_checks.h"
 #include "cli/progress_display.h"
 #include "cli/quantize_run.h"
+#include "cli/quantize_shards.h"
+#include "cli/run_checkpoint.h"
 #include "cli/run_inputs.h"
+#include "cli/shard_option.h"
 #include "cli/shell_words.h"
 
 namespace adaround::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-// The checkpoint's folder in OUT.partial.
-constexpr const char* kCheckpoint = "checkpoint";
-constexpr const char* kFinishedFile = "model.json";
 
 fs::path DefaultOutput(const fs::path& model, int bits) {
   // Of a folder the whole name: "net-1.0" and "net-1.1" are two models.
@@ -71,6 +70,20 @@ void PrintPrediction(const QuantizePrediction& prediction, const CalibrationSet&
   for (const std::string& warning : prediction.warnings) LogWarning(warning);
 }
 
+void PrintShards(const std::vector<ShardContents>& shards) {
+  for (size_t i = 0; i < shards.size(); ++i) {
+    std::cout << "shard " << i + 1 << "/" << shards.size() << "  "
+              << fmt::format("{:.0f} %", 100.0 * shards[i].fraction) << " of the search";
+    for (const ShardContents::Layer& layer : shards[i].layers) {
+      std::cout << "\n  " << Printable(layer.name);
+      for (const auto& [first, count] : layer.rows) {
+        std::cout << "  rows " << first << "-" << first + count - 1;
+      }
+    }
+    std::cout << "\n";
+  }
+}
+
 // Null where no test data are given and the calibration samples do not reach the output.
 std::unique_ptr<ReferenceOutputs> MakeFloatOutputs(const Graph& graph,
                                                    const CalibrationSet& measured,
@@ -101,7 +114,8 @@ void CheckOutputs(const QuantizeArguments& arguments, const std::string& calib_l
   places.push_back(output.string());
   std::vector<std::string> files = {arguments.plan};
   // Those of an interrupted run of the same command may be there.
-  const bool replaces = arguments.force || arguments.resume;
+  // A shard writes none but the log.
+  const bool replaces = arguments.force || arguments.resume || !arguments.shard.empty();
   const std::tuple<const char*, const std::string&, bool> outputs[] = {
       {"--log-file", arguments.common.log.file, true},
       {"--report", arguments.report, replaces},
@@ -112,38 +126,6 @@ void CheckOutputs(const QuantizeArguments& arguments, const std::string& calib_l
     files.push_back(path);
   }
   CheckOutputFolder(output, inputs);
-}
-
-// With `force`, a checkpoint that cannot be gone on with is dropped, as the errors say.
-std::unique_ptr<Checkpoint> OpenCheckpoint(const fs::path& folder,
-                                           const std::map<std::string, std::string>& inputs,
-                                           bool force) {
-  try {
-    return std::make_unique<Checkpoint>(folder, inputs);
-  } catch (const Error& error) {
-    if (!force || error.code() == ErrorCode::kIo) throw;
-    LogWarning(std::string(error.what()) + ": --force is given");
-    std::error_code ignored;
-    fs::remove_all(folder, ignored);
-    return std::make_unique<Checkpoint>(folder, inputs);
-  }
-}
-
-// What a run that was killed behind its last step has left; another run's checkpoint stays.
-void RemoveOwnCheckpoint(const fs::path& output, const std::string& journal,
-                         const std::map<std::string, std::string>& inputs) {
-  fs::path partial = output.lexically_normal();
-  if (partial.filename().empty()) partial = partial.parent_path();
-  partial += ".partial";
-  if (!fs::exists(fs::symlink_status(partial))) return;
-  try {
-    const OutputDirectory directory(output, true, {kFinishedFile, journal, true});
-    const Checkpoint own(directory.partial() / kCheckpoint, inputs);
-    std::error_code ignored;
-    fs::remove_all(directory.partial() / kCheckpoint, ignored);
-  } catch (const Error&) {
-    LogVerbose(Printable(partial.string(), 4096) + ": is another run's, and stays");
-  }
 }
 
 // What the report depends on beside the search.
@@ -173,6 +155,7 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   CheckOutputs(arguments, calib_labels, output);
   if (arguments.outcome == nullptr) SetUpLog(arguments.common.log);
   if (arguments.outcome != nullptr) arguments.outcome->output = output.string();
+  const Shard shard = ParseShard(arguments.shard);
   options.num_threads = arguments.common.NumThreads();
   ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
   if (!arguments.labels.empty() && arguments.data.empty()) {
@@ -213,6 +196,20 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   }
   if (arguments.dry_run) {
     PrintPrediction(PredictQuantization(graph, samples, options), samples);
+    if (!arguments.shard.empty()) PrintShards(PredictShards(graph, samples, options, shard.count));
+    return;
+  }
+  const SourceDigests digests = {ModelDigest(arguments.model), CalibrationDigest(arguments.calib),
+                                 calib_labels.empty() ? "" : DigestOfData(calib_labels)};
+  std::map<std::string, std::string> inputs = Provenance(digests, options, samples.num_samples());
+  inputs["program_sha256"] = ProgramDigest();
+  inputs.merge(GivenImageOptions(command));
+  std::map<std::string, std::string> shard_inputs = inputs;
+  shard_inputs["processor"] = ProcessorName();
+  if (!arguments.shard.empty()) {
+    options.caller_bytes = samples.cache_bytes();
+    RunShard({shard, arguments.force, arguments.resume}, output, shard_inputs, graph, samples,
+             options);
     return;
   }
   // What will be measured is checked before the work begins.
@@ -232,16 +229,15 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
       MakeFloatOutputs(graph, measured.samples, !arguments.data.empty());
   if (float_outputs) options.caller_bytes += float_outputs->KeptBytes();
   CheckGates(arguments.gates, labels.has_value(), float_outputs != nullptr);
-  const SourceDigests digests = {ModelDigest(arguments.model), CalibrationDigest(arguments.calib),
-                                 calib_labels.empty() ? "" : DigestOfData(calib_labels)};
-  std::map<std::string, std::string> inputs = Provenance(digests, options, samples.num_samples());
-  inputs["program_sha256"] = ProgramDigest();
-  inputs.merge(GivenImageOptions(command));
+  std::map<std::string, std::string> checkpoint_inputs = shard_inputs;
+  // Parts of another number are cut otherwise.
+  if (arguments.merge_shards > 0) {
+    checkpoint_inputs["merge_shards"] = std::to_string(arguments.merge_shards);
+  }
   const std::string fingerprint = FingerprintOf(WithMeasures(inputs, arguments));
-  const std::string journal = std::string(kCheckpoint) + "/" + Checkpoint::kJournal;
   if (arguments.resume) {
     if (const auto finished = FindFinishedResult(output, fingerprint)) {
-      RemoveOwnCheckpoint(output, journal, inputs);
+      RemoveOwnCheckpoint(output, checkpoint_inputs);
       LogInfo(Printable(output.string(), 4096) + ": is complete already");
       if (!arguments.report.empty()) {
         WriteFileAtomically(arguments.report,
@@ -258,7 +254,13 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
       return;
     }
   }
-  OutputDirectory directory(output, arguments.force, {kFinishedFile, journal, arguments.resume});
+  std::vector<std::unique_ptr<Checkpoint>> shards;
+  if (arguments.merge_shards > 0) {
+    shards = OpenShards(output, PredictShards(graph, samples, options, arguments.merge_shards),
+                        shard_inputs);
+  }
+  OutputDirectory directory(output, arguments.force,
+                            {"model.json", CheckpointJournal(), arguments.resume});
   options.spill_directory = directory.contents();
   const QuantizeRun run = {arguments,
                            options,
@@ -271,18 +273,10 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
                            fingerprint,
                            output,
                            start};
-  try {
-    const std::unique_ptr<Checkpoint> checkpoint =
-        OpenCheckpoint(directory.partial() / kCheckpoint, inputs, arguments.force);
-    BuildResult(run, *checkpoint, directory);
-  } catch (const Error& error) {
-    SetLiveLine("");
-    const bool can_go_on = error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kIo;
-    if (!can_go_on || !directory.HoldsJournal()) throw;
-    throw Error(error.code(), std::string(error.what()) + "; the layers that are finished are in " +
-                                  Printable(directory.partial().string(), 4096) +
-                                  ": the same command with --resume goes on from there");
-  }
+  WithCheckpoint(directory, checkpoint_inputs, arguments.force, [&](Checkpoint& checkpoint) {
+    for (const auto& found : shards) checkpoint.AddAllOf(*found);
+    BuildResult(run, checkpoint, directory);
+  });
 }
 
 }  // namespace
@@ -325,6 +319,20 @@ void AddQuantizeCommand(CLI::App& app, QuantizeOutcome* outcome) {
   command
       ->add_flag("--resume", arguments->resume,
                  "go on from what an interrupted run of the same command finished")
+      ->group("Output");
+  command
+      ->add_option("--shard", arguments->shard,
+                   "search part I of N of the layers, and of rows of large ones, and leave them in "
+                   "OUT.shard-I-of-N; what measures, exports and reports has no effect until they "
+                   "are merged")
+      ->type_name("I/N")
+      ->group("Output");
+  command
+      ->add_option("--merge-shards", arguments->merge_shards,
+                   "take what N shards of the same command found, and go on from there")
+      ->check(CLI::Range(int64_t{1}, kMaxShards))
+      ->excludes("--shard")
+      ->type_name("N")
       ->group("Output");
   command->add_option("--report", arguments->report, "also write report.json here")
       ->type_name("FILE")

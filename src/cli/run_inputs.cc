@@ -1,6 +1,9 @@
 #include "cli/run_inputs.h"
 
+#include <unistd.h>
+
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 
 #include "adaround/base/build_info.h"
@@ -15,6 +18,21 @@ std::string ProgramDigest() {
   std::error_code error;
   if (std::filesystem::equivalent(kProgram, LibraryFile(), error)) return program;
   return Sha256OfBytes(program + Sha256OfFile(LibraryFile()));
+}
+
+std::string ProcessorName() {
+  std::string name = "unknown";
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    const size_t colon = line.find(": ");
+    if (!line.starts_with("model name") || colon == std::string::npos) continue;
+    name = line.substr(colon + 2);
+    break;
+  }
+  for (const int level : {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE}) {
+    name += ", " + std::to_string(sysconf(level));
+  }
+  return name;
 }
 
 std::map<std::string, std::string> GivenImageOptions(const CLI::App& command) {

@@ -11,6 +11,10 @@ namespace adaround::cli {
 // whatever their version says.
 std::string ProgramDigest();
 
+// Model and cache sizes, by which libraries choose in what order they add up: the last bits of
+// sums differ between processors of one instruction set.
+std::string ProcessorName();
+
 // The image options that were given: "option --mean" -> values.
 std::map<std::string, std::string> GivenImageOptions(const CLI::App& command);
 

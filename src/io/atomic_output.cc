@@ -124,7 +124,9 @@ void OutputDirectory::ClaimPartial() {
   lock_ = open(marker.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (lock_ < 0) ThrowCannotWrite(marker, errno);
   if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    const int error = errno;
     close(std::exchange(lock_, -1));
+    if (error != EWOULDBLOCK) ThrowCannotWrite(marker, error);
     throw Error(ErrorCode::kIo, Shown(partial_) +
                                     ": another run is building this output; wait for "
                                     "it, or give another -o");

@@ -80,12 +80,15 @@ void RunJournal::CheckFirstRecord() const {
                   "; restore it, or start afresh with --force");
 }
 
+void RunJournal::Begin() {
+  if (!journal_.records().empty()) return;
+  const nlohmann::ordered_json first = {
+      {"format", format_}, {"version", kVersion}, {"inputs", inputs_}};
+  journal_.Append(first.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+}
+
 void RunJournal::Append(const std::string& record) {
-  if (journal_.records().empty()) {
-    const nlohmann::ordered_json first = {
-        {"format", format_}, {"version", kVersion}, {"inputs", inputs_}};
-    journal_.Append(first.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
-  }
+  Begin();
   journal_.Append(record);
   records_.push_back(record);
 }

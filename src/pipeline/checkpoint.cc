@@ -1,5 +1,6 @@
 #include "adaround/pipeline/checkpoint.h"
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -20,6 +21,10 @@ constexpr const char* kWeight = "weight";
 constexpr const char* kNearest = "nearest";
 constexpr const char* kBias = "bias";
 constexpr const char* kNearestBias = "nearest_bias";
+// Keys of a record.
+constexpr const char* kLayer = "layer";
+constexpr const char* kRows = "rows";
+constexpr const char* kDigest = "digest";
 
 std::string Shown(const fs::path& path) {
   return Printable(path.string(), 4096);
@@ -51,6 +56,22 @@ std::optional<Tensor> FindTensor(const QuantizedModel& model, const char* name) 
   return found->second;
 }
 
+QuantizedTensor WeightOf(const QuantizedModel& model, const char* name, const fs::path& folder) {
+  const auto found = model.weights.find(name);
+  if (found != model.weights.end()) return found->second;
+  throw Error(ErrorCode::kMalformed, Shown(folder) + ": holds no layer; --force starts afresh");
+}
+
+std::string Text(const nlohmann::ordered_json& record) {
+  return record.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+}
+
+void CheckDigest(const fs::path& folder, const std::string& digest) {
+  if (ModelDigest(folder) == digest) return;
+  throw Error(ErrorCode::kMalformed,
+              Shown(folder) + ": is not what the run wrote: its digest is another");
+}
+
 }  // namespace
 
 Checkpoint::Checkpoint(fs::path folder, std::map<std::string, std::string> inputs)
@@ -68,19 +89,22 @@ void Checkpoint::ReadRecord(size_t index) {
       Shown(journal_.path()) + ": line " + std::to_string(RunJournal::LineOf(index));
   const nlohmann::json document = ParseStrictJson(journal_.records()[index], place);
   const JsonView view(document, place);
-  view.CheckKeys({"layer", "digest"}, {});
-  Record record{ParseLayerRecord(view.At("layer")), folder_ / std::to_string(index),
-                view.At("digest").AsString()};
-  const std::string name = record.report.name;
-  const auto [added, is_new] = layers_.emplace(name, std::move(record));
-  if (!is_new) view.FailMalformed("repeats layer '" + Printable(name) + "'");
-  CheckDigest(added->second);
-}
-
-void Checkpoint::CheckDigest(const Record& record) {
-  if (ModelDigest(record.model) == record.digest) return;
-  throw Error(ErrorCode::kMalformed,
-              Shown(record.model) + ": is not what the run wrote: its digest is another");
+  const char* key = view.Has(kRows) ? kRows : kLayer;
+  view.CheckKeys({key, kDigest}, {});
+  const ModelPlace model = {folder_ / std::to_string(index), view.At(kDigest).AsString()};
+  if (key == kRows) {
+    const FinishedRows rows = ParseRowsRecord(view.At(kRows));
+    if (HasRows(rows.layer, rows.first_row, rows.num_rows)) {
+      view.FailMalformed("repeats rows of layer '" + Printable(rows.layer) + "'");
+    }
+    rows_.push_back({rows, model});
+  } else {
+    const LayerReport report = ParseLayerRecord(view.At(kLayer));
+    if (!layers_.emplace(report.name, Record{report, model}).second) {
+      view.FailMalformed("repeats layer '" + Printable(report.name) + "'");
+    }
+  }
+  CheckDigest(model.folder, model.digest);
 }
 
 std::vector<std::string> Checkpoint::Names() const {
@@ -89,41 +113,101 @@ std::vector<std::string> Checkpoint::Names() const {
   return names;
 }
 
-std::optional<FinishedLayer> Checkpoint::Find(const std::string& name) const {
-  const auto found = layers_.find(name);
-  if (found == layers_.end()) return std::nullopt;
-  const Record& record = found->second;
+QuantizedModel Checkpoint::ReadModel(const ModelPlace& place) {
   try {
-    CheckDigest(record);
-    const QuantizedModel model = ReadQuantizedModel(record.model);
-    const auto weight = model.weights.find(kWeight);
-    const auto nearest = model.weights.find(kNearest);
-    if (weight == model.weights.end() || nearest == model.weights.end()) {
-      throw Error(ErrorCode::kMalformed, Shown(record.model) + ": holds no layer");
-    }
-    return FinishedLayer{record.report, weight->second, nearest->second, FindTensor(model, kBias),
-                         FindTensor(model, kNearestBias)};
+    CheckDigest(place.folder, place.digest);
+    return ReadQuantizedModel(place.folder);
   } catch (const Error& error) {
     ThrowWithRemedy(error);
   }
 }
 
+Checkpoint::ModelPlace Checkpoint::WriteModel(const QuantizedModel& model) {
+  const fs::path folder = folder_ / std::to_string(journal_.records().size());
+  MakeFolder(folder);
+  WriteQuantizedModel(folder, model);
+  return {folder, ModelDigest(folder)};
+}
+
+void Checkpoint::AppendRecord(const char* key, const std::string& record, const ModelPlace& place) {
+  journal_.Append("{\"" + std::string(key) + "\":" + record + ",\"" + kDigest + "\":\"" +
+                  place.digest + "\"}");
+}
+
+std::optional<FinishedLayer> Checkpoint::Find(const std::string& name) const {
+  const auto found = layers_.find(name);
+  if (found == layers_.end()) return std::nullopt;
+  const Record& record = found->second;
+  const QuantizedModel model = ReadModel(record.model);
+  return FinishedLayer{record.report, WeightOf(model, kWeight, record.model.folder),
+                       WeightOf(model, kNearest, record.model.folder), FindTensor(model, kBias),
+                       FindTensor(model, kNearestBias)};
+}
+
 void Checkpoint::Add(const FinishedLayer& layer) {
   ADAROUND_CHECK(!layers_.contains(layer.report.name));
-  const fs::path folder = folder_ / std::to_string(layers_.size());
   QuantizedModel model;
   model.graph.outputs = {kWeight};
   model.weights.emplace(kWeight, layer.weight);
   model.weights.emplace(kNearest, layer.nearest);
   if (layer.bias) model.graph.initializers.emplace(kBias, *layer.bias);
   if (layer.nearest_bias) model.graph.initializers.emplace(kNearestBias, *layer.nearest_bias);
-  MakeFolder(folder);
-  WriteQuantizedModel(folder, model);
-  const Record record{layer.report, folder, ModelDigest(folder)};
-  const nlohmann::ordered_json line = {{"layer", LayerRecord(record.report)},
-                                       {"digest", record.digest}};
-  journal_.Append(line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
-  layers_.emplace(layer.report.name, record);
+  const ModelPlace place = WriteModel(model);
+  AppendRecord(kLayer, Text(LayerRecord(layer.report)), place);
+  layers_.emplace(layer.report.name, Record{layer.report, place});
+}
+
+bool Checkpoint::HasRows(const std::string& layer, int64_t first_row, int64_t num_rows) const {
+  return std::any_of(rows_.begin(), rows_.end(), [&](const RowsEntry& entry) {
+    return entry.rows.layer == layer && entry.rows.first_row == first_row &&
+           entry.rows.num_rows == num_rows;
+  });
+}
+
+FinishedRows Checkpoint::ReadRows(const RowsEntry& entry) {
+  FinishedRows rows = entry.rows;
+  rows.weight = WeightOf(ReadModel(entry.model), kWeight, entry.model.folder);
+  return rows;
+}
+
+std::vector<FinishedRows> Checkpoint::FindRows(const std::string& layer) const {
+  std::vector<FinishedRows> found;
+  for (const RowsEntry& entry : rows_) {
+    if (entry.rows.layer == layer) found.push_back(ReadRows(entry));
+  }
+  std::sort(found.begin(), found.end(), [](const FinishedRows& a, const FinishedRows& b) {
+    return a.first_row < b.first_row;
+  });
+  return found;
+}
+
+void Checkpoint::AddRows(const FinishedRows& rows) {
+  ADAROUND_CHECK(!HasRows(rows.layer, rows.first_row, rows.num_rows));
+  QuantizedModel model;
+  model.graph.outputs = {kWeight};
+  model.weights.emplace(kWeight, rows.weight);
+  const ModelPlace place = WriteModel(model);
+  AppendRecord(kRows, Text(RowsRecord(rows)), place);
+  RowsEntry entry{rows, place};
+  entry.rows.weight = QuantizedTensor();
+  rows_.push_back(std::move(entry));
+}
+
+void Checkpoint::Begin() {
+  std::error_code error;
+  fs::create_directories(folder_, error);
+  if (error) ThrowCannotWrite(folder_, error.value());
+  journal_.Begin();
+}
+
+void Checkpoint::AddAllOf(const Checkpoint& other) {
+  for (const auto& [name, record] : other.layers_) {
+    if (!Has(name)) Add(*other.Find(name));
+  }
+  for (const RowsEntry& entry : other.rows_) {
+    const FinishedRows& rows = entry.rows;
+    if (!HasRows(rows.layer, rows.first_row, rows.num_rows)) AddRows(ReadRows(entry));
+  }
 }
 
 }  // namespace adaround

@@ -1,7 +1,11 @@
 #include "pipeline/finished_layer.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "adaround/base/error.h"
 #include "pipeline/chosen_layer.h"
+#include "rounding/row_parts.h"
 
 namespace adaround {
 namespace {
@@ -31,6 +35,27 @@ bool HasBias(const std::optional<Tensor>& bias, bool should, const Graph& graph,
          bias->shape() == own->second.shape();
 }
 
+[[noreturn]] void ThrowDoesNotFit(const ChosenLayer& layer) {
+  throw Error(ErrorCode::kMalformed, "layer '" + Printable(layer.linear.name) +
+                                         "': what an earlier run or a shard left of it does not "
+                                         "fit the network; --force starts afresh, the shard too");
+}
+
+// Whoever writes a file may write any numbers: their sums stay numbers.
+bool IsSound(const FinishedRows& rows) {
+  constexpr int64_t kMaxCount = 100'000'000'000;
+  if (static_cast<int64_t>(rows.block_traces.size()) > rows.num_rows) return false;
+  bool sound = rows.num_undecided <= kMaxCount && rows.num_descent_flips <= kMaxCount;
+  for (const SearchTrace& trace : rows.block_traces) {
+    for (const SearchPoint& point : trace) {
+      sound = sound && point.num_undecided <= kMaxCount &&
+              std::all_of(point.soft_roundings.begin(), point.soft_roundings.end(),
+                          [](int64_t count) { return count <= kMaxCount; });
+    }
+  }
+  return sound;
+}
+
 }  // namespace
 
 void CheckFinishedLayer(const FinishedLayer& finished, const PreparedNetwork& network,
@@ -45,10 +70,59 @@ void CheckFinishedLayer(const FinishedLayer& finished, const PreparedNetwork& ne
                     HasGrid(finished.nearest, shape, layout, grid) &&
                     HasBias(finished.bias, corrected, graph, layer.linear.bias) &&
                     HasBias(finished.nearest_bias, corrected, graph, layer.linear.bias);
-  if (fits) return;
-  throw Error(ErrorCode::kMalformed, "layer '" + Printable(layer.linear.name) +
-                                         "': what an earlier run left of it does not fit the "
-                                         "network; --force starts afresh");
+  if (!fits) ThrowDoesNotFit(layer);
+}
+
+std::unique_ptr<RoundingSolver> JoinFinishedRows(std::vector<FinishedRows> parts,
+                                                 const ChosenLayer& layer, const QuantGrid& grid) {
+  const LinearLayer& linear = layer.linear;
+  std::vector<RowPart> joined;
+  for (FinishedRows& part : parts) {
+    if (part.first_row >= linear.num_rows || part.num_rows < 1 ||
+        part.num_rows > linear.num_rows - part.first_row) {
+      ThrowDoesNotFit(layer);
+    }
+    const RowSpan rows = {part.first_row, part.first_row + part.num_rows};
+    const QuantGrid wanted = GridOfRows(grid, rows, linear.num_rows, linear.row_length);
+    const Shape shape = {part.num_rows, linear.row_length};
+    if (!HasGrid(part.weight, shape, ChannelLayout(), wanted) ||
+        part.weight.grid.scale != wanted.scale ||
+        part.weight.grid.zero_point != wanted.zero_point) {
+      ThrowDoesNotFit(layer);
+    }
+    if (!IsSound(part)) ThrowDoesNotFit(layer);
+    RoundingSummary summary;
+    summary.strategy = part.strategy;
+    summary.iterations = part.iterations;
+    summary.num_undecided = part.num_undecided;
+    summary.num_descent_flips = part.num_descent_flips;
+    summary.ridge = part.ridge;
+    summary.block_traces = std::move(part.block_traces);
+    joined.push_back({rows, std::move(part.weight.integers), std::move(summary)});
+  }
+  if (!MakeOneLayer(joined, linear.num_rows)) return nullptr;
+  return MakeJoiningSolver(std::move(joined));
+}
+
+FinishedRows MakeFinishedRows(const ChosenLayer& layer, const RowSpan& rows, const QuantGrid& grid,
+                              const RoundingResult& result) {
+  const LinearLayer& linear = layer.linear;
+  FinishedRows finished;
+  finished.layer = linear.name;
+  finished.first_row = rows.begin;
+  finished.num_rows = rows.size();
+  finished.strategy = result.summary.strategy;
+  finished.iterations = result.summary.iterations;
+  finished.num_undecided = result.summary.num_undecided;
+  finished.num_descent_flips = result.summary.num_descent_flips;
+  finished.ridge = result.summary.ridge;
+  finished.block_traces = result.summary.block_traces;
+  finished.weight.shape = {rows.size(), linear.row_length};
+  finished.weight.grid = GridOfRows(grid, rows, linear.num_rows, linear.row_length);
+  finished.weight.integers.assign(result.integers.begin() + rows.begin * linear.row_length,
+                                  result.integers.begin() + rows.end * linear.row_length);
+  ADAROUND_CHECK(finished.weight.Validate().empty());
+  return finished;
 }
 
 }  // namespace adaround

@@ -56,6 +56,19 @@ void VisitMembers(Report& report, const Visitor& visit) {
   visit("seconds", report.seconds);
 }
 
+template <typename Rows, typename Visitor>
+void VisitRows(Rows& rows, const Visitor& visit) {
+  visit("layer", rows.layer);
+  visit("first_row", rows.first_row);
+  visit("num_rows", rows.num_rows);
+  visit("strategy", rows.strategy);
+  visit("iterations", rows.iterations);
+  visit("num_undecided", rows.num_undecided);
+  visit("num_descent_flips", rows.num_descent_flips);
+  visit("ridge", rows.ridge);
+  visit("block_traces", rows.block_traces);
+}
+
 template <typename Point, typename Visitor>
 void VisitPoint(Point& point, const Visitor& visit) {
   visit("stage", point.stage);
@@ -75,6 +88,14 @@ Json ToJson(double value) {
 template <typename T>
 Json ToJson(const T& value) {
   return value;
+}
+
+Json ToJson(const SearchTrace& trace);
+
+Json ToJson(const std::vector<SearchTrace>& traces) {
+  Json json = Json::array();
+  for (const SearchTrace& trace : traces) json.push_back(ToJson(trace));
+  return json;
 }
 
 template <typename T>
@@ -138,21 +159,45 @@ void Parse(const JsonView& view, SearchTrace& trace) {
   }
 }
 
+void Parse(const JsonView& view, std::vector<SearchTrace>& traces) {
+  for (size_t i = 0; i < view.ArraySize(); ++i) Parse(view.At(i), traces.emplace_back());
+}
+
+template <typename Members>
+Json ToRecord(const Members& visit_members) {
+  Json json = Json::object();
+  visit_members([&](const char* key, const auto& member) { json[key] = ToJson(member); });
+  return json;
+}
+
+template <typename Members>
+void ParseRecord(const JsonView& view, const Members& visit_members) {
+  std::vector<std::string> keys;
+  visit_members([&](const char* key, const auto&) { keys.emplace_back(key); });
+  view.CheckKeys(keys, {});
+  visit_members([&](const char* key, auto& member) { Parse(view.At(key), member); });
+}
+
 }  // namespace
 
 Json LayerRecord(const LayerReport& report) {
-  Json json = Json::object();
-  VisitMembers(report, [&](const char* key, const auto& member) { json[key] = ToJson(member); });
-  return json;
+  return ToRecord([&](const auto& visit) { VisitMembers(report, visit); });
 }
 
 LayerReport ParseLayerRecord(const JsonView& view) {
   LayerReport report;
-  std::vector<std::string> keys;
-  VisitMembers(report, [&](const char* key, const auto&) { keys.emplace_back(key); });
-  view.CheckKeys(keys, {});
-  VisitMembers(report, [&](const char* key, auto& member) { Parse(view.At(key), member); });
+  ParseRecord(view, [&](const auto& visit) { VisitMembers(report, visit); });
   return report;
+}
+
+Json RowsRecord(const FinishedRows& rows) {
+  return ToRecord([&](const auto& visit) { VisitRows(rows, visit); });
+}
+
+FinishedRows ParseRowsRecord(const JsonView& view) {
+  FinishedRows rows;
+  ParseRecord(view, [&](const auto& visit) { VisitRows(rows, visit); });
+  return rows;
 }
 
 }  // namespace adaround

@@ -3,8 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "adaround/base/error.h"
@@ -15,11 +17,34 @@
 namespace adaround {
 namespace {
 
-// Of the machine, or of the control group that the process runs in (a container's limit).
+// Limits of the control group that the process runs in, and of those around it: a container's, a
+// batch system's. A line of /proc/self/cgroup is ID:CONTROLLERS:PATH, without controllers in
+// version 2.
+std::vector<std::filesystem::path> LimitFiles() {
+  std::vector<std::filesystem::path> files;
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const size_t first = line.find(':');
+    const size_t second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    const bool is_version_2 = controllers.empty();
+    if (!is_version_2 && ("," + controllers + ",").find(",memory,") == std::string::npos) continue;
+    const std::filesystem::path root = is_version_2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
+    const char* name = is_version_2 ? "memory.max" : "memory.limit_in_bytes";
+    std::filesystem::path group = line.substr(second + 1);
+    for (; group.has_relative_path(); group = group.parent_path()) {
+      files.push_back(root / group.relative_path() / name);
+    }
+    files.push_back(root / name);
+  }
+  return files;
+}
+
+// Of the machine, or what the process may have of it.
 int64_t MachineBytes() {
   int64_t bytes = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-  for (const char* file :
-       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+  for (const std::filesystem::path& file : LimitFiles()) {
     std::ifstream stream(file);
     int64_t limit = 0;
     if (stream >> limit && limit > 0) bytes = std::min(bytes, limit);

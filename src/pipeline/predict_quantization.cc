@@ -8,6 +8,7 @@
 #include "pipeline/measure_moments.h"
 #include "pipeline/memory_need.h"
 #include "pipeline/prepared_network.h"
+#include "pipeline/shard_plan.h"
 #include "pipeline/task_loss_hessian.h"
 #include "pipeline/work_plan.h"
 #include "quant/activation_range.h"
@@ -67,6 +68,17 @@ QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& sample
   prediction.peak_memory_bytes = memory.working_bytes + memory.most_target_bytes +
                                  std::min(stored, memory.store_bytes);
   return prediction;
+}
+
+std::vector<ShardContents> PredictShards(Graph graph, const CalibrationSet& samples,
+                                         const QuantizeOptions& options, int64_t count) {
+  const PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, nullptr, 1);
+  CheckLayerSizes(network, options);
+  const SampleSplit split = SplitSamples(samples.num_samples(), options.held_out_fraction);
+  const std::vector<ShardShare> shares = PlanShards(network, split, options, count);
+  std::vector<ShardContents> shards;
+  for (size_t i = 0; i < shares.size(); ++i) shards.push_back(DescribeShare(network, shares, i));
+  return shards;
 }
 
 }  // namespace adaround

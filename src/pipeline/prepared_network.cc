@@ -233,6 +233,34 @@ void SeparateGivenOutputs(const CalibrationSet& samples, PreparedNetwork& networ
   }
 }
 
+// Nodes that are no layers, but read a layer's weight: a Gather whose table an output layer shares.
+// Behind the layer they wait for its integers; before it they keep to the float weight. Otherwise
+// which of the two they read would hang on which layers are searched together.
+void OrderReadersOfWeights(const std::map<size_t, size_t>& position, PreparedNetwork& network) {
+  std::map<std::string, size_t> layer_with_weight;  // its position
+  std::set<size_t> layers;
+  for (size_t i = 0; i < network.layers.size(); ++i) {
+    const ChosenLayer& layer = network.layers[i];
+    layers.insert(layer.linear.node);
+    if (layer.first_with_weight != i) continue;
+    layer_with_weight[layer.linear.weight] = position.at(layer.linear.node);
+  }
+  for (size_t p = 0; p < network.nodes.size(); ++p) {
+    if (layers.contains(network.nodes[p])) continue;
+    for (std::string& input : network.run_graph.nodes[network.nodes[p]].inputs) {
+      const auto layer = layer_with_weight.find(input);
+      if (layer == layer_with_weight.end()) continue;
+      if (layer->second < p) {
+        network.planned[p].waits_for.push_back(layer->second);
+      } else {
+        const Tensor weight = network.graph.initializers.at(input);
+        input += " (float)";
+        network.run_graph.initializers.emplace(input, weight);
+      }
+    }
+  }
+}
+
 // Runs one sample through all nodes that some layer needs, and records what it sees.
 void TraceShapes(const CalibrationSet& samples, PreparedNetwork& network) {
   Executor executor(network.run_graph);
@@ -278,6 +306,8 @@ void TraceShapes(const CalibrationSet& samples, PreparedNetwork& network) {
       network.planned[here].waits_for.push_back(first);
     }
   }
+
+  OrderReadersOfWeights(position, network);
 
   // A tensor is alive at every cut between its maker and its last reader.
   const size_t n = plan.nodes.size();

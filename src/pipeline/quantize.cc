@@ -4,7 +4,9 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 #include <memory>
+#include <optional>
 
 #include "adaround/base/error.h"
 #include "adaround/base/peak_memory.h"
@@ -21,6 +23,7 @@
 #include "pipeline/measure_moments.h"
 #include "pipeline/memory_need.h"
 #include "pipeline/prepared_network.h"
+#include "pipeline/shard_plan.h"
 #include "pipeline/task_loss_hessian.h"
 #include "pipeline/work_plan.h"
 #include "quant/range_estimator.h"
@@ -41,13 +44,14 @@ class NetworkQuantizer {
  public:
   NetworkQuantizer(PreparedNetwork network, const CalibrationSet& samples,
                    const QuantizeOptions& options, QuantizeObserver* observer,
-                   Checkpoint* checkpoint)
+                   Checkpoint* checkpoint, std::optional<ShardShare> share = std::nullopt)
       : network_(std::move(network)),
         edges_(network_.graph),
         samples_(samples),
         options_(options),
         observer_(observer),
         checkpoint_(checkpoint),
+        share_(std::move(share)),
         solver_(CreateRoundingSolver(options.method, options.rounding)),
         nearest_solver_(CreateRoundingSolver("nearest", options.rounding)),
         split_(SplitSamples(samples.num_samples(), options.held_out_fraction)),
@@ -58,16 +62,19 @@ class NetworkQuantizer {
         quantized_executor_(network_.run_graph),
         captures_(network_.layers.size()),
         float_captures_(network_.layers.size()) {
+    ADAROUND_CHECK(!share_ || checkpoint != nullptr);
     for (size_t i = 0; i < network_.layers.size(); ++i) {
       layer_at_node_[network_.layers[i].linear.node] = i;
       if (network_.layers[i].first_with_weight != i) continue;
-      ++num_layers_;
-      if (IsFinished(i)) {
-        work_.total -= work_.layers[i];
-      } else {
+      const bool is_ours = !share_ || share_->layers.contains(i);
+      if (is_ours) ++num_layers_;
+      if (IsToBeSearched(i)) {
         ++num_unfinished_;
+      } else {
+        work_.total -= work_.layers[i];
       }
     }
+    FindNeeded();
   }
 
   QuantizeResult Run() {
@@ -145,9 +152,49 @@ class NetworkQuantizer {
     result_.forward_seconds += SecondsSince(start);
   }
 
-  // Whether the layer need not be searched any more.
   bool IsFinished(size_t index) const {
     return checkpoint_ != nullptr && checkpoint_->Has(network_.layers[index].linear.name);
+  }
+
+  // The rows that the shard is to search apart; none = the layer, as ever.
+  std::vector<RowSpan> RowsApart(size_t index) const {
+    return share_ ? share_->layers.at(index) : std::vector<RowSpan>();
+  }
+
+  // That it is ours, and that some of it is not in the checkpoint yet.
+  bool IsToBeSearched(size_t index) const {
+    if (share_ && !share_->layers.contains(index)) return false;
+    const std::vector<RowSpan> apart = RowsApart(index);
+    if (apart.empty()) return !IsFinished(index);
+    return std::any_of(apart.begin(), apart.end(),
+                       [&](const RowSpan& rows) { return !HasRows(index, rows); });
+  }
+
+  bool HasRows(size_t index, const RowSpan& rows) const {
+    return checkpoint_->HasRows(network_.layers[index].linear.name, rows.begin, rows.size());
+  }
+
+  // The tensors that lie before some layer that is to be searched.
+  void FindNeeded() {
+    std::vector<bool> needed(network_.nodes.size(), false);
+    for (size_t p = network_.nodes.size(); p-- > 0;) {
+      const auto layer = layer_at_node_.find(network_.nodes[p]);
+      const bool searched = network_.planned[p].is_layer && IsToBeSearched(layer->second);
+      if (needed[p]) {
+        const Node& node = network_.run_graph.nodes[network_.nodes[p]];
+        needed_.insert(node.outputs.begin(), node.outputs.end());
+      }
+      if (!needed[p] && !searched) continue;
+      for (const size_t predecessor : network_.planned[p].predecessors) needed[predecessor] = true;
+    }
+  }
+
+  // What both streams keep at a cut.
+  std::set<std::string> KeptAt(size_t cut) const {
+    std::set<std::string> kept;
+    std::set_intersection(network_.live[cut].begin(), network_.live[cut].end(), needed_.begin(),
+                          needed_.end(), std::inserter(kept, kept.end()));
+    return kept;
   }
 
   // Layers of the segment that are optimized, wave by wave.
@@ -169,12 +216,11 @@ class NetworkQuantizer {
       for (const size_t index : wave) {
         if (IsFinished(index)) TakeFinished(index);
       }
-      std::erase_if(wave, [&](size_t index) { return IsFinished(index); });
+      std::erase_if(wave, [&](size_t index) { return !IsToBeSearched(index); });
     }
     if (num_unfinished_ == 0) return;
-    const std::set<std::string>& kept = network_.live[end];
-    for (const std::string& name : kept) {
-      if (network_.live[begin].contains(name)) continue;  // stays in the store
+    const std::set<std::string> kept = KeptAt(end);
+    for (const std::string& name : NewlyKept(begin, end)) {
       const TensorFacts& facts = network_.tensors.at(name);
       store_.Reserve(Stream::kFloat, name, facts.dtype, facts.shape);
       store_.Reserve(Stream::kQuantized, name, facts.dtype, facts.shape);
@@ -186,11 +232,17 @@ class NetworkQuantizer {
         if (!options_.asymmetric_reconstruction) {
           InputPass(begin, batch, Stream::kFloat, float_captures_);
         }
-        for (const size_t layer : batch) SolveLayer(layer);
+        for (const size_t layer : batch) {
+          if (RowsApart(layer).empty()) {
+            SolveLayer(layer);
+          } else {
+            SolveRowsApart(layer);
+          }
+        }
       }
     }
     QuantizedPass(begin, end);
-    for (const std::string& name : network_.live[begin]) {
+    for (const std::string& name : KeptAt(begin)) {
       if (kept.contains(name)) continue;
       store_.Drop(Stream::kFloat, name);
       store_.Drop(Stream::kQuantized, name);
@@ -224,7 +276,7 @@ class NetworkQuantizer {
   // Tensors that a pass from this cut starts from: stored ones and given ones.
   std::set<std::string> AvailableAt(size_t cut) const {
     std::set<std::string> available = samples_.names();
-    available.insert(network_.live[cut].begin(), network_.live[cut].end());
+    available.merge(KeptAt(cut));
     return available;
   }
 
@@ -258,7 +310,7 @@ class NetworkQuantizer {
 
   std::set<std::string> NewlyKept(size_t begin, size_t end) const {
     std::set<std::string> names;
-    for (const std::string& name : network_.live[end]) {
+    for (const std::string& name : KeptAt(end)) {
       if (!network_.live[begin].contains(name)) names.insert(name);
     }
     return names;
@@ -420,15 +472,81 @@ class NetworkQuantizer {
     return static_cast<int64_t>(above.size());
   }
 
+  SolveContext MakeContext(size_t index) const {
+    SolveContext context;
+    context.seed = options_.rounding_seed.value_or(options_.seed);
+    context.layer = index;
+    context.num_threads = options_.num_threads;
+    if (observer_ != nullptr) {
+      context.on_progress = [this, name = network_.layers[index].linear.name](int64_t done,
+                                                                              int64_t total) {
+        observer_->OnProgress(name, done, total);
+      };
+      context.should_stop = [this] { return observer_->ShouldStop(); };
+    }
+    return context;
+  }
+
+  std::vector<int64_t> PositionsOf(const ChosenLayer& layer) const {
+    return LayoutOf(layer.linear)
+        .RowMajorPositions(network_.graph.initializers.at(layer.linear.weight).shape());
+  }
+
+  // The search's result from what shards have found; nullptr where it is to be searched.
+  std::unique_ptr<RoundingSolver> JoinParts(size_t index, const QuantGrid& grid) const {
+    if (checkpoint_ == nullptr) return nullptr;
+    const ChosenLayer& layer = network_.layers[index];
+    std::vector<FinishedRows> parts = checkpoint_->FindRows(layer.linear.name);
+    if (parts.empty()) return nullptr;
+    std::unique_ptr<RoundingSolver> joined = JoinFinishedRows(std::move(parts), layer, grid);
+    if (joined) return CompleteSolver(std::move(joined), options_.method, options_.rounding);
+    if (observer_ != nullptr) {
+      observer_->OnWarning("layer '" + Printable(layer.linear.name) +
+                           "': its parts are not all of one search; it is searched anew");
+    }
+    return nullptr;
+  }
+
+  // Of a layer that no other one of the network needs: its rows are left to whoever joins them.
+  void SolveRowsApart(size_t index) {
+    const Clock::time_point start = Clock::now();
+    const ChosenLayer& layer = network_.layers[index];
+    const std::unique_ptr<RoundingSolver> solver = CreateRowsSolver(options_);
+    try {
+      const RoundingProblem problem = MakeProblem(index, PositionsOf(layer));
+      ThrowIfAny(ErrorCode::kNumerical, problem.Validate());
+      SolveContext context = MakeContext(index);
+      for (const RowSpan& rows : RowsApart(index)) {
+        if (HasRows(index, rows)) continue;
+        context.rows = rows;
+        checkpoint_->AddRows(
+            MakeFinishedRows(layer, rows, problem.grid, solver->Solve(problem, context)));
+      }
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kIo) throw;
+      throw error.WithContext("layer '" + Printable(layer.linear.name) + "'");
+    }
+    Finish(index, start);
+  }
+
+  // The layer's columns are not needed any more.
+  double Finish(size_t index, Clock::time_point start) {
+    captures_[index].reset();
+    float_captures_[index].reset();
+    const double seconds = SecondsSince(start);
+    result_.solve_seconds += seconds;
+    work_done_ += work_.layers[index];
+    --num_unfinished_;
+    return seconds;
+  }
+
   void SolveLayer(size_t index) {
     const Clock::time_point start = Clock::now();
     const ChosenLayer& layer = network_.layers[index];
     const LayerCapture& capture = *captures_[index];
     const bool has_held_out = capture.held_out().num_samples > 0;
     const SampledColumns& judge = has_held_out ? capture.held_out() : capture.search();
-    const std::vector<int64_t> positions =
-        LayoutOf(layer.linear)
-            .RowMajorPositions(network_.graph.initializers.at(layer.linear.weight).shape());
+    const std::vector<int64_t> positions = PositionsOf(layer);
     FinishedLayer finished;
     LayerReport& report = finished.report;
     report = DescribeLayer(network_, layer);
@@ -439,16 +557,7 @@ class NetworkQuantizer {
     std::vector<float> task_curvature;
     try {
       ThrowIfAny(ErrorCode::kNumerical, problem.Validate());
-      SolveContext context;
-      context.seed = options_.rounding_seed.value_or(options_.seed);
-      context.layer = index;
-      context.num_threads = options_.num_threads;
-      if (observer_ != nullptr) {
-        context.on_progress = [&](int64_t done, int64_t total) {
-          observer_->OnProgress(layer.linear.name, done, total);
-        };
-        context.should_stop = [&] { return observer_->ShouldStop(); };
-      }
+      const SolveContext context = MakeContext(index);
       if (task_loss_) {
         task_curvature = task_loss_->Matrix(SamplesOf(split_, false), options_.num_threads,
                                             TaskProgress("task loss's curvature"));
@@ -463,7 +572,8 @@ class NetworkQuantizer {
                                ", whatever the layer's weights do; rounding to nearest stays");
         }
       }
-      RoundingResult solved = solver_->Solve(problem, context);
+      const std::unique_ptr<RoundingSolver> joined = JoinParts(index, problem.grid);
+      RoundingResult solved = (joined ? joined : solver_)->Solve(problem, context);
       const RoundingResult nearest = nearest_solver_->Solve(problem, context);
       const auto judge_error = [&](const std::vector<int16_t>& integers) {
         // Whatever the search is told, its result is judged by what the quantized network does.
@@ -510,12 +620,7 @@ class NetworkQuantizer {
       if (error.code() == ErrorCode::kCancelled) throw;
       throw error.WithContext("layer '" + Printable(layer.linear.name) + "'");
     }
-    captures_[index].reset();
-    float_captures_[index].reset();
-    report.seconds = SecondsSince(start);
-    result_.solve_seconds += report.seconds;
-    work_done_ += work_.layers[index];
-    --num_unfinished_;
+    report.seconds = Finish(index, start);
     if (checkpoint_ != nullptr) checkpoint_->Add(finished);
     Take(index, std::move(finished));
     if (observer_ != nullptr) {
@@ -611,10 +716,11 @@ class NetworkQuantizer {
   void SortLayers() {
     std::map<std::string, size_t> place;
     for (size_t i = 0; i < network_.layers.size(); ++i) place[network_.layers[i].linear.name] = i;
-    std::sort(result_.layers.begin(), result_.layers.end(),
-              [&](const LayerReport& a, const LayerReport& b) {
-                return place.at(a.name) < place.at(b.name);
-              });
+    const auto by_place = [&](const auto& a, const auto& b) {
+      return place.at(a.name) < place.at(b.name);
+    };
+    std::sort(result_.layers.begin(), result_.layers.end(), by_place);
+    std::sort(result_.float_biases.begin(), result_.float_biases.end(), by_place);
   }
 
   void ReportSharedLayers() {
@@ -637,6 +743,7 @@ class NetworkQuantizer {
   const QuantizeOptions& options_;
   QuantizeObserver* observer_;
   Checkpoint* checkpoint_;
+  std::optional<ShardShare> share_;  // where this is one shard of a run
   std::unique_ptr<RoundingSolver> solver_;
   std::unique_ptr<RoundingSolver> nearest_solver_;
   SampleSplit split_;
@@ -652,6 +759,7 @@ class NetworkQuantizer {
   std::vector<std::unique_ptr<LayerCapture>> float_captures_;
   std::unique_ptr<TaskLossHessian> task_loss_;  // where the method minimizes it
   std::map<size_t, size_t> layer_at_node_;
+  std::set<std::string> needed_;  // see FindNeeded()
   int64_t num_layers_ = 0;  // that are optimized
   int64_t num_unfinished_ = 0;  // of them
   double work_done_ = 0.0;
@@ -672,6 +780,22 @@ QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
   PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, observer);
   CheckLayerSizes(network, options);
   return NetworkQuantizer(std::move(network), samples, options, observer, checkpoint).Run();
+}
+
+ShardContents QuantizeShard(Graph graph, const CalibrationSet& samples,
+                            const QuantizeOptions& options, const Shard& shard,
+                            QuantizeObserver* observer, Checkpoint& checkpoint) {
+  ADAROUND_CHECK(1 <= shard.index && shard.index <= shard.count);
+  PreparedNetwork network = PrepareNetwork(std::move(graph), samples, options, observer);
+  CheckLayerSizes(network, options);
+  const std::vector<ShardShare> shares =
+      PlanShards(network, SplitSamples(samples.num_samples(), options.held_out_fraction), options,
+                 shard.count);
+  const auto index = static_cast<size_t>(shard.index - 1);
+  ShardContents contents = DescribeShare(network, shares, index);
+  NetworkQuantizer(std::move(network), samples, options, observer, &checkpoint, shares[index])
+      .Run();
+  return contents;
 }
 
 }  // namespace adaround

@@ -11,7 +11,7 @@ namespace adaround {
 struct PlannedNode {
   std::vector<size_t> predecessors;  // positions of the nodes whose outputs it reads
   // Earlier nodes whose layer must be quantized before this node may run, though it reads none of
-  // their outputs: the first layer with the weight that this one shares.
+  // their outputs: the first layer with the weight that this one shares, or reads.
   std::vector<size_t> waits_for;
   int64_t cost = 0;       // multiply-accumulates plus element-wise work of one sample
   bool is_layer = false;  // a layer whose rounding is to be optimized

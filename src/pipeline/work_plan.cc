@@ -9,21 +9,33 @@
 
 namespace adaround {
 
-WorkPlan PlanWork(const PreparedNetwork& network, const SegmentPlan& segments,
-                  const SampleSplit& split, const QuantizeOptions& options) {
+int64_t SearchColumns(const PreparedNetwork& network, const ChosenLayer& layer,
+                      const SampleSplit& split, const QuantizeOptions& options) {
+  return ColumnsOf(network, layer.linear, split, options).search * split.num_search;
+}
+
+std::vector<double> SearchWork(const PreparedNetwork& network, const SampleSplit& split,
+                               const QuantizeOptions& options) {
   const std::unique_ptr<RoundingSolver> solver =
       CreateRoundingSolver(options.method, options.rounding);
-  WorkPlan plan;
-  plan.layers.assign(network.layers.size(), 0.0);
-  std::map<size_t, size_t> layer_at_node;
+  std::vector<double> work(network.layers.size(), 0.0);
   for (size_t i = 0; i < network.layers.size(); ++i) {
     const ChosenLayer& layer = network.layers[i];
     if (layer.first_with_weight != i) continue;
-    layer_at_node[layer.linear.node] = i;
-    const int64_t columns =
-        ColumnsOf(network, layer.linear, split, options).search * split.num_search;
-    plan.layers[i] = solver->Work(ExtentOf(network, layer, split, options), columns);
-    plan.search += plan.layers[i];
+    work[i] = solver->Work(ExtentOf(network, layer, split, options),
+                           SearchColumns(network, layer, split, options));
+  }
+  return work;
+}
+
+WorkPlan PlanWork(const PreparedNetwork& network, const SegmentPlan& segments,
+                  const SampleSplit& split, const QuantizeOptions& options) {
+  WorkPlan plan;
+  plan.layers = SearchWork(network, split, options);
+  plan.search = std::accumulate(plan.layers.begin(), plan.layers.end(), 0.0);
+  std::map<size_t, size_t> layer_at_node;
+  for (size_t i = 0; i < network.layers.size(); ++i) {
+    if (network.layers[i].first_with_weight == i) layer_at_node[network.layers[i].linear.node] = i;
   }
   for (size_t s = 0; s < segments.segment_cost.size(); ++s) {
     const std::vector<std::vector<size_t>> waves =

@@ -20,6 +20,14 @@ struct WorkPlan {
   double total = 0.0;   // of `layers`
 };
 
+// Columns that the layer's search has.
+int64_t SearchColumns(const PreparedNetwork& network, const ChosenLayer& layer,
+                      const SampleSplit& split, const QuantizeOptions& options);
+
+// Of each layer's search, likewise: a function of shapes and options, not of the memory there is.
+std::vector<double> SearchWork(const PreparedNetwork& network, const SampleSplit& split,
+                               const QuantizeOptions& options);
+
 WorkPlan PlanWork(const PreparedNetwork& network, const SegmentPlan& segments,
                   const SampleSplit& split, const QuantizeOptions& options);
 

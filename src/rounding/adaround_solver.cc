@@ -31,6 +31,7 @@ class AdaRoundSolver final : public RoundingSolver {
     if (Enumerates(ExtentOf(problem))) return Enumerate(problem, context);
     return RelaxAndDescend(problem, context, SecondOrderStart(problem, context));
   }
+  bool SolvesRows(const LayerExtent& layer) const override { return layer.num_groups == 1; }
   bool StaysAtFloorOrCeil() const override { return !options_.second_order_start; }
   double Work(const LayerExtent& layer, int64_t num_columns) const override {
     const double once = RoundingSolver::Work(layer, num_columns);

@@ -25,10 +25,11 @@ struct BlockSteps {
   std::function<void(int64_t group)> release;
 };
 
-// Solves all rows in blocks of at most max_rows, which never span groups: the blocks depend on the
-// shape alone, and so does the result. Reports progress and stops as the context says.
-// Returns the blocks' summaries together: counts summed, the largest of `iterations`; the
-// losses of their traces, sums over a block's rows, become the mean over all.
+// Solves all rows, or those of the context, in blocks of at most max_rows, which never span groups:
+// the blocks depend on the shape alone, and so does the result. Reports progress and stops as the
+// context says. Returns the blocks' summaries together: counts summed, the largest of `iterations`,
+// their traces, which are sums over a block's rows, joined where all rows were solved.
+// REQUIRES: an only group where the context names rows, whose ends are ends of blocks.
 // Throws Error(kCancelled), and what the steps throw.
 RoundingSummary SolveInBlocks(const SampledColumns& samples, const SolveContext& context,
                               int64_t max_rows, const BlockSteps& steps);

@@ -40,6 +40,7 @@ class GptqSolver final : public RoundingSolver {
   RoundingResult Solve(const RoundingProblem& problem, const SolveContext& context) const override {
     return SolveByGptq(problem, options_, ridge_, KeepGram::kNo, context).result;
   }
+  bool SolvesRows(const LayerExtent& layer) const override { return layer.num_groups == 1; }
   bool StaysAtFloorOrCeil() const override { return false; }
   SizeLimit Limit() const override {
     SizeLimit limit;

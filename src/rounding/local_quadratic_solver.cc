@@ -27,6 +27,7 @@ class LocalQuadraticSolver : public RoundingSolver {
   LocalQuadraticSolver(const char* strategy, double ridge) : strategy_(strategy), ridge_(ridge) {}
 
   RoundingResult Solve(const RoundingProblem& problem, const SolveContext& context) const final;
+  bool SolvesRows(const LayerExtent& layer) const final { return layer.num_groups == 1; }
   bool StaysAtFloorOrCeil() const final { return true; }
 
  private:

@@ -36,6 +36,7 @@ class RelaxationSolver final : public RoundingSolver {
     result.summary.iterations = options_.iterations;
     return result;
   }
+  bool SolvesRows(const LayerExtent& layer) const override { return layer.num_groups == 1; }
   bool StaysAtFloorOrCeil() const override { return true; }
   double Work(const LayerExtent& layer, int64_t /*num_columns*/) const override {
     return GradientWork(layer, options_);

@@ -150,14 +150,17 @@ const RoundingMethod& FindRoundingMethod(const std::string& name) { return FindR
 
 std::unique_ptr<RoundingSolver> CreateRoundingSolver(const std::string& method,
                                                      const RoundingOptions& options) {
-  const MethodRow& row = FindRow(method);
-  std::unique_ptr<RoundingSolver> solver = row.create(options);
+  return CompleteSolver(FindRow(method).create(options), method, options);
+}
+
+std::unique_ptr<RoundingSolver> CompleteSolver(std::unique_ptr<RoundingSolver> solver,
+                                               const std::string& name,
+                                               const RoundingOptions& options) {
+  const RoundingMethod& method = FindRoundingMethod(name);
   // Rows by themselves say nothing about the task loss.
-  const bool guards = options.keep_nearest_rows && row.method.row_wise;
-  if (row.method.searches && guards) {
-    return GuardByNearest(std::move(solver), row.method.Reads("activation_in_loss"));
-  }
-  return solver;
+  const bool guards = options.keep_nearest_rows && method.row_wise;
+  if (!method.searches || !guards) return solver;
+  return GuardByNearest(std::move(solver), method.Reads("activation_in_loss"));
 }
 
 }  // namespace adaround

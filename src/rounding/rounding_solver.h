@@ -15,6 +15,15 @@
 
 namespace adaround {
 
+// Rows begin ... end - 1 of a layer, all groups together.
+struct RowSpan {
+  int64_t begin = 0;
+  int64_t end = 0;
+
+  int64_t size() const { return end - begin; }
+  bool operator==(const RowSpan&) const = default;
+};
+
 struct SolveContext {
   uint64_t seed = 42;
   // Position of the layer in the network: with the seed, names the random stream.
@@ -24,7 +33,14 @@ struct SolveContext {
   std::function<void(int64_t done, int64_t total)> on_progress;
   // True: end soon with Error(kCancelled); may be empty.
   std::function<bool()> should_stop;
+  // To solve these rows alone, as they would be among all; for solvers that SolvesRows() says it
+  // of. Both ends are multiples of kRowsPerPart, or the layer's own. Integers of other rows mean
+  // nothing.
+  std::optional<RowSpan> rows;
 };
+
+// A multiple of the blocks of rows of every solver.
+inline constexpr int64_t kRowsPerPart = 384;
 
 struct RoundingSummary {
   // How the rows were solved, in words: "enumeration" or "second order, relaxation" of adaround,
@@ -37,6 +53,9 @@ struct RoundingSummary {
   int64_t num_descent_flips = 0;  // flips that coordinate descent accepted
   int64_t num_nearest_rows = 0;   // rows that took nearest, being no worse
   SearchTrace trace;  // empty where the method has no course to show
+  // Where only some rows were solved, in place of `trace`: of each block, losses summed over its
+  // rows.
+  std::vector<SearchTrace> block_traces;
   std::optional<double> ridge;    // of the loss that was searched, where the method knows one
 };
 
@@ -81,6 +100,8 @@ class RoundingSolver {
                                const SolveContext& context) const = 0;
   // Whether every integer is the clipped floor or ceiling of its weight.
   virtual bool StaysAtFloorOrCeil() const = 0;
+  // Whether Solve() heeds SolveContext::rows: rows of such a layer are independent of one another.
+  virtual bool SolvesRows(const LayerExtent& /*layer*/) const { return false; }
   // Solve() of a larger problem may throw Error(kInvalidArgument).
   virtual SizeLimit Limit() const { return {}; }
   // At most so many bytes are held at once in matrices over pairs of weights, which grow faster
@@ -98,5 +119,10 @@ class RoundingSolver {
 // methods that are not row-wise (RoundingMethod::row_wise) want problem.task_curvature.
 std::unique_ptr<RoundingSolver> CreateRoundingSolver(const std::string& method,
                                                      const RoundingOptions& options);
+
+// `solver` followed by what CreateRoundingSolver() puts behind every search of the method.
+std::unique_ptr<RoundingSolver> CompleteSolver(std::unique_ptr<RoundingSolver> solver,
+                                               const std::string& method,
+                                               const RoundingOptions& options);
 
 }  // namespace adaround

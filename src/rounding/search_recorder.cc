@@ -6,6 +6,26 @@
 #include "adaround/base/error.h"
 
 namespace adaround {
+namespace {
+
+void AddTrace(const SearchTrace& block, SearchTrace& sum) {
+  if (sum.empty()) {
+    sum = block;
+    return;
+  }
+  ADAROUND_CHECK(sum.size() == block.size());
+  for (size_t i = 0; i < block.size(); ++i) {
+    ADAROUND_CHECK(sum[i].stage == block[i].stage && sum[i].iteration == block[i].iteration);
+    sum[i].loss += block[i].loss;
+    sum[i].num_undecided += block[i].num_undecided;
+    ADAROUND_CHECK(sum[i].soft_roundings.size() == block[i].soft_roundings.size());
+    for (size_t bin = 0; bin < block[i].soft_roundings.size(); ++bin) {
+      sum[i].soft_roundings[bin] += block[i].soft_roundings[bin];
+    }
+  }
+}
+
+}  // namespace
 
 SearchRecorder::SearchRecorder(const RoundingProblem& problem, const RowBlock& block,
                                SearchTrace& trace)
@@ -61,25 +81,11 @@ std::vector<int64_t> TracedIterations(const AdaRoundOptions& options) {
   return traced;
 }
 
-void SumTraces(const SearchTrace& block, SearchTrace& sum) {
-  if (sum.empty()) {
-    sum = block;
-    return;
-  }
-  ADAROUND_CHECK(sum.size() == block.size());
-  for (size_t i = 0; i < block.size(); ++i) {
-    ADAROUND_CHECK(sum[i].stage == block[i].stage && sum[i].iteration == block[i].iteration);
-    sum[i].loss += block[i].loss;
-    sum[i].num_undecided += block[i].num_undecided;
-    ADAROUND_CHECK(sum[i].soft_roundings.size() == block[i].soft_roundings.size());
-    for (size_t bin = 0; bin < block[i].soft_roundings.size(); ++bin) {
-      sum[i].soft_roundings[bin] += block[i].soft_roundings[bin];
-    }
-  }
-}
-
-void DivideLosses(int64_t num_rows, SearchTrace& sum) {
+SearchTrace JoinTraces(const std::vector<SearchTrace>& blocks, int64_t num_rows) {
+  SearchTrace sum;
+  for (const SearchTrace& block : blocks) AddTrace(block, sum);
   for (SearchPoint& point : sum) point.loss /= static_cast<double>(num_rows);
+  return sum;
 }
 
 }  // namespace adaround

@@ -11,8 +11,8 @@
 namespace adaround {
 
 // Looks at at most kTracedColumns of the columns, spread evenly. Reads alone: whether or not it
-// looks, the search does the same. Losses are sums over the block's rows until SumTraces() and
-// DivideLosses() have made them the layer's mean.
+// looks, the search does the same. Losses are sums over the block's rows until JoinTraces()
+// has made them the layer's mean.
 class SearchRecorder {
  public:
   static constexpr int64_t kTracedColumns = 128;
@@ -41,8 +41,8 @@ class SearchRecorder {
 // all of it, and five equal parts of the rest. Increasing, the last is options.iterations.
 std::vector<int64_t> TracedIterations(const AdaRoundOptions& options);
 
-// Adds one block's trace to that of the blocks before it; they have looked at the same times.
-void SumTraces(const SearchTrace& block, SearchTrace& sum);
-void DivideLosses(int64_t num_rows, SearchTrace& sum);
+// The trace of the layer from those of its blocks of rows in order, which have looked at the same
+// times: losses become the mean over the rows.
+SearchTrace JoinTraces(const std::vector<SearchTrace>& blocks, int64_t num_rows);
 
 }  // namespace adaround

@@ -93,6 +93,7 @@ class StraightThroughSolver final : public RoundingSolver {
     result.summary.iterations = options_.iterations;
     return result;
   }
+  bool SolvesRows(const LayerExtent& layer) const override { return layer.num_groups == 1; }
   bool StaysAtFloorOrCeil() const override { return false; }
   double Work(const LayerExtent& layer, int64_t /*num_columns*/) const override {
     return GradientWork(layer, options_);

@@ -165,6 +165,25 @@ expect_python() {
 $code" "$@" 2>&1) || fail "check failed: $output"
 }
 
+# expect_same_result A B: two results with exports, and what their reports say but for times, paths
+# and what the forward passes of one process cost.
+expect_same_result() {
+  local name
+  for name in model.json weights.safetensors model.onnx; do expect_same "$1/$name" "$2/$name"; done
+  expect_python '
+def read(folder):
+    report = json.load(open(folder + "/report.json"))
+    for key in list(report):
+        if key.endswith("_seconds") or key in ("output", "peak_resident_bytes", "forward_macs",
+                                               "forward_passes", "stored_bytes", "num_threads"):
+            del report[key]
+    for layer in report["layers"]:
+        del layer["seconds"]
+    return report
+assert read(sys.argv[1]) == read(sys.argv[2])
+' "$1" "$2"
+}
+
 needs_numpy() {
   "$PYTHON" -c 'import numpy' 2>/dev/null || skip "$PYTHON has no numpy"
 }

@@ -9,24 +9,6 @@ quantize() {
   "$PROGRAM" quantize "$MOBILENET" "${OPTIONS[@]}" "$@"
 }
 
-# expect_same_result A B: all that is not exempt, and what the reports say but for times and paths.
-expect_same_result() {
-  local name
-  for name in model.json weights.safetensors model.onnx; do expect_same "$1/$name" "$2/$name"; done
-  expect_python '
-def read(folder):
-    report = json.load(open(folder + "/report.json"))
-    for key in list(report):
-        if key.endswith("_seconds") or key in ("output", "peak_resident_bytes", "forward_macs",
-                                               "forward_passes", "stored_bytes", "num_threads"):
-            del report[key]
-    for layer in report["layers"]:
-        del layer["seconds"]
-    return report
-assert read(sys.argv[1]) == read(sys.argv[2])
-' "$1" "$2"
-}
-
 # start_and_kill SIGNAL SECONDS ARG...
 start_and_kill() {
   local signal=$1 seconds=$2

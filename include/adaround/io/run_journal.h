@@ -12,8 +12,8 @@
 namespace adaround {
 
 // Records are JSON texts. The first is {"format", "version", "inputs"}, the inputs being names and
-// values of everything that the further ones depend on; it is written together with the first of
-// them.
+// values of everything that the further ones depend on; it is written by Begin(), or together with
+// the first of them.
 class RunJournal {
  public:
   // `format` names what the records are.
@@ -28,6 +28,9 @@ class RunJournal {
   const std::vector<std::string>& records() const { return records_; }
   static size_t LineOf(size_t record) { return record + 2; }
 
+  // Writes the first record where it is not there.  Throws Error(kIo).
+  void Begin();
+  bool HasBegun() const { return !journal_.records().empty(); }
   // The record is on disk when the call returns.
   // REQUIRES: no line break in the record.  Throws Error(kIo).
   void Append(const std::string& record);

@@ -10,6 +10,7 @@
 
 #include "adaround/io/run_journal.h"
 #include "adaround/model/quantized_model.h"
+#include "adaround/quant/search_trace.h"
 #include "adaround/report/layer_report.h"
 
 namespace adaround {
@@ -24,9 +25,27 @@ struct FinishedLayer {
   std::optional<Tensor> nearest_bias;
 };
 
-// A folder that holds a journal (io/run_journal.h) and, for each layer, a quantized model without
-// nodes (io/quantized_model_io.h). The journal has the layer's report and the digest of the model's
-// files: what is not named there was being written when the run ended, and is written anew.
+// What the search of some rows of a layer found, where others are searched elsewhere.
+struct FinishedRows {
+  std::string layer;
+  int64_t first_row = 0;
+  int64_t num_rows = 0;  // >= 1
+  // As LayerReport has them.
+  std::string strategy;
+  int64_t iterations = 0;
+  int64_t num_undecided = 0;
+  int64_t num_descent_flips = 0;
+  std::optional<double> ridge;
+  // How each of its blocks of rows went, losses summed over the block's rows.
+  std::vector<SearchTrace> block_traces;
+  // Of these rows: [num_rows, weights per row], rows first.
+  QuantizedTensor weight;
+};
+
+// A folder that holds a journal (io/run_journal.h) and, for each layer and each part of one, a
+// quantized model without nodes (io/quantized_model_io.h). The journal has the layer's report and
+// the digest of the model's files: what is not named there was being written when the run ended,
+// and is written anew.
 class Checkpoint {
  public:
   // The journal's place in the folder.
@@ -49,18 +68,45 @@ class Checkpoint {
   // REQUIRES: it is not there yet.  Throws Error(kIo).
   void Add(const FinishedLayer& layer);
 
+  bool HasRows(const std::string& layer, int64_t first_row, int64_t num_rows) const;
+  // In order of their rows.  Throws Error(kMalformed) as Find() does.
+  std::vector<FinishedRows> FindRows(const std::string& layer) const;
+  // As Add().
+  void AddRows(const FinishedRows& rows);
+
+  // Puts down what it is made from, where nothing has been added: a checkpoint of no layers.
+  // Throws Error(kIo).
+  void Begin();
+  // Whether it says what it is made from.
+  bool HasBegun() const { return journal_.HasBegun(); }
+
+  // Adds what `other` has, layers and rows, and this has not.  Throws Error(kMalformed | kIo).
+  void AddAllOf(const Checkpoint& other);
+
  private:
+  // A layer or rows of one, and where its model lies.
+  struct ModelPlace {
+    std::filesystem::path folder;
+    std::string digest;  // ModelDigest
+  };
   struct Record {
     LayerReport report;
-    std::filesystem::path model;  // folder
-    std::string digest;           // ModelDigest
+    ModelPlace model;
+  };
+  struct RowsEntry {
+    FinishedRows rows;  // without weight
+    ModelPlace model;
   };
   void ReadRecord(size_t index);
-  static void CheckDigest(const Record& record);
+  static QuantizedModel ReadModel(const ModelPlace& place);
+  static FinishedRows ReadRows(const RowsEntry& entry);
+  ModelPlace WriteModel(const QuantizedModel& model);
+  void AppendRecord(const char* key, const std::string& record, const ModelPlace& place);
 
   std::filesystem::path folder_;
   RunJournal journal_;
   std::map<std::string, Record> layers_;  // by name
+  std::vector<RowsEntry> rows_;
 };
 
 }  // namespace adaround

@@ -200,7 +200,43 @@ QuantizeResult QuantizeModel(Graph graph, const CalibrationSet& samples,
                              const QuantizeOptions& options, QuantizeObserver* observer = nullptr,
                              Checkpoint* checkpoint = nullptr);
 
-// The same up to the point where work would begin; runs one sample through the network.
+// A run's work in `count` parts for as many processes; index 1 ... count.
+struct Shard {
+  int64_t index = 1;
+  int64_t count = 1;
+};
+
+// What one process does of a run.
+struct ShardContents {
+  struct Layer {
+    std::string name;
+    // First row and number of rows of each part; empty = the whole layer.
+    std::vector<std::pair<int64_t, int64_t>> rows;
+  };
+  std::vector<Layer> layers;  // in the network's order
+  double fraction = 0.0;      // of the work of all searches
+};
+
+// Searches the shard's layers, and parts of layers, that `checkpoint` does not have, and adds them;
+// returns what they are.
+// Whichever way a run is cut, QuantizeModel() with a checkpoint that holds what all of its shards
+// found (Checkpoint::AddAllOf) gives the result of an undisturbed run; a part that is missing there
+// is searched.
+//
+// Layers that depend on one another come to one shard: where all do, one has all the work. Given
+// activations (CalibrationSet) of layers' inputs make them independent. A layer that depends on no
+// other is cut in parts of its rows where it is more than a shard's fair part.
+//
+// REQUIRES: 1 <= shard.index <= shard.count.  Throws as QuantizeModel().
+ShardContents QuantizeShard(Graph graph, const CalibrationSet& samples,
+                            const QuantizeOptions& options, const Shard& shard,
+                            QuantizeObserver* observer, Checkpoint& checkpoint);
+
+// How many shards would share the work; runs one sample through the network.
+std::vector<ShardContents> PredictShards(Graph graph, const CalibrationSet& samples,
+                                         const QuantizeOptions& options, int64_t count);
+
+// QuantizeModel() up to the point where work would begin; runs one sample through the network.
 QuantizePrediction PredictQuantization(Graph graph, const CalibrationSet& samples,
                                        const QuantizeOptions& options);
 

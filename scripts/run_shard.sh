@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Runs one of N shards of a `quantize` command, the one that this process is of an MPI job, of
+# `srun` or of a Slurm array with indices 1 to N:
+#   mpirun -n N --bind-to none scripts/run_shard.sh N adaround quantize MODEL ... -o OUT
+#   scripts/run_shard.sh N adaround quantize MODEL ... -o OUT    # what sbatch --array=1-N runs
+# and, once all are done, by hand or as a job that depends on them:
+#   adaround quantize MODEL ... -o OUT --merge-shards N
+# What is finished is left alone, and what was interrupted goes on: start the same job again.
+# Shards of one machine share its cores and its memory evenly, unless ADAROUND_THREADS or
+# ADAROUND_MEMORY_LIMIT or the command says otherwise.
+set -euo pipefail
+
+fail() {
+  echo "run_shard.sh: $*" >&2
+  exit 1
+}
+
+[ $# -ge 3 ] && [[ $1 =~ ^[1-9][0-9]*$ ]] ||
+  fail "usage: run_shard.sh N PROGRAM quantize ARGUMENT..."
+count=$1
+shift
+
+on_this_machine=1
+if [ -n "${OMPI_COMM_WORLD_RANK:-}" ]; then
+  index=$((OMPI_COMM_WORLD_RANK + 1)) size=$OMPI_COMM_WORLD_SIZE
+  on_this_machine=$OMPI_COMM_WORLD_LOCAL_SIZE
+elif [ -n "${PMI_RANK:-}" ]; then
+  index=$((PMI_RANK + 1)) size=$PMI_SIZE
+elif [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then
+  # A task may be submitted again by itself: the array's size says nothing.
+  index=$SLURM_ARRAY_TASK_ID size=$count
+elif [ -n "${SLURM_PROCID:-}" ]; then
+  index=$((SLURM_PROCID + 1)) size=$SLURM_NTASKS
+else
+  fail "is started by mpirun, by srun or in a Slurm array"
+fi
+[ "$size" -eq "$count" ] || fail "the job has $size processes, wanted $count"
+[ "$index" -ge 1 ] && [ "$index" -le "$count" ] || fail "index $index is not in 1 ... $count"
+
+if [ -z "${ADAROUND_THREADS:-}" ]; then
+  threads=${SLURM_CPUS_PER_TASK:-$(($(nproc) / on_this_machine))}
+  export ADAROUND_THREADS=$((threads > 0 ? threads : 1))
+fi
+if [ -z "${ADAROUND_MEMORY_LIMIT:-}" ] && [ "$on_this_machine" -gt 1 ]; then
+  kib=$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)
+  export ADAROUND_MEMORY_LIMIT=$((kib / 1024 / 2 / on_this_machine))M
+fi
+exec "$@" --shard "$index/$count" --resume

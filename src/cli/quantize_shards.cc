@@ -1,0 +1,123 @@
+#include "cli/quantize_shards.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "adaround/base/error.h"
+#include "adaround/io/atomic_output.h"
+#include "cli/log_sink.h"
+#include "cli/progress_display.h"
+#include "cli/run_checkpoint.h"
+#include "cli/shard_option.h"
+
+namespace adaround::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Inputs = std::map<std::string, std::string>;
+
+fs::path ShardFolder(const fs::path& output, const Shard& shard) {
+  return BesideOutput(output, fmt::format(".shard-{}-of-{}", shard.index, shard.count));
+}
+
+// One shard's folder is not taken for another's.
+Inputs InputsOf(const Shard& shard, Inputs inputs) {
+  inputs["shard"] = TextOf(shard);
+  return inputs;
+}
+
+void WarnOfImbalance(const Shard& shard, const ShardContents& contents) {
+  const double fair = 1.0 / static_cast<double>(shard.count);
+  const char* remedy =
+      "layers that depend on one another are searched by one process, unless --calib gives "
+      "activations of their inputs";
+  if (contents.layers.empty()) {
+    LogWarning(
+        fmt::format("shard {}: there is nothing for it to search: {}", TextOf(shard), remedy));
+  } else if (shard.count > 1 && contents.fraction > 2.0 * fair) {
+    LogWarning(fmt::format("shard {}: it has {:.0f} % of the search: {}", TextOf(shard),
+                           100.0 * contents.fraction, remedy));
+  }
+}
+
+void CopyFolder(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::copy(from, to, fs::copy_options::recursive, error);
+  if (!error) return;
+  throw Error(ErrorCode::kIo,
+              Printable(to.string(), 4096) + ": cannot be written: " + error.message());
+}
+
+bool IsWhole(const Checkpoint& shard, const ShardContents& wanted) {
+  return shard.HasBegun() &&
+         std::all_of(
+             wanted.layers.begin(), wanted.layers.end(), [&](const ShardContents::Layer& layer) {
+               if (layer.rows.empty()) return shard.Has(layer.name);
+               return std::all_of(layer.rows.begin(), layer.rows.end(), [&](const auto& rows) {
+                 return shard.HasRows(layer.name, rows.first, rows.second);
+               });
+             });
+}
+
+}  // namespace
+
+void RunShard(const ShardOptions& arguments, const fs::path& output, const Inputs& inputs,
+              const Graph& graph, const CalibrationSet& samples, const QuantizeOptions& options) {
+  const Shard& shard = arguments.shard;
+  const fs::path folder = ShardFolder(output, shard);
+  const Inputs own = InputsOf(shard, inputs);
+  const std::string shown = Printable(folder.string(), 4096);
+  if (arguments.resume && fs::exists(folder / Checkpoint::kJournal)) {
+    const Checkpoint finished(folder, own);
+    LogInfo(shown + ": is complete already");
+    return;
+  }
+  OutputDirectory directory(folder, arguments.force,
+                            {Checkpoint::kJournal, CheckpointJournal(), arguments.resume});
+  QuantizeOptions run_options = options;
+  run_options.spill_directory = directory.contents();
+  WithCheckpoint(directory, own, arguments.force, [&](Checkpoint& checkpoint) {
+    ProgressDisplay display;
+    display.StartLayers();
+    WarnOfImbalance(shard, QuantizeShard(graph, samples, run_options, shard, &display, checkpoint));
+    SetLiveLine("");
+    checkpoint.Begin();
+    CopyFolder(directory.partial() / kCheckpoint, directory.contents());
+    directory.Commit();
+  });
+  LogInfo(fmt::format("wrote {}; once all {} are there, --merge-shards {} makes {} of them", shown,
+                      shard.count, shard.count, Printable(output.string(), 4096)));
+}
+
+std::vector<std::unique_ptr<Checkpoint>> OpenShards(const fs::path& output,
+                                                    const std::vector<ShardContents>& contents,
+                                                    const Inputs& inputs) {
+  std::vector<std::unique_ptr<Checkpoint>> shards;
+  for (const ShardContents& wanted : contents) {
+    const Shard shard = {static_cast<int64_t>(shards.size()) + 1,
+                         static_cast<int64_t>(contents.size())};
+    const fs::path folder = ShardFolder(output, shard);
+    if (!fs::exists(folder / Checkpoint::kJournal)) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  Printable(folder.string(), 4096) +
+                      ": is not there; the same command with --shard " + TextOf(shard) +
+                      " in place of --merge-shards makes it");
+    }
+    try {
+      shards.push_back(std::make_unique<Checkpoint>(folder, InputsOf(shard, inputs)));
+      if (!IsWhole(*shards.back(), wanted)) {
+        throw Error(ErrorCode::kMalformed, Printable(folder.string(), 4096) +
+                                               ": does not hold all that it should; copy it "
+                                               "again from where it was made");
+      }
+    } catch (const Error& error) {
+      throw error.WithContext("shard " + TextOf(shard) + ", which --shard " + TextOf(shard) +
+                              " --force makes anew");
+    }
+  }
+  return shards;
+}
+
+}  // namespace adaround::cli

@@ -1,0 +1,39 @@
+// One run of `quantize` in several processes: each leaves what it finds in a folder beside the
+// output, where the process that builds the output takes it from.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adaround/graph/graph.h"
+#include "adaround/pipeline/calibration_set.h"
+#include "adaround/pipeline/checkpoint.h"
+#include "adaround/pipeline/quantize.h"
+
+namespace adaround::cli {
+
+struct ShardOptions {
+  Shard shard;
+  bool force = false;
+  bool resume = false;
+};
+
+// Searches the shard's part and puts a checkpoint of it at OUT.shard-I-of-N: whole, or not at all.
+// `inputs`: what determines the layers' integers.
+// Throws Error as QuantizeShard, OutputDirectory and Checkpoint do.
+void RunShard(const ShardOptions& arguments, const std::filesystem::path& output,
+              const std::map<std::string, std::string>& inputs, const Graph& graph,
+              const CalibrationSet& samples, const QuantizeOptions& options);
+
+// What all shards of a run with these inputs left; `contents`: what each of them was to search.
+// Throws Error(kInvalidArgument), naming the shard and what to do, where one is not finished or was
+// made from something else; Error(kMalformed) where its files are not what it wrote.
+std::vector<std::unique_ptr<Checkpoint>> OpenShards(
+    const std::filesystem::path& output, const std::vector<ShardContents>& contents,
+    const std::map<std::string, std::string>& inputs);
+
+}  // namespace adaround::cli

@@ -1,0 +1,71 @@
+#include "cli/run_checkpoint.h"
+
+#include <memory>
+#include <system_error>
+
+#include "adaround/base/error.h"
+#include "cli/log_sink.h"
+
+namespace adaround::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::unique_ptr<Checkpoint> OpenCheckpoint(const fs::path& folder,
+                                           const std::map<std::string, std::string>& inputs,
+                                           bool force) {
+  try {
+    return std::make_unique<Checkpoint>(folder, inputs);
+  } catch (const Error& error) {
+    if (!force || error.code() == ErrorCode::kIo) throw;
+    LogWarning(std::string(error.what()) + ": --force is given");
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+    return std::make_unique<Checkpoint>(folder, inputs);
+  }
+}
+
+}  // namespace
+
+fs::path BesideOutput(const fs::path& output, const std::string& suffix) {
+  fs::path path = output.lexically_normal();
+  if (path.filename().empty()) path = path.parent_path();
+  path += suffix;
+  return path;
+}
+
+std::string CheckpointJournal() {
+  return std::string(kCheckpoint) + "/" + Checkpoint::kJournal;
+}
+
+void WithCheckpoint(const OutputDirectory& directory,
+                    const std::map<std::string, std::string>& inputs, bool force,
+                    const std::function<void(Checkpoint&)>& run) {
+  try {
+    const std::unique_ptr<Checkpoint> checkpoint =
+        OpenCheckpoint(directory.partial() / kCheckpoint, inputs, force);
+    run(*checkpoint);
+  } catch (const Error& error) {
+    SetLiveLine("");
+    const bool can_go_on = error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kIo;
+    if (!can_go_on || !directory.HoldsJournal()) throw;
+    throw Error(error.code(), std::string(error.what()) + "; the layers that are finished are in " +
+                                  Printable(directory.partial().string(), 4096) +
+                                  ": the same command with --resume goes on from there");
+  }
+}
+
+void RemoveOwnCheckpoint(const fs::path& output, const std::map<std::string, std::string>& inputs) {
+  const fs::path partial = BesideOutput(output, ".partial");
+  if (!fs::exists(fs::symlink_status(partial))) return;
+  try {
+    const OutputDirectory directory(output, true, {"model.json", CheckpointJournal(), true});
+    const Checkpoint own(directory.partial() / kCheckpoint, inputs);
+    std::error_code ignored;
+    fs::remove_all(directory.partial() / kCheckpoint, ignored);
+  } catch (const Error&) {
+    LogVerbose(Printable(partial.string(), 4096) + ": is another run's, and stays");
+  }
+}
+
+}  // namespace adaround::cli
