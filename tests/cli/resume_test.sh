@@ -159,7 +159,7 @@ refused "journal: line [0-9]+.*repeats layer"
     sed 's/"name":"[^"]*"/"name":"head.conv"/')
 } >$JOURNAL
 append "$record"
-refused "layer 'head.conv': what an earlier run left of it does not fit"
+refused "layer 'head.conv': what an earlier run or a shard left of it does not fit"
 # What was being written when the power failed is no damage.
 printf '0123456789abcdef {"layer": "torn' >>$JOURNAL
 mkdir -p out.partial/checkpoint/99
