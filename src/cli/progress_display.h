@@ -10,8 +10,8 @@
 
 namespace adaround::cli {
 
-// Installs handlers for SIGINT and SIGTERM that make ShouldStop() true; a second signal ends the
-// process at once.
+// Installs handlers for SIGINT, SIGTERM and, where it is not ignored, SIGHUP that make ShouldStop()
+// true; a second signal ends the process at once.
 void InstallStopSignals();
 
 class ProgressDisplay final : public QuantizeObserver {

@@ -72,7 +72,7 @@ done
 # --- stopped by the user
 
 seconds=$((milliseconds / 2 / 1000)).$(printf '%03d' $((milliseconds / 2 % 1000)))
-for signal in INT TERM; do
+for signal in HUP INT TERM; do
   start_and_kill "$signal" "$seconds" -o out
   [[ $LAST_EXIT -eq 130 ]] || fail "exit code $LAST_EXIT, expected 130"
   expect_stderr_contains "the same command with --resume goes on from there"
