@@ -57,7 +57,8 @@ constexpr const char* kPlaces[] = {"model", "calib", "data", "labels", "calib-la
 // Options that are the batch's own.
 const std::set<std::string> kOwnOptions = {"model",   "force",    "resume",   "dry-run", "json",
                                            "verbose", "quiet",    "log-file", "progress",
-                                           "threads", "no-color", "config", "shard"};
+                                           "threads", "no-color", "config",
+                                           "shard",   "merge-shards"};
 
 std::vector<std::string> Glob(const std::string& pattern, const std::string& place) {
   glob_t found = {};
@@ -111,7 +112,8 @@ std::vector<BatchItem> PlanItems(const BatchArguments& arguments, const BatchMan
           if (kOwnOptions.contains(name)) {
             throw Error(ErrorCode::kInvalidArgument,
                         place + ": '" + Printable(name) +
-                            "' is not a model's own: give it to `adaround batch`");
+                            "' is not a model's own: give it to `adaround batch`, or run the model "
+                            "with `adaround quantize`");
           }
           if (part == &manifest.options && entry.options.contains(name)) continue;
           given.push_back({name, option.values, option.is_list, place});
@@ -294,11 +296,9 @@ void AddBatchCommand(CLI::App& app) {
   command->add_option("--junit", arguments->junit, "write the table as JUnit's XML here")
       ->type_name("FILE")
       ->group("Output");
-  command
-      ->add_option("--shard", arguments->shard,
-                   "run the I-th of N parts of the models alone, on machines that share a disk; "
-                   "without it, a last run finds all complete and makes the table")
-      ->type_name("I/N")
+  AddShardOption(*command, arguments->shard,
+                 "run the I-th of N parts of the models alone, on machines that share a disk; "
+                 "without it, a last run finds all complete and makes the table")
       ->group(kRunGroup);
   AddCommonOptions(*command, arguments->common);
   command->footer(

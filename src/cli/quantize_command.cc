@@ -126,6 +126,9 @@ void CheckOutputs(const QuantizeArguments& arguments, const std::string& calib_l
     files.push_back(path);
   }
   CheckOutputFolder(output, inputs);
+  if (arguments.shard.empty()) return;
+  CheckOutputFolder(ShardFolder(output, ParseShard(arguments.shard)), inputs, false,
+                    CheckpointJournal());
 }
 
 // What the report depends on beside the search.
@@ -156,6 +159,7 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   if (arguments.outcome == nullptr) SetUpLog(arguments.common.log);
   if (arguments.outcome != nullptr) arguments.outcome->output = output.string();
   const Shard shard = ParseShard(arguments.shard);
+  const int64_t merged = arguments.merge_shards.value_or(0);
   options.num_threads = arguments.common.NumThreads();
   ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
   if (!arguments.labels.empty() && arguments.data.empty()) {
@@ -196,7 +200,9 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   }
   if (arguments.dry_run) {
     PrintPrediction(PredictQuantization(graph, samples, options), samples);
-    if (!arguments.shard.empty()) PrintShards(PredictShards(graph, samples, options, shard.count));
+    if (const int64_t count = arguments.shard.empty() ? merged : shard.count; count > 0) {
+      PrintShards(PredictShards(graph, samples, options, count));
+    }
     return;
   }
   const SourceDigests digests = {ModelDigest(arguments.model), CalibrationDigest(arguments.calib),
@@ -231,9 +237,7 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   CheckGates(arguments.gates, labels.has_value(), float_outputs != nullptr);
   std::map<std::string, std::string> checkpoint_inputs = shard_inputs;
   // Parts of another number are cut otherwise.
-  if (arguments.merge_shards > 0) {
-    checkpoint_inputs["merge_shards"] = std::to_string(arguments.merge_shards);
-  }
+  if (merged > 0) checkpoint_inputs["merge_shards"] = std::to_string(merged);
   const std::string fingerprint = FingerprintOf(WithMeasures(inputs, arguments));
   if (arguments.resume) {
     if (const auto finished = FindFinishedResult(output, fingerprint)) {
@@ -255,12 +259,11 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
     }
   }
   std::vector<std::unique_ptr<Checkpoint>> shards;
-  if (arguments.merge_shards > 0) {
-    shards = OpenShards(output, PredictShards(graph, samples, options, arguments.merge_shards),
-                        shard_inputs);
+  if (merged > 0) {
+    shards = OpenShards(output, PredictShards(graph, samples, options, merged), shard_inputs);
   }
   OutputDirectory directory(output, arguments.force,
-                            {"model.json", CheckpointJournal(), arguments.resume});
+                            {kFinishedFile, CheckpointJournal(), arguments.resume});
   options.spill_directory = directory.contents();
   const QuantizeRun run = {arguments,
                            options,
@@ -320,12 +323,10 @@ void AddQuantizeCommand(CLI::App& app, QuantizeOutcome* outcome) {
       ->add_flag("--resume", arguments->resume,
                  "go on from what an interrupted run of the same command finished")
       ->group("Output");
-  command
-      ->add_option("--shard", arguments->shard,
-                   "search part I of N of the layers, and of rows of large ones, and leave them in "
-                   "OUT.shard-I-of-N; what measures, exports and reports has no effect until they "
-                   "are merged")
-      ->type_name("I/N")
+  AddShardOption(*command, arguments->shard,
+                 "search part I of N of the layers, and of rows of large ones, and leave them in "
+                 "OUT.shard-I-of-N; what measures, exports and reports has no effect until they "
+                 "are merged")
       ->group("Output");
   command
       ->add_option("--merge-shards", arguments->merge_shards,

@@ -40,8 +40,8 @@ struct QuantizeArguments {
   int64_t verify = 0;
   ImageOptions image;
   std::optional<int64_t> calib_samples;
-  std::string shard;         // "" = none
-  int64_t merge_shards = 0;  // 0 = none
+  std::string shard;  // I/N, where one is given
+  std::optional<int64_t> merge_shards;
   bool force = false;
   bool resume = false;
   bool dry_run = false;

@@ -18,8 +18,9 @@ namespace {
 namespace fs = std::filesystem;
 using Inputs = std::map<std::string, std::string>;
 
-fs::path ShardFolder(const fs::path& output, const Shard& shard) {
-  return BesideOutput(output, fmt::format(".shard-{}-of-{}", shard.index, shard.count));
+bool Exists(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
 }
 
 // One shard's folder is not taken for another's.
@@ -31,8 +32,9 @@ Inputs InputsOf(const Shard& shard, Inputs inputs) {
 void WarnOfImbalance(const Shard& shard, const ShardContents& contents) {
   const double fair = 1.0 / static_cast<double>(shard.count);
   const char* remedy =
-      "layers that depend on one another are searched by one process, unless --calib gives "
-      "activations of their inputs";
+      "small layers are searched whole, and layers that depend on one another by one process, "
+      "unless "
+      "--calib gives activations of their inputs";
   if (contents.layers.empty()) {
     LogWarning(
         fmt::format("shard {}: there is nothing for it to search: {}", TextOf(shard), remedy));
@@ -50,18 +52,35 @@ void CopyFolder(const fs::path& from, const fs::path& to) {
               Printable(to.string(), 4096) + ": cannot be written: " + error.message());
 }
 
+// All of what it was to search, and nothing else.
 bool IsWhole(const Checkpoint& shard, const ShardContents& wanted) {
-  return shard.HasBegun() &&
-         std::all_of(
-             wanted.layers.begin(), wanted.layers.end(), [&](const ShardContents::Layer& layer) {
-               if (layer.rows.empty()) return shard.Has(layer.name);
-               return std::all_of(layer.rows.begin(), layer.rows.end(), [&](const auto& rows) {
-                 return shard.HasRows(layer.name, rows.first, rows.second);
-               });
-             });
+  int64_t num_layers = 0;
+  int64_t num_parts = 0;
+  bool holds = shard.HasBegun();
+  for (const ShardContents::Layer& layer : wanted.layers) {
+    if (layer.rows.empty()) {
+      ++num_layers;
+      holds = holds && shard.Has(layer.name);
+    }
+    for (const auto& [first, count] : layer.rows) {
+      ++num_parts;
+      holds = holds && shard.HasRows(layer.name, first, count);
+    }
+  }
+  return holds && shard.num_layers() == num_layers && shard.num_row_parts() == num_parts;
+}
+
+// Null where there is none.
+std::unique_ptr<Checkpoint> OpenFinished(const fs::path& folder, const Inputs& inputs) {
+  if (!Exists(folder / CheckpointJournal())) return nullptr;
+  return std::make_unique<Checkpoint>(folder / kCheckpoint, inputs);
 }
 
 }  // namespace
+
+fs::path ShardFolder(const fs::path& output, const Shard& shard) {
+  return BesideOutput(output, fmt::format(".shard-{}-of-{}", shard.index, shard.count));
+}
 
 void RunShard(const ShardOptions& arguments, const fs::path& output, const Inputs& inputs,
               const Graph& graph, const CalibrationSet& samples, const QuantizeOptions& options) {
@@ -69,13 +88,21 @@ void RunShard(const ShardOptions& arguments, const fs::path& output, const Input
   const fs::path folder = ShardFolder(output, shard);
   const Inputs own = InputsOf(shard, inputs);
   const std::string shown = Printable(folder.string(), 4096);
-  if (arguments.resume && fs::exists(folder / Checkpoint::kJournal)) {
-    const Checkpoint finished(folder, own);
-    LogInfo(shown + ": is complete already");
-    return;
+  bool replaces = arguments.force;
+  if (arguments.resume) {
+    if (const auto finished = OpenFinished(folder, own)) {
+      const ShardContents wanted = PredictShards(graph, samples, options, shard.count)
+                                       .at(static_cast<size_t>(shard.index - 1));
+      if (IsWhole(*finished, wanted)) {
+        LogInfo(shown + ": is complete already");
+        return;
+      }
+      LogWarning(shown + ": does not hold all that it should, and is made anew");
+      replaces = true;
+    }
   }
-  OutputDirectory directory(folder, arguments.force,
-                            {Checkpoint::kJournal, CheckpointJournal(), arguments.resume});
+  OutputDirectory directory(folder, replaces,
+                            {CheckpointJournal(), CheckpointJournal(), arguments.resume});
   QuantizeOptions run_options = options;
   run_options.spill_directory = directory.contents();
   WithCheckpoint(directory, own, arguments.force, [&](Checkpoint& checkpoint) {
@@ -84,7 +111,7 @@ void RunShard(const ShardOptions& arguments, const fs::path& output, const Input
     WarnOfImbalance(shard, QuantizeShard(graph, samples, run_options, shard, &display, checkpoint));
     SetLiveLine("");
     checkpoint.Begin();
-    CopyFolder(directory.partial() / kCheckpoint, directory.contents());
+    CopyFolder(directory.partial() / kCheckpoint, directory.contents() / kCheckpoint);
     directory.Commit();
   });
   LogInfo(fmt::format("wrote {}; once all {} are there, --merge-shards {} makes {} of them", shown,
@@ -99,23 +126,22 @@ std::vector<std::unique_ptr<Checkpoint>> OpenShards(const fs::path& output,
     const Shard shard = {static_cast<int64_t>(shards.size()) + 1,
                          static_cast<int64_t>(contents.size())};
     const fs::path folder = ShardFolder(output, shard);
-    if (!fs::exists(folder / Checkpoint::kJournal)) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  Printable(folder.string(), 4096) +
-                      ": is not there; the same command with --shard " + TextOf(shard) +
-                      " in place of --merge-shards makes it");
-    }
     try {
-      shards.push_back(std::make_unique<Checkpoint>(folder, InputsOf(shard, inputs)));
-      if (!IsWhole(*shards.back(), wanted)) {
+      shards.push_back(OpenFinished(folder, InputsOf(shard, inputs)));
+      if (shards.back() && !IsWhole(*shards.back(), wanted)) {
         throw Error(ErrorCode::kMalformed, Printable(folder.string(), 4096) +
-                                               ": does not hold all that it should; copy it "
-                                               "again from where it was made");
+                                               ": does not hold all that it should, or more; copy "
+                                               "it again from where it was made");
       }
     } catch (const Error& error) {
       throw error.WithContext("shard " + TextOf(shard) + ", which --shard " + TextOf(shard) +
                               " --force makes anew");
     }
+    if (shards.back()) continue;
+    throw Error(ErrorCode::kInvalidArgument, Printable(folder.string(), 4096) +
+                                                 ": is not there; the same command with --shard " +
+                                                 TextOf(shard) +
+                                                 " in place of --merge-shards makes it");
   }
   return shards;
 }

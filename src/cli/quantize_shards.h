@@ -16,15 +16,18 @@
 
 namespace adaround::cli {
 
+// OUT.shard-2-of-4, where a finished shard lies, with its checkpoint in a folder of that name.
+std::filesystem::path ShardFolder(const std::filesystem::path& output, const Shard& shard);
+
 struct ShardOptions {
   Shard shard;
   bool force = false;
   bool resume = false;
 };
 
-// Searches the shard's part and puts a checkpoint of it at OUT.shard-I-of-N: whole, or not at all.
-// `inputs`: what determines the layers' integers.
-// Throws Error as QuantizeShard, OutputDirectory and Checkpoint do.
+// Searches the shard's part and puts what it found at ShardFolder(): whole, or not at all. To
+// resume is to do nothing where all of it is there already. `inputs`: what determines the layers'
+// integers. Throws Error as QuantizeShard, OutputDirectory and Checkpoint do.
 void RunShard(const ShardOptions& arguments, const std::filesystem::path& output,
               const std::map<std::string, std::string>& inputs, const Graph& graph,
               const CalibrationSet& samples, const QuantizeOptions& options);

@@ -59,7 +59,7 @@ void RemoveOwnCheckpoint(const fs::path& output, const std::map<std::string, std
   const fs::path partial = BesideOutput(output, ".partial");
   if (!fs::exists(fs::symlink_status(partial))) return;
   try {
-    const OutputDirectory directory(output, true, {"model.json", CheckpointJournal(), true});
+    const OutputDirectory directory(output, true, {kFinishedFile, CheckpointJournal(), true});
     const Checkpoint own(directory.partial() / kCheckpoint, inputs);
     std::error_code ignored;
     fs::remove_all(directory.partial() / kCheckpoint, ignored);

@@ -28,6 +28,22 @@ class NameBook {
   std::map<std::string, int> next_number_;
 };
 
+inline NameBook TensorNames(const Graph& graph) {
+  NameBook names;
+  for (const GraphInput& input : graph.inputs) names.Add(input.name);
+  for (const auto& [name, tensor] : graph.initializers) names.Add(name);
+  for (const Node& node : graph.nodes) {
+    for (const std::string& output : node.outputs) names.Add(output);
+  }
+  return names;
+}
+
+inline NameBook NodeNames(const Graph& graph) {
+  NameBook names;
+  for (const Node& node : graph.nodes) names.Add(node.name);
+  return names;
+}
+
 // A node that makes `output` and is called after it, by a name that `nodes` holds from now on.
 inline Node NewNode(NameBook& nodes, const std::string& op, std::vector<std::string> inputs,
                     const std::string& output, std::map<std::string, Attribute> attributes) {

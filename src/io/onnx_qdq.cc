@@ -77,14 +77,10 @@ class QdqBuilder {
 
  private:
   void CollectNames() {
-    for (const auto& [name, tensor] : graph_.initializers) tensors_.Add(name);
+    tensors_ = TensorNames(graph_);
+    nodes_ = NodeNames(graph_);
     for (const auto& [name, tensor] : model_.weights) tensors_.Add(name);
     for (const auto& [name, bias] : model_.biases) tensors_.Add(name);
-    for (const GraphInput& input : graph_.inputs) tensors_.Add(input.name);
-    for (const Node& node : graph_.nodes) {
-      nodes_.Add(node.name);
-      for (const std::string& output : node.outputs) tensors_.Add(output);
-    }
   }
 
   // A node that makes `output`, called after it.

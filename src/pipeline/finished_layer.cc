@@ -1,6 +1,7 @@
 #include "pipeline/finished_layer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "adaround/base/error.h"
@@ -35,20 +36,22 @@ bool HasBias(const std::optional<Tensor>& bias, bool should, const Graph& graph,
          bias->shape() == own->second.shape();
 }
 
-[[noreturn]] void ThrowDoesNotFit(const ChosenLayer& layer) {
-  throw Error(ErrorCode::kMalformed, "layer '" + Printable(layer.linear.name) +
-                                         "': what an earlier run or a shard left of it does not "
-                                         "fit the network; --force starts afresh, the shard too");
+Error DoesNotFit() {
+  return Error(ErrorCode::kMalformed,
+               "what an earlier run or a shard left of it does not fit the network; start afresh "
+               "with --force, shards first");
 }
 
 // Whoever writes a file may write any numbers: their sums stay numbers.
 bool IsSound(const FinishedRows& rows) {
   constexpr int64_t kMaxCount = 100'000'000'000;
+  constexpr double kMaxLoss = 1e200;
   if (static_cast<int64_t>(rows.block_traces.size()) > rows.num_rows) return false;
-  bool sound = rows.num_undecided <= kMaxCount && rows.num_descent_flips <= kMaxCount;
+  bool sound = rows.iterations <= kMaxCount && rows.num_undecided <= kMaxCount &&
+               rows.num_descent_flips <= kMaxCount;
   for (const SearchTrace& trace : rows.block_traces) {
     for (const SearchPoint& point : trace) {
-      sound = sound && point.num_undecided <= kMaxCount &&
+      sound = sound && std::abs(point.loss) <= kMaxLoss && point.num_undecided <= kMaxCount &&
               std::all_of(point.soft_roundings.begin(), point.soft_roundings.end(),
                           [](int64_t count) { return count <= kMaxCount; });
     }
@@ -70,7 +73,7 @@ void CheckFinishedLayer(const FinishedLayer& finished, const PreparedNetwork& ne
                     HasGrid(finished.nearest, shape, layout, grid) &&
                     HasBias(finished.bias, corrected, graph, layer.linear.bias) &&
                     HasBias(finished.nearest_bias, corrected, graph, layer.linear.bias);
-  if (!fits) ThrowDoesNotFit(layer);
+  if (!fits) throw DoesNotFit().WithContext("layer '" + Printable(layer.linear.name) + "'");
 }
 
 std::unique_ptr<RoundingSolver> JoinFinishedRows(std::vector<FinishedRows> parts,
@@ -80,7 +83,7 @@ std::unique_ptr<RoundingSolver> JoinFinishedRows(std::vector<FinishedRows> parts
   for (FinishedRows& part : parts) {
     if (part.first_row >= linear.num_rows || part.num_rows < 1 ||
         part.num_rows > linear.num_rows - part.first_row) {
-      ThrowDoesNotFit(layer);
+      throw DoesNotFit();
     }
     const RowSpan rows = {part.first_row, part.first_row + part.num_rows};
     const QuantGrid wanted = GridOfRows(grid, rows, linear.num_rows, linear.row_length);
@@ -88,9 +91,9 @@ std::unique_ptr<RoundingSolver> JoinFinishedRows(std::vector<FinishedRows> parts
     if (!HasGrid(part.weight, shape, ChannelLayout(), wanted) ||
         part.weight.grid.scale != wanted.scale ||
         part.weight.grid.zero_point != wanted.zero_point) {
-      ThrowDoesNotFit(layer);
+      throw DoesNotFit();
     }
-    if (!IsSound(part)) ThrowDoesNotFit(layer);
+    if (!IsSound(part)) throw DoesNotFit();
     RoundingSummary summary;
     summary.strategy = part.strategy;
     summary.iterations = part.iterations;

@@ -22,7 +22,7 @@ FinishedRows MakeFinishedRows(const ChosenLayer& layer, const RowSpan& rows, con
 
 // A solver that returns what the layer's search would have, had it not been done in parts; nullptr
 // where `parts`, in order, are not all of one search.
-// Throws Error(kMalformed), naming the layer, where shapes or grids are others.
+// Throws Error(kMalformed) where shapes or grids are others, or numbers none that a search finds.
 std::unique_ptr<RoundingSolver> JoinFinishedRows(std::vector<FinishedRows> parts,
                                                  const ChosenLayer& layer, const QuantGrid& grid);
 

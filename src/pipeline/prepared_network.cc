@@ -6,6 +6,7 @@
 
 #include "adaround/base/did_you_mean.h"
 #include "adaround/base/error.h"
+#include "graph/name_book.h"
 #include "graph/passes/find_activation.h"
 #include "graph/passes/fold_batch_norm.h"
 #include "graph/passes/own_bias.h"
@@ -216,10 +217,11 @@ void ChooseLayers(const QuantizeOptions& options, PreparedNetwork& network) {
 
 void SeparateGivenOutputs(const CalibrationSet& samples, PreparedNetwork& network) {
   network.run_graph = network.graph;
+  NameBook names = TensorNames(network.graph);
   for (ChosenLayer& layer : network.layers) {
     std::string& output = layer.linear.output;
     if (!samples.Has(output)) continue;
-    const std::string computed = output + " (computed)";
+    const std::string computed = names.Fresh(output + " (computed)");
     for (Node& node : network.run_graph.nodes) {
       std::replace(node.outputs.begin(), node.outputs.end(), output, computed);
     }
@@ -237,6 +239,7 @@ void SeparateGivenOutputs(const CalibrationSet& samples, PreparedNetwork& networ
 // Behind the layer they wait for its integers; before it they keep to the float weight. Otherwise
 // which of the two they read would hang on which layers are searched together.
 void OrderReadersOfWeights(const std::map<size_t, size_t>& position, PreparedNetwork& network) {
+  NameBook names = TensorNames(network.run_graph);
   std::map<std::string, size_t> layer_with_weight;  // its position
   std::set<size_t> layers;
   for (size_t i = 0; i < network.layers.size(); ++i) {
@@ -254,7 +257,7 @@ void OrderReadersOfWeights(const std::map<size_t, size_t>& position, PreparedNet
         network.planned[p].waits_for.push_back(layer->second);
       } else {
         const Tensor weight = network.graph.initializers.at(input);
-        input += " (float)";
+        input = names.Fresh(input + " (float)");
         network.run_graph.initializers.emplace(input, weight);
       }
     }

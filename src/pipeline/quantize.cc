@@ -409,7 +409,7 @@ class NetworkQuantizer {
     Finish(index, start);
   }
 
-  // The layer's columns are not needed any more.
+  // Lets the layer's columns go and counts its work as done; returns the seconds since `start`.
   double Finish(size_t index, Clock::time_point start) {
     captures_[index].reset();
     float_captures_[index].reset();

@@ -51,6 +51,19 @@ bool LookedAtTheSameTimes(const SearchTrace& a, const SearchTrace& b) {
                     });
 }
 
+// Whether each part has looked at all of its blocks, of one size for all.
+bool HaveAllTraces(const std::vector<RowPart>& parts) {
+  for (int64_t block = 1; block <= kRowsPerPart; ++block) {
+    if (kRowsPerPart % block != 0) continue;
+    const bool fits = std::all_of(parts.begin(), parts.end(), [&](const RowPart& part) {
+      return static_cast<int64_t>(part.summary.block_traces.size()) ==
+             CeilDivide(part.rows.size(), block);
+    });
+    if (fits) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 QuantGrid GridOfRows(const QuantGrid& grid, const RowSpan& rows, int64_t num_rows,
@@ -93,7 +106,7 @@ bool MakeOneLayer(const std::vector<RowPart>& parts, int64_t num_rows) {
     }
     next_row = part.rows.end;
   }
-  return next_row == num_rows;
+  return next_row == num_rows && HaveAllTraces(parts);
 }
 
 std::unique_ptr<RoundingSolver> MakeJoiningSolver(std::vector<RowPart> parts) {

@@ -165,8 +165,8 @@ expect_python() {
 $code" "$@" 2>&1) || fail "check failed: $output"
 }
 
-# expect_same_result A B: two results with exports, and what their reports say but for times, paths
-# and what the forward passes of one process cost.
+# expect_same_result A B: two results with exports, and what their reports say but for paths, times,
+# memory, threads and what the forward passes of one process cost.
 expect_same_result() {
   local name
   for name in model.json weights.safetensors model.onnx; do expect_same "$1/$name" "$2/$name"; done

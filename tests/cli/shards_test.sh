@@ -57,11 +57,12 @@ for count in 1 2 3 6; do
   done
   expect_exit 0 quantize -o out --merge-shards $count "${MERGE[@]}"
   expect_same_result whole out
+  if grep -q "searched anew" "$LAST_STDERR"; then fail "shards were not joined"; fi
   rm -r out out.shard-*
 done
 
 # What each of them does.
-expect_exit 0 quantize -o out --dry-run --shard 1/4
+expect_exit 0 quantize -o out --dry-run --merge-shards 4
 expect_stdout_contains "shard 4/4"
 expect_stdout_contains "large  rows 0-383"
 expect_absent out.shard-1-of-4 out.shard-1-of-4.partial
@@ -72,6 +73,13 @@ rm -r out.shard-2-of-2
 
 # --- killed at any moment
 
+begin=$(date +%s%N)
+expect_exit 0 quantize -o out --shard 1/3
+milliseconds=$((($(date +%s%N) - begin) / 1000000))
+rm -r out.shard-1-of-3
+# nap MILLISECONDS
+nap() { sleep "$(($1 / 1000)).$(printf '%03d' $(($1 % 1000)))"; }
+
 RANDOM=3
 killed=0
 for index in 1 2 3; do
@@ -79,7 +87,7 @@ for index in 1 2 3; do
     "$PROGRAM" quantize layers --calib calib --iterations 1500 -o out --shard $index/3 --resume \
       >"$LAST_STDOUT" 2>"$LAST_STDERR" &
     process=$!
-    sleep "0.$((RANDOM % 9))$((RANDOM % 9))"
+    nap $((RANDOM % milliseconds))
     kill -9 $process 2>/dev/null
     wait $process 2>/dev/null
     code=$?
@@ -91,12 +99,12 @@ for index in 1 2 3; do
   expect_exit 0 quantize -o out --shard $index/3 --resume
   expect_stderr_contains "out.shard-$index-of-3: is complete already"
 done
-((killed > 3)) || fail "only $killed kills"
+((killed > 1)) || fail "only $killed kills"
 for ((attempt = 0; attempt < 3; ++attempt)); do
   "$PROGRAM" quantize layers --calib calib --iterations 1500 -o out --merge-shards 3 --resume \
     "${MERGE[@]}" >"$LAST_STDOUT" 2>"$LAST_STDERR" &
   process=$!
-  sleep "0.0$((1 + RANDOM % 9))"
+  nap $((RANDOM % (milliseconds / 4 + 1)))
   kill -9 $process 2>/dev/null
   wait $process 2>/dev/null
 done
@@ -128,21 +136,42 @@ expect_spoilt() {
   cp -r kept out.shard-1-of-3
 }
 # Copied in part: without its last line, with half of it, without any.
-sed -i '$d' out.shard-1-of-3/journal
+sed -i '$d' out.shard-1-of-3/checkpoint/journal
 expect_spoilt 3
-truncate -s -20 out.shard-1-of-3/journal
+truncate -s -20 out.shard-1-of-3/checkpoint/journal
 expect_spoilt 3
-: >out.shard-1-of-3/journal
+: >out.shard-1-of-3/checkpoint/journal
 expect_spoilt 3
 expect_python '
 path = sys.argv[1]
 data = bytearray(open(path, "rb").read())
 data[-1] ^= 1
-open(path, "wb").write(data)' out.shard-1-of-3/0/weights.safetensors
+open(path, "wb").write(data)' out.shard-1-of-3/checkpoint/0/weights.safetensors
 expect_spoilt 3
-rm -r out.shard-1-of-3/0
+rm -r out.shard-1-of-3/checkpoint/0
 expect_spoilt 3
 rm -r kept
+
+# The same job again makes whole what is not, and leaves what is.
+sed -i '$d' out.shard-1-of-3/checkpoint/journal
+expect_exit 0 quantize -o out --shard 1/3 --resume
+expect_stderr_contains "out.shard-1-of-3: does not hold all that it should, and is made anew"
+expect_exit 0 quantize -o out --shard 1/3 --resume
+expect_stderr_contains "out.shard-1-of-3: is complete already"
+
+# What the run reads is not written over.
+cp -r calib data.shard-1-of-2
+mkdir data.shard-1-of-2/checkpoint && : >data.shard-1-of-2/checkpoint/journal
+before=$(digest_of data.shard-1-of-2)
+expect_exit 3 "$PROGRAM" quantize layers --calib data.shard-1-of-2 -o data --shard 1/2 --force
+[[ $(digest_of data.shard-1-of-2) == "$before" ]] || fail "the calibration data has changed"
+mkdir -p mine.shard-1-of-2/journal
+expect_exit 2 quantize -o mine --shard 1/2 --force
+expect_files mine.shard-1-of-2 journal
+ln -s looped.shard-1-of-2 looped.shard-1-of-2
+expect_exit 2 quantize -o looped --shard 1/2 --resume
+expect_exit 2 quantize -o looped --merge-shards 2
+expect_exit 5 quantize -o "$(printf 'x%.0s' {1..250})" --shard 1/2 --resume
 
 # A shard that is there is not replaced unasked, and one of other options is not taken for it.
 expect_exit 2 quantize -o out --shard 1/3
@@ -156,7 +185,7 @@ rm -r out out.shard-*
 
 # --- what is no shard
 
-for wrong in 0/2 3/2 2 a/b 1/2/3 -1/2 1/0 1/99999999999999999999; do
+for wrong in 0/2 3/2 2 a/b 1/2/3 -1/2 1/0 1/99999999999999999999 ""; do
   expect_exit 2 quantize -o out --shard "$wrong"
 done
 expect_exit 2 quantize -o out --shard 1/2 --merge-shards 2
@@ -169,6 +198,8 @@ command=("$PROGRAM" quantize layers --calib calib --iterations 1500 -o out)
 expect_exit 1 "$SOURCE/scripts/run_shard.sh" 2 "${command[@]}"
 expect_stderr_contains "is started by mpirun, by srun or in a Slurm array"
 expect_exit 1 env SLURM_ARRAY_TASK_ID=3 "$SOURCE/scripts/run_shard.sh" 2 "${command[@]}"
+expect_exit 1 env SLURM_ARRAY_TASK_ID=x "$SOURCE/scripts/run_shard.sh" 2 "${command[@]}"
+expect_stderr_contains "index 'x' is not in 1 ... 2"
 expect_exit 1 env SLURM_PROCID=0 SLURM_NTASKS=3 "$SOURCE/scripts/run_shard.sh" 2 "${command[@]}"
 expect_exit 0 env SLURM_ARRAY_TASK_ID=2 SLURM_ARRAY_TASK_COUNT=1 SLURM_CPUS_PER_TASK=1 \
   "$SOURCE/scripts/run_shard.sh" 2 "${command[@]}"

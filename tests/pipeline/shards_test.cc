@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 #include <ostream>
+#include <set>
 #include <utility>
 
 #include "adaround/pipeline/checkpoint.h"
@@ -64,9 +65,29 @@ CalibrationSet Samples(const Graph& graph) {
   return CalibrationSet(std::move(given), graph);
 }
 
-QuantizeResult Whole(const QuantizeOptions& options, Checkpoint* checkpoint = nullptr) {
+// Sees what is searched, and asks for an end once `stop` says so.
+class Witness final : public QuantizeObserver {
+ public:
+  void OnProgress(const std::string& stage, int64_t, int64_t) override { stages_.insert(stage); }
+  void OnWarning(const std::string& warning) override { warnings_.push_back(warning); }
+  bool ShouldStop() const override { return stop && stop(); }
+  void OnLayer(const LayerReport&, int64_t, int64_t, double) override {}
+
+  // A solver tells its progress under the layer's name.
+  bool SawSearchOf(const std::string& layer) const { return stages_.contains(layer); }
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+  std::function<bool()> stop;
+
+ private:
+  std::set<std::string> stages_;
+  std::vector<std::string> warnings_;
+};
+
+QuantizeResult Whole(const QuantizeOptions& options, Checkpoint* checkpoint = nullptr,
+                     Witness* witness = nullptr) {
   const Graph graph = SeparateLayers();
-  return QuantizeModel(graph, Samples(graph), options, nullptr, checkpoint);
+  return QuantizeModel(graph, Samples(graph), options, witness, checkpoint);
 }
 
 // What each of `count` processes leaves in a folder of its own.
@@ -126,7 +147,12 @@ TEST_P(Shards, HoweverManyGiveTheWholeResult) {
     AddShards(count, folder, all);
     // What another process finds.
     Checkpoint again(folder / "all", kInputs);
-    ExpectSame(Whole(options, &again), whole);
+    Witness witness;
+    ExpectSame(Whole(options, &again, &witness), whole);
+    for (const LayerReport& layer : whole.layers) {
+      EXPECT_FALSE(witness.SawSearchOf(layer.name)) << layer.name << ", " << count << " shards";
+    }
+    EXPECT_TRUE(witness.warnings().empty());
   }
 }
 
@@ -225,17 +251,46 @@ TEST(ShardPlans, AChainOfLayersIsOneShards) {
   EXPECT_TRUE(shards[1].layers.empty() && shards[2].layers.empty());
 }
 
+// Stopped behind the first layer, or part of one, that it finds.
 TEST(ShardPlans, AShardThatWasInterruptedSearchesWhatIsLeft) {
   const QuantizeOptions options = QuickQuantizeOptions();
-  const ScratchFolder folder;
-  MakeShards(options, 1, folder);
   const Graph graph = SeparateLayers();
-  Checkpoint again(folder / "1", kInputs);
-  const int64_t layers = again.num_layers();
-  const std::string journal = testing::ReadBytes(folder / "1/journal");
-  QuantizeShard(graph, Samples(graph), options, {1, 1}, nullptr, again);
-  EXPECT_EQ(again.num_layers(), layers);
-  EXPECT_EQ(testing::ReadBytes(folder / "1/journal"), journal);
+  const ScratchFolder folder;
+  MakeShards(options, 2, folder);
+  int num_stopped = 0;
+  for (int64_t index = 1; index <= 2; ++index) {
+    const std::filesystem::path place = folder / ("again " + std::to_string(index));
+    const auto num_records = [](const Checkpoint& checkpoint) {
+      return checkpoint.num_layers() + checkpoint.num_row_parts();
+    };
+    {
+      Checkpoint shard(place, kInputs);
+      Witness witness;
+      witness.stop = [&] { return num_records(shard) > 0; };
+      try {
+        QuantizeShard(graph, Samples(graph), options, {index, 2}, &witness, shard);
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::kCancelled);
+        EXPECT_EQ(num_records(shard), 1);
+        ++num_stopped;
+      }
+    }
+    Checkpoint shard(place, kInputs);
+    QuantizeShard(graph, Samples(graph), options, {index, 2}, nullptr, shard);
+    const Checkpoint whole(folder / std::to_string(index), kInputs);
+    EXPECT_EQ(shard.Names(), whole.Names());
+    EXPECT_EQ(shard.num_row_parts(), whole.num_row_parts());
+    for (const char* layer : {"gemm", "matmul"}) {
+      const std::vector<FinishedRows> parts = shard.FindRows(layer);
+      const std::vector<FinishedRows> wanted = whole.FindRows(layer);
+      ASSERT_EQ(parts.size(), wanted.size());
+      for (size_t i = 0; i < parts.size(); ++i) {
+        EXPECT_EQ(parts[i].first_row, wanted[i].first_row);
+        EXPECT_EQ(parts[i].weight.integers, wanted[i].weight.integers);
+      }
+    }
+  }
+  EXPECT_GT(num_stopped, 0);
 }
 
 TEST(ShardPlans, WhatAShardLacksIsSearched) {
@@ -279,6 +334,7 @@ TEST(ShardPlans, RowsThatDoNotFitTheNetworkAreRefused) {
   refused("no rows", [](FinishedRows& part) { part.num_rows = 0; });
   refused("counts without end",
           [](FinishedRows& part) { part.num_descent_flips = std::numeric_limits<int64_t>::max(); });
+  refused("a loss without bound", [](FinishedRows& part) { part.block_traces[0][0].loss = 1e308; });
   refused("traces without end", [](FinishedRows& part) {
     part.block_traces.resize(static_cast<size_t>(part.num_rows) + 1);
   });
@@ -286,13 +342,6 @@ TEST(ShardPlans, RowsThatDoNotFitTheNetworkAreRefused) {
 
 // Parts of two searches are not mixed: the layer is searched anew, and the observer is told.
 TEST(ShardPlans, PartsOfDifferentSearchesAreNotJoined) {
-  struct Warnings : QuantizeObserver {
-    void OnProgress(const std::string&, int64_t, int64_t) override {}
-    void OnWarning(const std::string& warning) override { all.push_back(warning); }
-    bool ShouldStop() const override { return false; }
-    void OnLayer(const LayerReport&, int64_t, int64_t, double) override {}
-    std::vector<std::string> all;
-  };
   const QuantizeOptions options = QuickQuantizeOptions();
   const QuantizeResult whole = Whole(options);
   const ScratchFolder folder;
@@ -307,15 +356,16 @@ TEST(ShardPlans, PartsOfDifferentSearchesAreNotJoined) {
       if (std::exchange(first, false)) spoil(part);
       if (part.num_rows > 0) mixed.AddRows(part);
     }
-    const Graph graph = SeparateLayers();
-    Warnings warnings;
-    ExpectSame(QuantizeModel(graph, Samples(graph), options, &warnings, &mixed), whole);
-    ASSERT_EQ(warnings.all.size(), 1u);
-    EXPECT_NE(warnings.all[0].find("'gemm'"), std::string::npos) << warnings.all[0];
+    Witness witness;
+    ExpectSame(Whole(options, &mixed, &witness), whole);
+    EXPECT_TRUE(witness.SawSearchOf("gemm"));
+    ASSERT_EQ(witness.warnings().size(), 1u);
+    EXPECT_NE(witness.warnings()[0].find("'gemm'"), std::string::npos) << witness.warnings()[0];
   };
   searched_anew("strategy", [](FinishedRows& part) { part.strategy += " of another kind"; });
   searched_anew("ridge", [](FinishedRows& part) { part.ridge = 0.5; });
   searched_anew("trace", [](FinishedRows& part) { part.block_traces[0].pop_back(); });
+  searched_anew("no traces", [](FinishedRows& part) { part.block_traces.clear(); });
   searched_anew("absent", [](FinishedRows& part) { part.num_rows = 0; });
 }
 
@@ -339,7 +389,9 @@ Graph TiedWeight(bool reader_first) {
 TEST(TiedWeights, TheResultIsTheSameHoweverLayersAreSearched) {
   const QuantizeOptions options = QuickQuantizeOptions();
   for (const bool reader_first : {false, true}) {
-    const Graph graph = TiedWeight(reader_first);
+    Graph graph = TiedWeight(reader_first);
+    // The names that the program would take for itself.
+    graph.initializers["a.w (float)"] = RandomTensor({6, 12}, 3);
     const CalibrationSet samples(testing::GivenList(Given("a_in", RandomTensor({24, 12}, 50)),
                                                     Given("b_in", RandomTensor({24, 6, 12}, 51))),
                                  graph);

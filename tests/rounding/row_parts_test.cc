@@ -66,7 +66,8 @@ RowPart Part(int64_t begin, int64_t end) {
   RowPart part;
   part.rows = {begin, end};
   part.summary.strategy = "gptq";
-  part.summary.block_traces = {{{"nearest", 0, 1.0, {}, 0}}};
+  part.summary.block_traces.assign(static_cast<size_t>(CeilDivide(end - begin, 64)),
+                                   {{"nearest", 0, 1.0, {}, 0}});
   return part;
 }
 
@@ -90,7 +91,10 @@ TEST(MakeOneLayer, WantsAllRowsOfOneSearch) {
   EXPECT_FALSE(MakeOneLayer(other, 500));
   other = parts;
   other[0].summary.block_traces.clear();
-  EXPECT_TRUE(MakeOneLayer(other, 500));
+  EXPECT_FALSE(MakeOneLayer(other, 500));
+  other = parts;
+  other[0].summary.block_traces.pop_back();
+  EXPECT_FALSE(MakeOneLayer(other, 500));
 }
 
 }  // namespace

@@ -68,6 +68,7 @@ class Checkpoint {
   // REQUIRES: it is not there yet.  Throws Error(kIo).
   void Add(const FinishedLayer& layer);
 
+  int64_t num_row_parts() const { return static_cast<int64_t>(rows_.size()); }
   bool HasRows(const std::string& layer, int64_t first_row, int64_t num_rows) const;
   // In order of their rows.  Throws Error(kMalformed) as Find() does.
   std::vector<FinishedRows> FindRows(const std::string& layer) const;

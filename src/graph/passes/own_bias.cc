@@ -11,14 +11,11 @@ namespace {
 
 class BiasGiver {
  public:
-  explicit BiasGiver(Graph& graph) : graph_(graph), consumers_(graph.Consumers()) {
-    for (const Node& node : graph.nodes) {
-      node_names_.Add(node.name);
-      for (const std::string& output : node.outputs) tensor_names_.Add(output);
-    }
-    for (const GraphInput& input : graph.inputs) tensor_names_.Add(input.name);
-    for (const auto& [name, tensor] : graph.initializers) tensor_names_.Add(name);
-  }
+  explicit BiasGiver(Graph& graph)
+      : graph_(graph),
+        consumers_(graph.Consumers()),
+        node_names_(NodeNames(graph)),
+        tensor_names_(TensorNames(graph)) {}
 
   void Give(const LinearLayer& layer) {
     if (!layer.bias.empty() && IsOwn(layer)) return;

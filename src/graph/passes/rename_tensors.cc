@@ -6,12 +6,7 @@ namespace adaround {
 
 std::map<std::string, std::string> RenameTensors(Graph& graph, const std::set<std::string>& names,
                                                  const std::string& suffix) {
-  NameBook book;
-  for (const Node& node : graph.nodes) {
-    for (const std::string& output : node.outputs) book.Add(output);
-  }
-  for (const GraphInput& input : graph.inputs) book.Add(input.name);
-  for (const auto& [name, tensor] : graph.initializers) book.Add(name);
+  NameBook book = TensorNames(graph);
   std::map<std::string, std::string> renamed;
   for (const std::string& name : names) renamed[name] = book.Fresh(name + suffix);
   for (Node& node : graph.nodes) {

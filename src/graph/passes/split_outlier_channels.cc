@@ -156,14 +156,8 @@ OutlierSplit SplitOutlierChannels(const std::map<std::string, OutlierSplitOption
                                   Graph& graph) {
   OutlierSplit result;
   const auto consumers = graph.Consumers();
-  NameBook tensors;
-  NameBook nodes;
-  for (const GraphInput& input : graph.inputs) tensors.Add(input.name);
-  for (const auto& [name, tensor] : graph.initializers) tensors.Add(name);
-  for (const Node& node : graph.nodes) {
-    nodes.Add(node.name);
-    for (const std::string& output : node.outputs) tensors.Add(output);
-  }
+  NameBook tensors = TensorNames(graph);
+  NameBook nodes = NodeNames(graph);
   std::map<size_t, Node> gathers;  // by the index of the node that they go before
   for (const LinearLayer& layer : FindLinearLayers(graph).layers) {
     const auto own = options.find(layer.name);

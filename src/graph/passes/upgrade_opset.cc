@@ -32,14 +32,8 @@ struct Step {
 class Lifter {
  public:
   Lifter(Graph& graph, const std::map<std::string, TensorType>& given)
-      : graph_(graph), given_(given) {
-    for (const auto& [name, tensor] : graph.initializers) tensors_.Add(name);
+      : graph_(graph), given_(given), tensors_(TensorNames(graph)), nodes_(NodeNames(graph)) {
     for (const auto& [name, type] : given) tensors_.Add(name);
-    for (const GraphInput& input : graph.inputs) tensors_.Add(input.name);
-    for (const Node& node : graph.nodes) {
-      nodes_.Add(node.name);
-      for (const std::string& output : node.outputs) tensors_.Add(output);
-    }
   }
 
   void Run(int64_t target);
