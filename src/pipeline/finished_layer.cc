@@ -38,8 +38,8 @@ bool HasBias(const std::optional<Tensor>& bias, bool should, const Graph& graph,
 
 Error DoesNotFit() {
   return Error(ErrorCode::kMalformed,
-               "what an earlier run or a shard left of it does not fit the network; start afresh "
-               "with --force, shards first");
+               "what an earlier run or a shard left of it does not fit the network; --force starts "
+               "afresh, with shards first");
 }
 
 // Whoever writes a file may write any numbers: their sums stay numbers.
