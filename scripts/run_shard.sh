@@ -6,8 +6,9 @@
 # and, once all are done, by hand or as a job that depends on them:
 #   adaround quantize MODEL ... -o OUT --merge-shards N
 # What is finished is left alone, and what was interrupted goes on: start the same job again.
-# Shards of one machine share its cores and its memory evenly (as far as OpenMPI, MPICH or Slurm tell
-# how many they are), unless ADAROUND_THREADS or ADAROUND_MEMORY_LIMIT or the command says otherwise.
+# Shards of one machine share its cores and its memory evenly (as far as OpenMPI, MPICH or Slurm
+# tell how many they are), unless ADAROUND_THREADS or ADAROUND_MEMORY_LIMIT or the command says
+# otherwise.
 set -euo pipefail
 
 fail() {
@@ -33,7 +34,7 @@ elif [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then
   index=$SLURM_ARRAY_TASK_ID size=$count
 elif [ -n "${SLURM_PROCID:-}" ]; then
   index=$((SLURM_PROCID + 1)) size=$SLURM_NTASKS
-  here=${SLURM_STEP_TASKS_PER_NODE:-${SLURM_TASKS_PER_NODE:-1}}  # as 4(x2),3: the most come first
+  here=${SLURM_STEP_TASKS_PER_NODE:-${SLURM_TASKS_PER_NODE:-1}}  # as 4(x2),3: of the first
   here=${here%%[(,]*}
 else
   fail "is started by mpirun, by srun or in a Slurm array"

@@ -67,7 +67,8 @@ expect_stdout_contains "shard 4/4"
 expect_stdout_contains "large  rows 0-383"
 expect_absent out.shard-1-of-4 out.shard-1-of-4.partial
 # More shards than there is work for.
-expect_exit 0 "$PROGRAM" quantize "$MOBILENET" --calib "$IMAGES" --calib-samples 16 -o out --shard 2/2
+expect_exit 0 "$PROGRAM" quantize "$MOBILENET" --calib "$IMAGES" --calib-samples 16 -o out \
+  --shard 2/2
 expect_stderr_contains "shard 2/2: there is nothing for it to search"
 rm -r out.shard-2-of-2
 
@@ -126,7 +127,8 @@ expect_refused 2 out quantize -o out --merge-shards 3 --bits 3
 expect_stderr_contains "shard 1/3, which --shard 1/3 --force makes anew"
 expect_stderr_contains "bits was '4', is '3'"
 expect_refused 2 out quantize -o out --merge-shards 3 --seed 1
-expect_refused 2 out "$PROGRAM" quantize layers --calib other --iterations 1500 -o out --merge-shards 3
+expect_refused 2 out "$PROGRAM" quantize layers --calib other --iterations 1500 -o out \
+  --merge-shards 3
 
 cp -r out.shard-1-of-3 kept
 expect_spoilt() {
