@@ -214,7 +214,9 @@ rm -r out out.shard-*
 
 command -v mpirun >/dev/null || skip "mpirun is not installed: all but its part has passed"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-mpi=(mpirun -n 3 --oversubscribe --bind-to none "$SOURCE/scripts/run_shard.sh" 3 "${command[@]}")
+mpi=(mpirun -n 3 --oversubscribe --bind-to none)
+"${mpi[@]}" true 2>/dev/null || skip "mpirun starts nothing here: all but its part has passed"
+mpi+=("$SOURCE/scripts/run_shard.sh" 3 "${command[@]}")
 expect_exit 0 "${mpi[@]}"
 # The same job again finds all of it finished.
 expect_exit 0 "${mpi[@]}"
