@@ -146,22 +146,8 @@ std::map<std::string, std::string> WithMeasures(std::map<std::string, std::strin
   return inputs;
 }
 
-void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
-                 const QuantizeBinding& binding) {
-  const std::string calib_labels = QuantizeBinding::CalibLabels({&binding});
-  const auto start = std::chrono::steady_clock::now();
-  std::vector<LayerPlan> plan;
-  if (!arguments.plan.empty()) plan = ReadLayerPlan(arguments.plan);
-  QuantizeOptions options = binding.Options(std::move(plan));
-  const fs::path output = arguments.output.empty() ? DefaultOutput(arguments.model, options.bits)
-                                                   : fs::path(arguments.output);
-  CheckOutputs(arguments, calib_labels, output);
-  if (arguments.outcome == nullptr) SetUpLog(arguments.common.log);
-  if (arguments.outcome != nullptr) arguments.outcome->output = output.string();
-  const Shard shard = ParseShard(arguments.shard);
-  const int64_t merged = arguments.merge_shards.value_or(0);
-  options.num_threads = arguments.common.NumThreads();
-  ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
+// What no option by itself is wrong about.
+void CheckTogether(const QuantizeArguments& arguments) {
   if (!arguments.labels.empty() && arguments.data.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "--labels needs --data");
   }
@@ -178,7 +164,10 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   if (arguments.verify > 0 && !runs) {
     throw Error(ErrorCode::kInvalidArgument, "--verify needs --format onnx: a file to verify");
   }
+}
 
+// The float model with its preprocessing.
+Graph ReadGraph(const QuantizeArguments& arguments) {
   Graph graph = ReadFloatModel(arguments.model);
   for (const Node& node : graph.nodes) {
     if (node.HasAttribute(kUnreadAttributes)) {
@@ -188,6 +177,45 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
     }
   }
   ApplyImageOptions(arguments.image, graph);
+  return graph;
+}
+
+// An earlier run of the same command has done everything: says so, as a run would.
+void LeaveComplete(const FinishedResult& finished, const QuantizeArguments& arguments,
+                   const fs::path& output) {
+  LogInfo(Printable(output.string(), 4096) + ": is complete already");
+  if (!arguments.report.empty()) {
+    WriteFileAtomically(arguments.report, ReadTextFile(output / "report.json", kMaxReportBytes));
+  }
+  for (const auto& [option, path] : {std::pair("--html", arguments.html),
+                                     std::pair("--save-plan", arguments.save_plan)}) {
+    if (path.empty()) continue;
+    LogWarning(std::string(option) + " is made from a run alone and was not written; --force "
+               "runs again");
+  }
+  if (arguments.outcome != nullptr) *arguments.outcome = {output.string(), true, true};
+  ThrowIfMissed(finished.missed_gates, output.string());
+}
+
+void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
+                 const QuantizeBinding& binding) {
+  const std::string calib_labels = QuantizeBinding::CalibLabels({&binding});
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<LayerPlan> plan;
+  if (!arguments.plan.empty()) plan = ReadLayerPlan(arguments.plan);
+  QuantizeOptions options = binding.Options(std::move(plan));
+  const fs::path output = arguments.output.empty() ? DefaultOutput(arguments.model, options.bits)
+                                                   : fs::path(arguments.output);
+  CheckOutputs(arguments, calib_labels, output);
+  if (arguments.outcome == nullptr) SetUpLog(arguments.common.log);
+  if (arguments.outcome != nullptr) arguments.outcome->output = output.string();
+  const Shard shard = ParseShard(arguments.shard);
+  const int64_t merged = arguments.merge_shards.value_or(0);
+  options.num_threads = arguments.common.NumThreads();
+  ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
+  CheckTogether(arguments);
+
+  const Graph graph = ReadGraph(arguments);
   const CalibrationSet samples =
       OpenCalibration(arguments.calib, graph, arguments.calib_samples, options);
   if (arguments.image.SetsValues() && !samples.applies_preprocess()) {
@@ -242,19 +270,7 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   if (arguments.resume) {
     if (const auto finished = FindFinishedResult(output, fingerprint)) {
       RemoveOwnCheckpoint(output, checkpoint_inputs);
-      LogInfo(Printable(output.string(), 4096) + ": is complete already");
-      if (!arguments.report.empty()) {
-        WriteFileAtomically(arguments.report,
-                            ReadTextFile(output / "report.json", kMaxReportBytes));
-      }
-      for (const auto& [option, path] : {std::pair("--html", arguments.html),
-                                         std::pair("--save-plan", arguments.save_plan)}) {
-        if (path.empty()) continue;
-        LogWarning(std::string(option) + " is made from a run alone and was not written; --force "
-                   "runs again");
-      }
-      if (arguments.outcome != nullptr) *arguments.outcome = {output.string(), true, true};
-      ThrowIfMissed(finished->missed_gates, output.string());
+      LeaveComplete(*finished, arguments, output);
       return;
     }
   }
