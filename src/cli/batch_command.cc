@@ -93,6 +93,20 @@ std::string ResultName(const ManifestEntry& entry, const std::string& model,
          (is_told ? bits->second.values.front() : std::to_string(QuantizeOptions{}.bits));
 }
 
+// A result's folder is replaced as a whole: no other result lies in it.
+void CheckApart(const std::set<std::string>& outputs, const std::string& file) {
+  for (const std::string& output : outputs) {
+    for (fs::path above = fs::path(output).parent_path(); above.has_relative_path();
+         above = above.parent_path()) {
+      if (!outputs.contains(above.string())) continue;
+      throw Error(ErrorCode::kInvalidArgument,
+                  file + ": '" + Printable(output, 1000) + "' would lie in '" +
+                      Printable(above.string(), 1000) +
+                      "', the result of another model; give one of them another \"output\"");
+    }
+  }
+}
+
 std::vector<BatchItem> PlanItems(const BatchArguments& arguments, const BatchManifest& manifest,
                                  const std::string& file) {
   std::vector<BatchItem> items;
@@ -146,6 +160,7 @@ std::vector<BatchItem> PlanItems(const BatchArguments& arguments, const BatchMan
       items.push_back(std::move(item));
     }
   }
+  CheckApart(outputs, file);
   return items;
 }
 

@@ -198,6 +198,9 @@ refused() {
 GOOD='{"model": "zoo/fashion_mobilenet"}'
 refused 2 "models\[1\]: no file matches 'none/\*'" "$GOOD, {\"glob\": \"none/*\"}"
 refused 2 "two models would be written to 'out/w/fashion_mobilenet-w4'.*\"name\"" "$GOOD, $GOOD"
+refused 2 "out/w/a/b' would lie in .*out/w/a', the result of another model" \
+  '{"model": "zoo/fashion_mobilenet", "options": {"output": "out/w/a/b"}},
+   {"model": "zoo/fashion_mobilenet", "options": {"output": "out/w/a"}}'
 refused 2 "models\[0\]: 'bit' is no option of .quantize.; did you mean 'bits'" "$GOOD" '"bit": 3'
 refused 2 "'threads' is not a model's own" "$GOOD" '"threads": 3'
 refused 2 "model 'fashion_mobilenet-wfour': .*bits" "$GOOD" '"bits": "four"'
