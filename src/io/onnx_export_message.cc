@@ -106,10 +106,12 @@ std::pair<std::string, std::string> DomainAndOp(const std::string& op) {
 void CheckWhole(const Graph& graph, const std::string& file) {
   std::string nodes;
   for (const Node& node : graph.nodes) {
-    const std::string unread = node.GetString(kUnreadAttributes, "");
-    if (unread.empty()) continue;
+    const auto unread = node.attributes.find(kUnreadAttributes);
+    if (unread == node.attributes.end()) continue;
+    // Of a model.json, where it may be anything.
+    const auto* names = std::get_if<std::string>(&unread->second);
     nodes += (nodes.empty() ? "" : ", ") + Quoted(node.name) + " (" + Printable(node.op) + ": " +
-             Printable(unread) + ")";
+             (names != nullptr ? Printable(*names) : "unknown") + ")";
   }
   if (nodes.empty()) return;
   ThrowUnsupported(file, "cannot be written: attributes were not read of node " + nodes);

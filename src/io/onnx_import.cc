@@ -413,6 +413,10 @@ class Importer {
       if (!attribute.ref_attr_name().empty()) {
         ThrowMalformed(attribute_what, "refers to an attribute of a function, and is in none");
       }
+      if (name == kUnreadAttributes) {
+        ThrowMalformed(attribute_what,
+                       "bears a name that stands for what could not be read; rename it");
+      }
       if (attribute.has_t()) attribute_types_[name] = attribute.t().data_type();
       std::optional<Attribute> value = ReadAttribute(&attribute, node, attribute_what);
       if (value) {
