@@ -22,6 +22,23 @@ start_and_kill() {
   LAST_EXIT=$?
 }
 
+# start_and_stop SIGNAL LAYERS COMMAND...: once that many layers are finished, whatever it takes.
+start_and_stop() {
+  local signal=$1 layers=$2 i
+  shift 2
+  LAST_COMMAND="$* stopped by SIG$signal after $layers layers"
+  : >"$LAST_STDERR"
+  "$@" >"$LAST_STDOUT" 2>"$LAST_STDERR" &
+  local process=$!
+  for ((i = 0; i < 3000; ++i)); do
+    (($(grep -c '^\[' "$LAST_STDERR") < layers)) && kill -0 "$process" 2>/dev/null || break
+    sleep 0.01
+  done
+  kill -s "$signal" "$process" 2>/dev/null
+  wait "$process" 2>/dev/null
+  LAST_EXIT=$?
+}
+
 begin=$(date +%s%N)
 expect_exit 0 quantize -o whole
 milliseconds=$((($(date +%s%N) - begin) / 1000000))
@@ -55,15 +72,7 @@ for variant in "--bias-correction analytic --equalize" "--method gptq --granular
   read -ra options <<<"$variant"
   ours=(quantize "$MOBILENET" --calib "$IMAGES" --calib-samples 64 --format onnx "${options[@]}")
   expect_exit 0 "$PROGRAM" "${ours[@]}" -o whole_variant
-  : >"$LAST_STDERR"
-  "$PROGRAM" "${ours[@]}" -o out 2>"$LAST_STDERR" >/dev/null &
-  process=$!
-  for ((i = 0; i < 3000; ++i)); do
-    if (($(grep -c '^\[' "$LAST_STDERR") >= 9)) || ! kill -0 $process 2>/dev/null; then break; fi
-    sleep 0.01
-  done
-  kill -9 $process 2>/dev/null
-  wait $process 2>/dev/null
+  start_and_stop KILL 9 "$PROGRAM" "${ours[@]}" -o out
   expect_exit 0 "$PROGRAM" "${ours[@]}" -o out --resume
   expect_same_result whole_variant out
   rm -r out whole_variant
@@ -71,9 +80,8 @@ done
 
 # --- stopped by the user
 
-seconds=$((milliseconds / 2 / 1000)).$(printf '%03d' $((milliseconds / 2 % 1000)))
 for signal in HUP INT TERM; do
-  start_and_kill "$signal" "$seconds" -o out
+  start_and_stop "$signal" 8 "$PROGRAM" quantize "$MOBILENET" "${OPTIONS[@]}" -o out
   [[ $LAST_EXIT -eq 130 ]] || fail "exit code $LAST_EXIT, expected 130"
   expect_stderr_contains "the same command with --resume goes on from there"
   expect_absent out
