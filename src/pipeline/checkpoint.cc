@@ -62,8 +62,11 @@ QuantizedTensor WeightOf(const QuantizedModel& model, const char* name, const fs
   throw Error(ErrorCode::kMalformed, Shown(folder) + ": holds no layer; --force starts afresh");
 }
 
-std::string Text(const nlohmann::ordered_json& record) {
-  return record.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+// A line of the journal.
+std::string LineOf(const char* key, const nlohmann::ordered_json& record,
+                   const std::string& digest) {
+  const nlohmann::ordered_json line = {{key, record}, {kDigest, digest}};
+  return line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 
 void CheckDigest(const fs::path& folder, const std::string& digest) {
@@ -129,11 +132,6 @@ Checkpoint::ModelPlace Checkpoint::WriteModel(const QuantizedModel& model) {
   return {folder, ModelDigest(folder)};
 }
 
-void Checkpoint::AppendRecord(const char* key, const std::string& record, const ModelPlace& place) {
-  journal_.Append("{\"" + std::string(key) + "\":" + record + ",\"" + kDigest + "\":\"" +
-                  place.digest + "\"}");
-}
-
 std::optional<FinishedLayer> Checkpoint::Find(const std::string& name) const {
   const auto found = layers_.find(name);
   if (found == layers_.end()) return std::nullopt;
@@ -153,7 +151,7 @@ void Checkpoint::Add(const FinishedLayer& layer) {
   if (layer.bias) model.graph.initializers.emplace(kBias, *layer.bias);
   if (layer.nearest_bias) model.graph.initializers.emplace(kNearestBias, *layer.nearest_bias);
   const ModelPlace place = WriteModel(model);
-  AppendRecord(kLayer, Text(LayerRecord(layer.report)), place);
+  journal_.Append(LineOf(kLayer, LayerRecord(layer.report), place.digest));
   layers_.emplace(layer.report.name, Record{layer.report, place});
 }
 
@@ -187,7 +185,7 @@ void Checkpoint::AddRows(const FinishedRows& rows) {
   model.graph.outputs = {kWeight};
   model.weights.emplace(kWeight, rows.weight);
   const ModelPlace place = WriteModel(model);
-  AppendRecord(kRows, Text(RowsRecord(rows)), place);
+  journal_.Append(LineOf(kRows, RowsRecord(rows), place.digest));
   RowsEntry entry{rows, place};
   entry.rows.weight = QuantizedTensor();
   rows_.push_back(std::move(entry));

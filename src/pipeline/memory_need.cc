@@ -21,7 +21,8 @@ namespace {
 // batch system's. A line of /proc/self/cgroup is ID:CONTROLLERS:PATH, without controllers in
 // version 2.
 std::vector<std::filesystem::path> LimitFiles() {
-  std::vector<std::filesystem::path> files;
+  std::vector<std::filesystem::path> files = {"/sys/fs/cgroup/memory.max",
+                                              "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
   std::ifstream groups("/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
     const size_t first = line.find(':');
@@ -36,7 +37,6 @@ std::vector<std::filesystem::path> LimitFiles() {
     for (; group.has_relative_path(); group = group.parent_path()) {
       files.push_back(root / group.relative_path() / name);
     }
-    files.push_back(root / name);
   }
   return files;
 }

@@ -60,7 +60,7 @@ expect_refused 2 out quantize_fast -o out --min-sqnr lots
 expect_refused 2 out quantize_fast -o out --expect-float nan "${DATA[@]}"
 # Samples of one layer do not reach the output that would be measured.
 needs_numpy
-PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$SOURCE/tests/cli "$PYTHON" - <<'END' || fail "no model"
+make_models <<'END'
 import os
 import numpy as np
 from small_models import graph_input, node, write_model

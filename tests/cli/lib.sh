@@ -188,6 +188,11 @@ needs_numpy() {
   "$PYTHON" -c 'import numpy' 2>/dev/null || skip "$PYTHON has no numpy"
 }
 
+# make_models: runs the script on stdin, which may import small_models.
+make_models() {
+  PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$SOURCE/tests/cli "$PYTHON" - || fail "cannot write the model"
+}
+
 # quantize_fast ARG...: the shipped depthwise network with settings that take about a second.
 quantize_fast() {
   "$PROGRAM" quantize "$MOBILENET" --calib "$IMAGES" --preset fast --calib-samples 64 "$@"

@@ -3,7 +3,7 @@
 source "$(dirname "$0")/lib.sh"
 needs_numpy
 
-PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$SOURCE/tests/cli "$PYTHON" - <<'END' || fail "cannot write the model"
+make_models <<'END'
 import os
 import numpy as np
 from small_models import graph_input, node, write_model

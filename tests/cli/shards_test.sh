@@ -4,7 +4,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 needs_numpy
 
 # Layers by themselves, two that depend on each other, and one that is cut into parts of its rows.
-PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$SOURCE/tests/cli "$PYTHON" - <<'END' || fail "cannot write the model"
+make_models <<'END'
 import os
 import numpy as np
 from small_models import graph_input, node, write_model

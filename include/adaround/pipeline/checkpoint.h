@@ -102,7 +102,6 @@ class Checkpoint {
   static QuantizedModel ReadModel(const ModelPlace& place);
   static FinishedRows ReadRows(const RowsEntry& entry);
   ModelPlace WriteModel(const QuantizedModel& model);
-  void AppendRecord(const char* key, const std::string& record, const ModelPlace& place);
 
   std::filesystem::path folder_;
   RunJournal journal_;
