@@ -75,6 +75,9 @@ std::vector<ConfigEntry> ParseConfig(const std::string& text, const std::string&
     }
     const std::string command(key.str());
     if (command.empty()) Fail(file, key.source(), "a section without a name");
+    if (node.as_table()->empty()) {
+      entries.push_back({command, "", {}, false, key.source().begin.line});
+    }
     for (const auto& [name, value] : *node.as_table()) {
       if (value.is_table() || value.is_array_of_tables()) {
         Fail(file, name.source(),

@@ -10,7 +10,7 @@ namespace adaround::cli {
 // `name = value`, or `name = [value, ...]`, of a TOML file.
 struct ConfigEntry {
   std::string command;  // the section it stands in; "" = above all sections
-  std::string name;     // an option's, without dashes
+  std::string name;     // an option's, without dashes; "" = the section has none
   // Numbers in the shortest form that brings them back; true and false as such.
   std::vector<std::string> values;
   bool is_list = false;

@@ -202,6 +202,7 @@ void TakeConfig(CLI::App& app, const CLI::App& chosen, const std::string& path,
       for (const auto& [name, option] : OptionsOf(*app.get_subcommand(entry.command))) {
         names.insert(name);
       }
+      if (entry.name.empty()) continue;
     }
     if (!names.contains(entry.name) || entry.name == kConfig) {
       throw Error(ErrorCode::kInvalidArgument,

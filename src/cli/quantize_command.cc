@@ -105,6 +105,43 @@ MeasuredSamples ChooseMeasured(const CalibrationSet& calibration, const Quantize
   return {calibration.Select(held_out), "held-out calibration samples"};
 }
 
+struct Measurement {
+  MeasuredSamples samples;
+  bool is_test_data = false;
+  std::optional<Labels> labels = std::nullopt;
+  std::unique_ptr<ReferenceOutputs> float_outputs = nullptr;  // null as MakeFloatOutputs says
+
+  int64_t KeptBytes() const {
+    return (is_test_data ? samples.samples.cache_bytes() : 0) +
+           (float_outputs ? float_outputs->KeptBytes() : 0);
+  }
+};
+
+// What the result is measured on. Throws Error where --data, --labels, --expect-float and the
+// gates do not fit the network, or one another.
+Measurement PrepareMeasurement(const QuantizeArguments& arguments, const Graph& graph,
+                               const CalibrationSet& calibration, const QuantizeOptions& options) {
+  const bool is_test_data = !arguments.data.empty();
+  Measurement measurement = {
+      is_test_data ? MeasuredSamples{CalibrationSet(OpenCalibrationFiles(arguments.data, graph),
+                                                    graph),
+                                     "test samples"}
+                   : ChooseMeasured(calibration, options),
+      is_test_data};
+  const CalibrationSet& samples = measurement.samples.samples;
+  if (is_test_data) {
+    measurement.labels = ReadLabels(arguments.labels, arguments.data, graph);
+    if (measurement.labels) CheckLabels(graph, samples, *measurement.labels);
+  }
+  if (arguments.expect_float && !measurement.labels) {
+    throw Error(ErrorCode::kInvalidArgument, "--expect-float needs labels: give --labels FILE");
+  }
+  measurement.float_outputs = MakeFloatOutputs(graph, samples, is_test_data);
+  CheckGates(arguments.gates, measurement.labels.has_value(),
+             measurement.float_outputs != nullptr);
+  return measurement;
+}
+
 // No two outputs at one place, and none over what is read.
 void CheckOutputs(const QuantizeArguments& arguments, const std::string& calib_labels,
                   const fs::path& output) {
@@ -226,6 +263,8 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
     options.task_hessian.labels = SelectLabels(all, samples.indices());
     binding.CheckOptionsAreRead(options);
   }
+  // Before any work, whoever does it: a shard measures nothing, but its command is the merge's.
+  const Measurement measurement = PrepareMeasurement(arguments, graph, samples, options);
   if (arguments.dry_run) {
     PrintPrediction(PredictQuantization(graph, samples, options), samples);
     if (const int64_t count = arguments.shard.empty() ? merged : shard.count; count > 0) {
@@ -246,23 +285,7 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
              options);
     return;
   }
-  // What will be measured is checked before the work begins.
-  MeasuredSamples measured = ChooseMeasured(samples, options);
-  std::optional<Labels> labels;
-  if (!arguments.data.empty()) {
-    measured = {CalibrationSet(OpenCalibrationFiles(arguments.data, graph), graph), "test samples"};
-    labels = ReadLabels(arguments.labels, arguments.data, graph);
-    if (labels) CheckLabels(graph, measured.samples, *labels);
-  }
-  if (arguments.expect_float && !labels) {
-    throw Error(ErrorCode::kInvalidArgument, "--expect-float needs labels: give --labels FILE");
-  }
-  options.caller_bytes =
-      samples.cache_bytes() + (arguments.data.empty() ? 0 : measured.samples.cache_bytes());
-  const std::unique_ptr<ReferenceOutputs> float_outputs =
-      MakeFloatOutputs(graph, measured.samples, !arguments.data.empty());
-  if (float_outputs) options.caller_bytes += float_outputs->KeptBytes();
-  CheckGates(arguments.gates, labels.has_value(), float_outputs != nullptr);
+  options.caller_bytes = samples.cache_bytes() + measurement.KeptBytes();
   std::map<std::string, std::string> checkpoint_inputs = shard_inputs;
   // Parts of another number are cut otherwise.
   if (merged > 0) checkpoint_inputs["merge_shards"] = std::to_string(merged);
@@ -285,9 +308,9 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
                            options,
                            graph,
                            samples,
-                           measured,
-                           labels ? &*labels : nullptr,
-                           float_outputs.get(),
+                           measurement.samples,
+                           measurement.labels ? &*measurement.labels : nullptr,
+                           measurement.float_outputs.get(),
                            digests,
                            fingerprint,
                            output,

@@ -99,6 +99,7 @@ refused 2 "bad.toml: line 2: 'bit' is no option of .quantize.; did you mean 'bit
 refused 2 "bad.toml: line 1: 'bit' is no option of any command" 'bit = 4'
 refused 2 "line 2: 'labels' is no option of .inspect" '[inspect]' 'labels = "x"'
 refused 2 "line 2: 'quantise' is no command; did you mean 'quantize'" '[quantise]' 'bits = 4'
+refused 2 "line 2: 'quantise' is no command; did you mean 'quantize'" 'bits = 4' '[quantise]'
 refused 2 "line 2: 'config' is no option" '[quantize]' 'config = "other.toml"'
 refused 2 "line 2: 'print-config' is no option" '[quantize]' 'print-config = true'
 refused 2 "line 1: 'force' is a flag: true or false, not 'maybe'" 'force = "maybe"'

@@ -52,8 +52,14 @@ rm -r out
 
 # --- what cannot be computed is no pass
 
-expect_refused 2 out quantize_fast -o out --max-drop 1
-expect_stderr_contains "--max-drop cannot be computed: it needs --data with --labels"
+# A shard measures nothing, but is the same command as the merge, hours before it.
+for more in "" --dry-run "--shard 1/2"; do
+  read -ra flags <<<"$more"
+  expect_refused 2 out quantize_fast -o out --max-drop 1 "${flags[@]}"
+  expect_stderr_contains "--max-drop cannot be computed: it needs --data with --labels"
+  expect_refused 2 out quantize_fast -o out --expect-float 70 --data "$TEST_IMAGES" "${flags[@]}"
+  expect_stderr_contains "--expect-float needs labels"
+done
 expect_refused 2 out quantize_fast -o out --max-drop 1 --data "$TEST_IMAGES"
 expect_refused 2 out quantize_fast -o out --max-drop nan "${DATA[@]}"
 expect_refused 2 out quantize_fast -o out --min-sqnr lots

@@ -14,7 +14,7 @@ std::string Written(const std::vector<cli::ConfigEntry>& entries) {
   // Entries above all sections first: behind a section's name they would belong to it.
   for (const bool in_sections : {false, true}) {
     for (const cli::ConfigEntry& entry : entries) {
-      if (entry.command.empty() == in_sections) continue;
+      if (entry.command.empty() == in_sections || entry.name.empty()) continue;
       std::string values;
       for (const std::string& value : entry.values) {
         values += (values.empty() ? "" : ", ") + cli::QuoteToml(value);
@@ -24,6 +24,9 @@ std::string Written(const std::vector<cli::ConfigEntry>& entries) {
               cli::QuoteToml(entry.name) + " = " + (entry.is_list ? "[" + values + "]" : values) +
               "\n";
     }
+  }
+  for (const cli::ConfigEntry& entry : entries) {
+    if (entry.name.empty()) text += "[" + cli::QuoteToml(entry.command) + "]\n";
   }
   return text;
 }
