@@ -30,7 +30,7 @@ for target in "${targets[@]}"; do
   [ -n "${max_len[$target]:-}" ] || { echo "no target $target" >&2; exit 2; }
 done
 
-scripts/install_dependencies.sh --fuzz
+scripts/install_dependencies.sh --clang
 cmake --preset fuzz >/dev/null
 cmake --build build/fuzz --target "${targets[@]/%/_fuzz}"
 

@@ -251,6 +251,8 @@ def config_seeds():
         "flat": "bits = 4\nforce = true\nlambda = 0.01\nbeta = \"20:2\"\n",
         "sections": "threads = 2\n[quantize]\ncalib = 'a # b'\nformat = [\"onnx\", \"aimet\"]\n"
                     "[evaluate]\nlabels = \"x\\u0041\\n\"\n",
+        "empty_sections": "threads = 1\n[quantize]\n[\"nothing in it\"]\n[evaluate]\n"
+                          "labels = \"l.npy\"\n",
         "dotted": "quantize.bits = 3\n\"quantize\".\"a b\" = -1.5e3\n",
         "numbers": "a = 0x1F\nb = 1_000\nc = +0.0\nd = [1, 2.5,\n 'x']\n",
         "long_text": "a = \"\"\"\nx\ny\\\n  z\"\"\"\nb = '''c'''\n",
