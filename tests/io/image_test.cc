@@ -123,7 +123,7 @@ TEST(ReadImageHeader, RefusesExtentsBeyondTheLimits) {
   for (const auto& [width, height] : std::vector<std::pair<uint32_t, uint32_t>>{
            {10'001, 10'000}, {0, 5}, {5, 0}, {65'536, 1}, {1, 0xFFFFFFFFu}, {65'535, 65'535}}) {
     ExpectError(ErrorCode::kMalformed, {"a.png", std::to_string(width) + "x"},
-                [&] { read(width, height); });
+                [&, width = width, height = height] { read(width, height); });
   }
 }
 
