@@ -73,8 +73,8 @@ inline TensorMap RunQuantized(const QuantizedModel& model, const Tensor& samples
                               const std::set<std::string>& wanted) {
   Executor executor(model.Dequantized());
   for (const auto& [name, grid] : model.activations) {
-    executor.SetHook(
-        name, [grid = grid](const Tensor& value) { return grid.QuantizeDequantize(value); });
+    executor.SetHook(name,
+                     [grid = grid](const Tensor& value) { return grid.QuantizeDequantize(value); });
   }
   const std::string& input = model.graph.inputs.at(0).name;
   const ExecutionPlan plan = executor.Plan({input}, wanted);
