@@ -148,8 +148,9 @@ Network MakeNetwork(const std::filesystem::path& models, const NetworkCase& one)
 std::vector<std::string> ComputedActivations(const QuantizedModel& model) {
   std::vector<std::string> names;
   for (const auto& [name, grid] : model.activations) {
-    const bool is_input = std::any_of(model.graph.inputs.begin(), model.graph.inputs.end(),
-                                      [&](const auto& input) { return input.name == name; });
+    const bool is_input =
+        std::any_of(model.graph.inputs.begin(), model.graph.inputs.end(),
+                    [&, name = name](const auto& input) { return input.name == name; });
     if (!is_input) names.push_back(name);
   }
   return names;
