@@ -2,8 +2,8 @@
 //   FORMAT_fuzz_replay FOLDER...
 // on every file of the folders, on beginnings of it, and on changes of its bytes or, where the
 // target has a mutator of its own, of its structure. The same files give the same inputs. As under
-// scripts/fuzz.sh, a request for more than kMaxAllocation bytes is a finding; sanitizers have
-// allocators, and limits, of their own.
+// scripts/fuzz.sh, a request for more than kMaxAllocation bytes is a finding, but for builds with
+// sanitizers, which have allocators of their own.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -22,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 extern "C" __attribute__((weak)) size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size,
                                                                 size_t max_size, unsigned seed);
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && defined(__GLIBC__)
+#if defined(REPLAY_BOUNDS_ALLOCATIONS) && defined(__GLIBC__)
 constexpr size_t kMaxAllocation = size_t{512} << 20;
 
 extern "C" void* __libc_malloc(size_t size);
