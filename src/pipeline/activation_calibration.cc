@@ -1,7 +1,6 @@
 #include "pipeline/activation_calibration.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <iterator>
 #include <mutex>
@@ -9,6 +8,7 @@
 
 #include "adaround/base/error.h"
 #include "base/parallel_for.h"
+#include "base/progress_counter.h"
 #include "pipeline/prepared_network.h"
 #include "runtime/kernel.h"
 
@@ -37,7 +37,7 @@ template <typename Observe>
 void ForEachValue(const Executor& executor, const ExecutionPlan& plan,
                   const CalibrationSet& samples, const std::set<std::string>& points,
                   int num_threads, ProgressObserver* observer, Observe observe) {
-  std::atomic<int64_t> done{0};
+  ProgressCounter progress(samples.num_samples(), ReportTo(observer, "activation ranges"));
   ParallelFor(samples.num_samples(), num_threads, [&](int64_t sample) {
     if (observer != nullptr && observer->ShouldStop()) {
       throw Error(ErrorCode::kCancelled, "stopped on request");
@@ -48,10 +48,7 @@ void ForEachValue(const Executor& executor, const ExecutionPlan& plan,
                      observe(name, value);
                    }
                  });
-    const int64_t now_done = ++done;
-    if (observer != nullptr) {
-      observer->OnProgress("activation ranges", now_done, samples.num_samples());
-    }
+    progress.Advance();
   });
 }
 

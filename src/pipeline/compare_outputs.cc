@@ -1,7 +1,6 @@
 #include "adaround/pipeline/compare_outputs.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -9,6 +8,7 @@
 
 #include "adaround/base/error.h"
 #include "base/parallel_for.h"
+#include "base/progress_counter.h"
 #include "base/rng.h"
 #include "pipeline/prepared_network.h"
 
@@ -103,7 +103,7 @@ OutputComparison CompareOutputs(const QuantizedModel& first, const Graph& second
   const ExecutionPlan second_plan = second_executor.Plan(available, wanted);
 
   std::vector<Sums> sums(static_cast<size_t>(num_samples));
-  std::atomic<int64_t> done{0};
+  ProgressCounter progress(num_samples, ReportTo(observer, "verifying"));
   ParallelFor(num_samples, num_threads, [&](int64_t sample) {
     if (observer != nullptr && observer->ShouldStop()) {
       throw Error(ErrorCode::kCancelled, "stopped on request");
@@ -114,8 +114,7 @@ OutputComparison CompareOutputs(const QuantizedModel& first, const Graph& second
     for (const auto& [name, value] : a) {
       AddTensors(name, value, b.at(name), sums[static_cast<size_t>(sample)]);
     }
-    const int64_t now_done = ++done;
-    if (observer != nullptr) observer->OnProgress("verifying", now_done, num_samples);
+    progress.Advance();
   });
 
   OutputComparison result;

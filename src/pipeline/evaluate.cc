@@ -13,6 +13,7 @@
 #include "adaround/graph/image_layout.h"
 #include "adaround/runtime/executor.h"
 #include "base/parallel_for.h"
+#include "base/progress_counter.h"
 #include "pipeline/label_checks.h"
 #include "pipeline/network_output.h"
 #include "pipeline/output_distance.h"
@@ -321,7 +322,7 @@ Evaluation EvaluateOutputs(const MeasuredNetwork& network,
   if (labels != nullptr) CheckLabelCount(*labels, num_samples);
   const std::string& output_name = network.output();
   std::vector<SampleResult> results(static_cast<size_t>(num_samples));
-  std::atomic<int64_t> num_done{0};
+  ProgressCounter progress(num_samples, ReportTo(observer, "evaluating"));
   std::atomic<int64_t> num_classes{0};
   std::mutex mutex;  // guards what follows
   PixelCounts pixels;
@@ -372,8 +373,7 @@ Evaluation EvaluateOutputs(const MeasuredNetwork& network,
       }
       if (output.height() > 0) AddPixelsAgainst(reference_output, output, mutex, pixels_against);
     }
-    const int64_t done = ++num_done;
-    if (observer != nullptr) observer->OnProgress("evaluating", done, num_samples);
+    progress.Advance();
   });
 
   OutputDistance sum;

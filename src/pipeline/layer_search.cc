@@ -6,6 +6,7 @@
 
 #include "adaround/base/error.h"
 #include "adaround/rounding/rounding_method.h"
+#include "base/progress_counter.h"
 #include "pipeline/chosen_layer.h"
 #include "pipeline/finished_layer.h"
 #include "pipeline/shard_plan.h"
@@ -191,11 +192,7 @@ TaskLossHessian::Progress LayerSearch::TaskProgress(const char* stage) const {
     if (observer_ == nullptr || !observer_->ShouldStop()) return;
     throw Error(ErrorCode::kCancelled, "stopped on request");
   };
-  if (observer_ != nullptr) {
-    progress.on_progress = [this, stage](int64_t done, int64_t total) {
-      observer_->OnProgress(stage, done, total);
-    };
-  }
+  progress.on_progress = ReportTo(observer_, stage);
   return progress;
 }
 
@@ -234,11 +231,8 @@ SolveContext LayerSearch::MakeContext(size_t index) const {
   context.seed = options_.rounding_seed.value_or(options_.seed);
   context.layer = index;
   context.num_threads = options_.num_threads;
+  context.on_progress = ReportTo(observer_, network_.layers[index].linear.name);
   if (observer_ != nullptr) {
-    context.on_progress = [this, name = network_.layers[index].linear.name](int64_t done,
-                                                                            int64_t total) {
-      observer_->OnProgress(name, done, total);
-    };
     context.should_stop = [this] { return observer_->ShouldStop(); };
   }
   return context;

@@ -1,7 +1,6 @@
 #include "pipeline/measure_moments.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <map>
 #include <set>
@@ -11,6 +10,7 @@
 #include "adaround/base/error.h"
 #include "adaround/runtime/executor.h"
 #include "base/parallel_for.h"
+#include "base/progress_counter.h"
 #include "graph/channel_constant.h"
 #include "pipeline/activation_calibration.h"
 #include "pipeline/prepared_network.h"
@@ -88,7 +88,7 @@ void MeasureMoments(const Graph& graph, const std::vector<LinearLayer>& layers,
   const int64_t num_samples = std::min(num_search, passes.max_samples.value_or(num_search));
   const int64_t num_chunks = std::min(kMaxChunks, num_samples);
   std::vector<std::map<std::string, Sums>> chunks(static_cast<size_t>(num_chunks));
-  std::atomic<int64_t> done{0};
+  ProgressCounter progress(num_samples, ReportTo(observer, "channel moments"));
   ParallelFor(num_chunks, num_threads, [&](int64_t chunk) {
     std::map<std::string, Sums>& sums = chunks[static_cast<size_t>(chunk)];
     const int64_t end = (chunk + 1) * num_samples / num_chunks;
@@ -101,8 +101,7 @@ void MeasureMoments(const Graph& graph, const std::vector<LinearLayer>& layers,
                    [&](const std::string& name, const Tensor& value) {
                      if (wanted.contains(name)) sums[name].Add(value, places.at(name));
                    });
-      const int64_t now_done = ++done;
-      if (observer != nullptr) observer->OnProgress("channel moments", now_done, num_samples);
+      progress.Advance();
     }
   });
   passes.num_macs += executor.num_macs();

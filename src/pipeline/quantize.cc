@@ -1,7 +1,6 @@
 #include "adaround/pipeline/quantize.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <iterator>
 #include <memory>
@@ -11,6 +10,7 @@
 #include "adaround/base/peak_memory.h"
 #include "adaround/rounding/rounding_method.h"
 #include "base/parallel_for.h"
+#include "base/progress_counter.h"
 #include "pipeline/activation_calibration.h"
 #include "pipeline/activation_points.h"
 #include "pipeline/activation_store.h"
@@ -291,7 +291,7 @@ class NetworkQuantizer {
   void Pass(const Executor& executor, const ExecutionPlan& plan, Stream stream,
             const std::set<std::string>& keep, const char* stage, Observe observe) {
     const Clock::time_point start = Clock::now();
-    std::atomic<int64_t> done{0};
+    ProgressCounter progress(samples_.num_samples(), ReportTo(observer_, stage));
     ParallelFor(samples_.num_samples(), options_.num_threads, [&](int64_t sample) {
       ThrowIfStopped();
       const auto on_tensor = [&](const std::string& name, const Tensor& value) {
@@ -299,8 +299,7 @@ class NetworkQuantizer {
         if (keep.contains(name)) store_.Put(stream, name, sample, value);
       };
       executor.Run(plan, StartValues(plan, stream, sample), on_tensor);
-      const int64_t now_done = ++done;
-      if (observer_ != nullptr) observer_->OnProgress(stage, now_done, samples_.num_samples());
+      progress.Advance();
     });
     result_.forward_seconds += SecondsSince(start);
   }

@@ -2,7 +2,6 @@
 
 #include <Eigen/Core>
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <map>
 #include <set>
@@ -12,6 +11,7 @@
 #include "adaround/quant/quant_grid.h"
 #include "base/checked_math.h"
 #include "base/parallel_for.h"
+#include "base/progress_counter.h"
 #include "base/rng.h"
 #include "pipeline/chosen_layer.h"
 #include "pipeline/label_checks.h"
@@ -365,14 +365,13 @@ std::vector<float> TaskLossHessian::Matrix(const std::vector<int64_t>& samples, 
   std::vector<float> matrix(static_cast<size_t>(size * size), 0.0F);
   Eigen::Map<RowMajor> h(matrix.data(), size, size);
   RowMajor rows(samples_per_chunk * rows_per_sample, size);
-  std::atomic<int64_t> done{0};
+  ProgressCounter counter(num_samples, progress.on_progress);
   for (int64_t begin = 0; begin < num_samples; begin += samples_per_chunk) {
     const int64_t count = std::min(samples_per_chunk, num_samples - begin);
     ParallelFor(count, num_threads, [&](int64_t i) {
       Call(progress.throw_if_stopped);
       SampleRows(samples[static_cast<size_t>(begin + i)], rows.data() + i * rows_per_sample * size);
-      const int64_t now_done = ++done;
-      if (progress.on_progress) progress.on_progress(now_done, num_samples);
+      counter.Advance();
     });
     const auto used = rows.topRows(count * rows_per_sample);
     // The upper part, in blocks of rows.
@@ -403,7 +402,7 @@ std::vector<double> TaskLossHessian::PredictedRises(
   const int64_t rows_per_sample = RowsPerSample();
   const auto num_samples = static_cast<int64_t>(samples.size());
   std::vector<std::vector<double>> parts(samples.size());
-  std::atomic<int64_t> done{0};
+  ProgressCounter counter(num_samples, progress.on_progress);
   ParallelFor(num_samples, num_threads, [&](int64_t i) {
     Call(progress.throw_if_stopped);
     std::vector<float> rows(static_cast<size_t>(rows_per_sample * size));
@@ -420,8 +419,7 @@ std::vector<double> TaskLossHessian::PredictedRises(
       }
       parts[static_cast<size_t>(i)].push_back(sum);
     }
-    const int64_t now_done = ++done;
-    if (progress.on_progress) progress.on_progress(now_done, num_samples);
+    counter.Advance();
   });
   std::vector<double> rises(directions.size(), 0.0);
   for (const std::vector<double>& part : parts) {

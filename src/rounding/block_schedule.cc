@@ -9,6 +9,7 @@
 #include "adaround/base/error.h"
 #include "base/checked_math.h"
 #include "base/parallel_for.h"
+#include "base/progress_counter.h"
 #include "rounding/search_recorder.h"
 
 namespace adaround {
@@ -49,7 +50,7 @@ RoundingSummary SolveInBlocks(const SampledColumns& samples, const SolveContext&
     left = only_group ? num_tasks : blocks_per_group;
   }
   std::vector<RoundingSummary> summaries(static_cast<size_t>(num_tasks));
-  std::atomic<int64_t> num_done{0};
+  ProgressCounter progress(num_tasks, context.on_progress);
   if (only_group) steps.prepare(0, context.num_threads);
   ParallelFor(num_tasks, context.num_threads, [&](int64_t task) {
     if (context.should_stop && context.should_stop()) {
@@ -65,8 +66,7 @@ RoundingSummary SolveInBlocks(const SampledColumns& samples, const SolveContext&
         steps.solve({group, group * rows_per_group + first_in_group,
                      std::min(rows_per_block, rows_per_group - first_in_group)});
     if (--blocks_left[static_cast<size_t>(group)] == 0) steps.release(group);
-    const int64_t done = ++num_done;
-    if (context.on_progress) context.on_progress(done, num_tasks);
+    progress.Advance();
   });
   RoundingSummary all;
   for (RoundingSummary& summary : summaries) {

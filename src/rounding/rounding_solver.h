@@ -29,9 +29,9 @@ struct SolveContext {
   // Position of the layer in the network: with the seed, names the random stream.
   uint64_t layer = 0;
   int num_threads = 1;
-  // Called from any thread with the number of finished and of all row blocks; may be empty.
+  // Called with the number of finished and of all row blocks, one at a time; may be empty.
   std::function<void(int64_t done, int64_t total)> on_progress;
-  // True: end soon with Error(kCancelled); may be empty.
+  // True: end soon with Error(kCancelled); asked by several threads at once; may be empty.
   std::function<bool()> should_stop;
   // To solve these rows alone, as they would be among all; for solvers that SolvesRows() says it
   // of. Both ends are multiples of kRowsPerPart, or the layer's own. Integers of other rows mean

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <cmath>
+#include <thread>
 
 #include "io/test_files.h"
 #include "support/error_testing.h"
@@ -282,6 +285,38 @@ TEST(QuantizeModel, TellsItsObserverAndStopsOnRequest) {
   options.memory_limit = 1;
   Quantize(options, &warned);
   EXPECT_NE(warned.warning.find("--memory-limit"), std::string::npos);
+}
+
+// Finds calls that overlap; an atomic read is all that ShouldStop needs.
+class OverlapObserver final : public QuantizeObserver {
+ public:
+  void OnProgress(const std::string&, int64_t, int64_t) override { Call(); }
+  void OnWarning(const std::string&) override { Call(); }
+  void OnTransform(const TransformStep&, const Graph&) override { Call(); }
+  void OnLayer(const LayerReport&, int64_t, int64_t, double) override { Call(); }
+  bool ShouldStop() const override { return false; }
+
+  std::atomic<int64_t> num_calls = 0;
+  std::atomic<int64_t> num_overlaps = 0;
+
+ private:
+  void Call() {
+    ++num_calls;
+    if (is_inside_.exchange(true)) ++num_overlaps;
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    is_inside_ = false;
+  }
+
+  std::atomic<bool> is_inside_ = false;
+};
+
+TEST(QuantizeModel, CallsItsObserverOnceAtATimeFromAllThreads) {
+  OverlapObserver observer;
+  QuantizeOptions options = QuickQuantizeOptions();
+  options.num_threads = 4;
+  Quantize(options, &observer);
+  EXPECT_GT(observer.num_calls, 100);
+  EXPECT_EQ(observer.num_overlaps, 0);
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 
 namespace adaround {
 
-// Methods may be called from any thread, one at a time per object.
+// Called from any thread: ShouldStop by several at once, the others by one at a time.
 class ProgressObserver {
  public:
   virtual ~ProgressObserver() = default;
