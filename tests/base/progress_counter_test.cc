@@ -13,9 +13,8 @@ namespace {
 TEST(ProgressCounter, ReportsEachUnitInOrderWhateverThreadsFinishThem) {
   constexpr int64_t kUnits = 2000;
   std::vector<std::pair<int64_t, int64_t>> reports;  // which nothing else guards
-  ProgressCounter counter(kUnits, [&](int64_t done, int64_t total) {
-    reports.emplace_back(done, total);
-  });
+  ProgressCounter counter(kUnits,
+                          [&](int64_t done, int64_t total) { reports.emplace_back(done, total); });
   ParallelFor(kUnits, 4, [&](int64_t) { counter.Advance(); });
   ASSERT_EQ(reports.size(), static_cast<size_t>(kUnits));
   for (int64_t i = 0; i < kUnits; ++i) {
