@@ -20,5 +20,5 @@ scripts/install_onnxruntime.sh "build/$preset/onnxruntime" ||
 # No test expects exit codes that these could be mistaken for.
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1:exitcode=66
 export ASAN_OPTIONS=exitcode=66
-export TSAN_OPTIONS=halt_on_error=1:exitcode=66:suppressions=$PWD/tests/support/tsan.supp
+export TSAN_OPTIONS=halt_on_error=1:exitcode=66
 exec ctest --test-dir "build/$preset" --output-on-failure -j "$(nproc)" "$@"
