@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <csignal>
 
 #include "adaround/base/error.h"
@@ -12,9 +13,11 @@
 namespace adaround::cli {
 namespace {
 
-volatile std::sig_atomic_t stop_requested = 0;
+// Set by a signal on one thread, read by all.
+std::atomic<bool> stop_requested = false;
+static_assert(std::atomic<bool>::is_always_lock_free);  // as a signal handler must have it
 
-void RequestStop(int) { stop_requested = 1; }
+void RequestStop(int) { stop_requested = true; }
 
 // Before this part of the work is done, the time that is left is anybody's guess.
 constexpr double kLeastFraction = 0.02;
@@ -92,6 +95,6 @@ void ProgressDisplay::OnLayer(const LayerReport& layer, int64_t done, int64_t to
                          layer.num_undecided, layer.num_descent_flips));
 }
 
-bool ProgressDisplay::ShouldStop() const { return stop_requested != 0; }
+bool ProgressDisplay::ShouldStop() const { return stop_requested; }
 
 }  // namespace adaround::cli
