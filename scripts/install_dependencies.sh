@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing need on a fresh Debian 12 machine; with --clang, also what
-# presets asan and fuzz, and the script of the fuzzers' seeds, need. Does nothing where all of it is there already. Needs
-# root (or sudo) only when something is missing.
+# presets asan and fuzz, and the script of the fuzzers' seeds, need. Does nothing where all of it
+# is there already. Needs root (or sudo) only when something is missing.
 set -euo pipefail
 
 packages=(
@@ -21,7 +21,7 @@ packages=(
   libonnx-testdata python3-onnx python3-numpy python3-torchvision libopenblas0-pthread
 )
 # libomp: find_package(OpenMP) looks for the compiler's own.
-[ "${1:-}" = --clang ] && packages+=(clang-14 libclang-rt-14-dev libomp-14-dev python3-pil)
+[ "${1:-}" = --clang ] && packages+=(clang-14 llvm-14 libclang-rt-14-dev libomp-14-dev python3-pil)
 
 missing=()
 for package in "${packages[@]}"; do

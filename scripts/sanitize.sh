@@ -13,6 +13,9 @@ esac
 
 scripts/install_dependencies.sh --clang
 cmake --preset "$preset" >/dev/null
+# Where the folder was another compiler's, CMake has begun anew and forgotten the preset's values.
+grep -q '^ADAROUND_SANITIZE:STRING=.' "build/$preset/CMakeCache.txt" ||
+  cmake --preset "$preset" >/dev/null
 cmake --build "build/$preset"
 scripts/install_onnxruntime.sh "build/$preset/onnxruntime" ||
   echo "not installed: the ONNX Runtime tests will be skipped" >&2

@@ -16,7 +16,7 @@ class ProgressCounter {
  public:
   using Report = std::function<void(int64_t done, int64_t total)>;
 
-  // `report` may be empty.
+  // `report` may be empty; it is called under a lock, and must not call Advance().
   ProgressCounter(int64_t total, Report report) : total_(total), report_(std::move(report)) {}
 
   // From any thread, after each unit.

@@ -106,13 +106,13 @@ MeasuredSamples ChooseMeasured(const CalibrationSet& calibration, const Quantize
 }
 
 struct Measurement {
-  MeasuredSamples samples;
+  std::unique_ptr<const MeasuredSamples> samples;  // which float_outputs refers to
   bool is_test_data = false;
   std::optional<Labels> labels = std::nullopt;
   std::unique_ptr<ReferenceOutputs> float_outputs = nullptr;  // null as MakeFloatOutputs says
 
   int64_t KeptBytes() const {
-    return (is_test_data ? samples.samples.cache_bytes() : 0) +
+    return (is_test_data ? samples->samples.cache_bytes() : 0) +
            (float_outputs ? float_outputs->KeptBytes() : 0);
   }
 };
@@ -122,13 +122,14 @@ struct Measurement {
 Measurement PrepareMeasurement(const QuantizeArguments& arguments, const Graph& graph,
                                const CalibrationSet& calibration, const QuantizeOptions& options) {
   const bool is_test_data = !arguments.data.empty();
-  Measurement measurement = {
-      is_test_data ? MeasuredSamples{CalibrationSet(OpenCalibrationFiles(arguments.data, graph),
-                                                    graph),
-                                     "test samples"}
-                   : ChooseMeasured(calibration, options),
-      is_test_data};
-  const CalibrationSet& samples = measurement.samples.samples;
+  Measurement measurement;
+  measurement.samples = std::make_unique<const MeasuredSamples>(
+      is_test_data
+          ? MeasuredSamples{CalibrationSet(OpenCalibrationFiles(arguments.data, graph), graph),
+                            "test samples"}
+          : ChooseMeasured(calibration, options));
+  measurement.is_test_data = is_test_data;
+  const CalibrationSet& samples = measurement.samples->samples;
   if (is_test_data) {
     measurement.labels = ReadLabels(arguments.labels, arguments.data, graph);
     if (measurement.labels) CheckLabels(graph, samples, *measurement.labels);
@@ -308,7 +309,7 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
                            options,
                            graph,
                            samples,
-                           measurement.samples,
+                           *measurement.samples,
                            measurement.labels ? &*measurement.labels : nullptr,
                            measurement.float_outputs.get(),
                            digests,

@@ -29,7 +29,7 @@ struct SolveContext {
   // Position of the layer in the network: with the seed, names the random stream.
   uint64_t layer = 0;
   int num_threads = 1;
-  // Called with the number of finished and of all row blocks, one at a time; may be empty.
+  // Called from any thread, by one at a time: row blocks finished, and all. May be empty.
   std::function<void(int64_t done, int64_t total)> on_progress;
   // True: end soon with Error(kCancelled); asked by several threads at once; may be empty.
   std::function<bool()> should_stop;

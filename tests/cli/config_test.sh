@@ -30,6 +30,7 @@ beta = "20:2"
 force = false
 [evaluate]
 labels = "labels.npy"
+[inspect]
 TOML
 
 # --- precedence: flag, variable, file, default

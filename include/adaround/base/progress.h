@@ -6,7 +6,7 @@
 
 namespace adaround {
 
-// Called from any thread: ShouldStop by several at once, the others by one at a time.
+// Called from any thread: ShouldStop at any time, by several at once; the others one at a time.
 class ProgressObserver {
  public:
   virtual ~ProgressObserver() = default;
