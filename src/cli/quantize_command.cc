@@ -365,8 +365,8 @@ void AddQuantizeCommand(CLI::App& app, QuantizeOutcome* outcome) {
       ->group("Output");
   AddShardOption(*command, arguments->shard,
                  "search part I of N of the layers, and of rows of large ones, and leave them in "
-                 "OUT.shard-I-of-N; what measures, exports and reports has no effect until they "
-                 "are merged")
+                 "OUT.shard-I-of-N; what measures, exports and reports is checked, and used when "
+                 "they are merged")
       ->group("Output");
   command
       ->add_option("--merge-shards", arguments->merge_shards,

@@ -59,7 +59,12 @@ for more in "" --dry-run "--shard 1/2"; do
   expect_stderr_contains "--max-drop cannot be computed: it needs --data with --labels"
   expect_refused 2 out quantize_fast -o out --expect-float 70 --data "$TEST_IMAGES" "${flags[@]}"
   expect_stderr_contains "--expect-float needs labels"
+  expect_absent out.shard-1-of-2 out.shard-1-of-2.partial
 done
+expect_exit 0 quantize_fast -o out "${DATA[@]}" --max-drop 20 --shard 1/1
+expect_exit 0 quantize_fast -o out "${DATA[@]}" --max-drop 20 --merge-shards 1
+[[ $(gate_of --max-drop passed) == True ]] || fail "the merge's gate is not passed"
+rm -r out out.shard-1-of-1
 expect_refused 2 out quantize_fast -o out --max-drop 1 --data "$TEST_IMAGES"
 expect_refused 2 out quantize_fast -o out --max-drop nan "${DATA[@]}"
 expect_refused 2 out quantize_fast -o out --min-sqnr lots
