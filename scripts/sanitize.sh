@@ -2,16 +2,19 @@
 # The whole test suite under sanitizers:
 #   scripts/sanitize.sh asan|tsan [CTEST_ARG...]
 # Sets up, builds that preset (asan: addresses, leaks and undefined behaviour; tsan: data races) and
-# runs its tests. What a sanitizer finds ends the program with a status that fails its test.
+# runs its tests, all but the installed package's and the benchmarks'. What a sanitizer finds ends
+# the program with a status that fails its test, unless the test kills it anyway.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 preset=${1:-}
+compiler=()
 case $preset in
-  asan | tsan) shift ;;
+  asan) compiler=(--clang); shift ;;
+  tsan) shift ;;
   *) echo "usage: scripts/sanitize.sh asan|tsan [CTEST_ARG...]" >&2; exit 2 ;;
 esac
 
-scripts/install_dependencies.sh --clang
+scripts/install_dependencies.sh "${compiler[@]}"
 cmake --preset "$preset" >/dev/null
 # Where the folder was another compiler's, CMake has begun anew and forgotten the preset's values.
 grep -q '^ADAROUND_SANITIZE:STRING=.' "build/$preset/CMakeCache.txt" ||

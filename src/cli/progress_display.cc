@@ -45,7 +45,6 @@ ProgressDisplay::~ProgressDisplay() { SetLiveLine(""); }
 
 void ProgressDisplay::OnProgress(const std::string& stage, int64_t done, int64_t total) {
   if (!ShowsLiveProgress()) return;
-  const std::lock_guard<std::mutex> lock(mutex_);
   const Clock::time_point now = Clock::now();
   if (now - last_shown_ < kRefresh) return;
   last_shown_ = now;
@@ -70,13 +69,11 @@ void ProgressDisplay::OnTransform(const TransformStep& step, const Graph& graph)
 }
 
 void ProgressDisplay::StartLayers() {
-  const std::lock_guard<std::mutex> lock(mutex_);
   start_ = Clock::now();
 }
 
 void ProgressDisplay::OnLayer(const LayerReport& layer, int64_t done, int64_t total,
                               double fraction) {
-  const std::lock_guard<std::mutex> lock(mutex_);
   fraction_ = fraction;
   std::string line = LayerLine(layer, done, total);
   const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();

@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <functional>
-#include <mutex>
 #include <utility>
 
 #include "adaround/pipeline/quantize.h"
@@ -36,7 +35,6 @@ class ProgressDisplay final : public QuantizeObserver {
 
  private:
   using Clock = std::chrono::steady_clock;
-  std::mutex mutex_;
   Clock::time_point start_;  // of the layers
   Clock::time_point last_shown_;
   double fraction_ = 0.0;

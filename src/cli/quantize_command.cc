@@ -130,16 +130,16 @@ Measurement PrepareMeasurement(const QuantizeArguments& arguments, const Graph& 
           : ChooseMeasured(calibration, options));
   measurement.is_test_data = is_test_data;
   const CalibrationSet& samples = measurement.samples->samples;
+  bool has_accuracy = false;
   if (is_test_data) {
     measurement.labels = ReadLabels(arguments.labels, arguments.data, graph);
-    if (measurement.labels) CheckLabels(graph, samples, *measurement.labels);
+    has_accuracy = measurement.labels && CheckLabels(graph, samples, *measurement.labels);
   }
-  if (arguments.expect_float && !measurement.labels) {
+  if (arguments.expect_float && !has_accuracy) {
     throw Error(ErrorCode::kInvalidArgument, "--expect-float needs labels: give --labels FILE");
   }
   measurement.float_outputs = MakeFloatOutputs(graph, samples, is_test_data);
-  CheckGates(arguments.gates, measurement.labels.has_value(),
-             measurement.float_outputs != nullptr);
+  CheckGates(arguments.gates, has_accuracy, measurement.float_outputs != nullptr);
   return measurement;
 }
 

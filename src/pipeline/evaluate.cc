@@ -303,12 +303,13 @@ bool ReachesOutput(const Graph& model, const CalibrationSet& data) {
   }
 }
 
-void CheckLabels(const Graph& model, const CalibrationSet& data, const Labels& labels) {
+bool CheckLabels(const Graph& model, const CalibrationSet& data, const Labels& labels) {
   CheckLabelCount(labels, data.num_samples());
   const MeasuredNetwork network(model, FirstOutput(model), data, false);
   const NetworkOutput output = network.View(network.Run(0), 0);
-  if (labels.from_folders && !MisfitOfFolders(labels, output).empty()) return;
+  if (labels.from_folders && !MisfitOfFolders(labels, output).empty()) return false;
   CheckLabelsFit(labels, output);
+  return true;
 }
 
 namespace {

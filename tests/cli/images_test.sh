@@ -74,6 +74,17 @@ done
 
 # --- what does not fit
 
+# Folders that are no classes of the network: what needs an accuracy is refused before the search.
+mkdir few
+cp -r classes/1 few/shirts
+cp -r classes/2 few/shoes
+for more in "" --dry-run "--shard 1/2"; do
+  read -ra flags <<<"$more"
+  expect_refused 2 out quantize_fast -o out --data few --max-drop 1 "${flags[@]}"
+  expect_stderr_contains "--max-drop cannot be computed"
+  expect_refused 2 out quantize_fast -o out --data few --expect-float 70 "${flags[@]}"
+  expect_stderr_contains "--expect-float needs labels"
+done
 expect_refused 3 out evaluate "$MOBILENET" --data calib --labels labels.csv
 expect_stderr_matches 'calib/0000.png: has 32x32 pixels .*28x28; give --resize N .*--crop N'
 expect_refused 3 out evaluate "$MOBILENET" --data calib --labels labels.csv --crop 24

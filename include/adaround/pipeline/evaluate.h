@@ -96,9 +96,10 @@ class ReferenceOutputs {
 // single layers do not).
 bool ReachesOutput(const Graph& model, const CalibrationSet& data);
 
-// Runs one sample, so that labels that do not fit are refused before hours of work.
+// Runs one sample, so that labels that do not fit are refused before hours of work. False: they are
+// of folders whose number is not that of the output's classes, and accuracy will not be measured.
 // Throws as EvaluateModel does, but for what only the other samples' label maps and outputs show.
-void CheckLabels(const Graph& model, const CalibrationSet& data, const Labels& labels);
+bool CheckLabels(const Graph& model, const CalibrationSet& data, const Labels& labels);
 
 // `labels` null = none. `reference` null = none. Scores of a map are interpolated to the extent of
 // the label map (half-pixel coordinates) where the two differ.
