@@ -14,7 +14,8 @@ fi
 if [ ! -e "$folder/node_modules/onnxruntime-node/package.json" ]; then
   mkdir -p "$folder"
   # Its scripts would fetch what graphics cards need; the library for processors is in the package.
+  # Where nothing answers, a minute is enough to know it: the defaults take a quarter of an hour.
   npm install --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error \
-    onnxruntime-node@1.30.0
+    --fetch-timeout=30000 --fetch-retries=1 onnxruntime-node@1.30.0
 fi
 NODE_PATH="$folder/node_modules" node -e "require('onnxruntime-node')"

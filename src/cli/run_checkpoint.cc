@@ -11,16 +11,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::unique_ptr<Checkpoint> OpenCheckpoint(const fs::path& folder,
+std::unique_ptr<Checkpoint> OpenCheckpoint(const OutputDirectory& directory,
                                            const std::map<std::string, std::string>& inputs,
                                            bool force) {
+  const fs::path folder = directory.partial() / kCheckpoint;
   try {
     return std::make_unique<Checkpoint>(folder, inputs);
   } catch (const Error& error) {
     if (!force || error.code() == ErrorCode::kIo) throw;
     LogWarning(std::string(error.what()) + ": --force is given");
-    std::error_code ignored;
-    fs::remove_all(folder, ignored);
+    directory.DropJournal();
     return std::make_unique<Checkpoint>(folder, inputs);
   }
 }
@@ -43,7 +43,7 @@ void WithCheckpoint(const OutputDirectory& directory,
                     const std::function<void(Checkpoint&)>& run) {
   try {
     const std::unique_ptr<Checkpoint> checkpoint =
-        OpenCheckpoint(directory.partial() / kCheckpoint, inputs, force);
+        OpenCheckpoint(directory, inputs, force);
     run(*checkpoint);
   } catch (const Error& error) {
     SetLiveLine("");
@@ -61,8 +61,7 @@ void RemoveOwnCheckpoint(const fs::path& output, const std::map<std::string, std
   try {
     const OutputDirectory directory(output, true, {kFinishedFile, CheckpointJournal(), true});
     const Checkpoint own(directory.partial() / kCheckpoint, inputs);
-    std::error_code ignored;
-    fs::remove_all(directory.partial() / kCheckpoint, ignored);
+    directory.DropJournal();
   } catch (const Error&) {
     LogVerbose(Printable(partial.string(), 4096) + ": is another run's, and stays");
   }

@@ -21,10 +21,11 @@ namespace fs = std::filesystem;
 
 // Says that a folder is ours to remove, and holds the lock of the run that builds it.
 constexpr const char* kMarker = ".adaround-partial";
-// In partial(): what becomes OUT, and an OUT that is being replaced, for a moment, where the file
-// system cannot exchange two folders.
+// In partial(): what becomes OUT; an OUT that is being replaced, for a moment, where the file
+// system cannot exchange two folders; and a journal that is being removed.
 constexpr const char* kContents = "result";
 constexpr const char* kReplaced = "replaced";
+constexpr const char* kDropped = "dropped";
 
 std::string Shown(const fs::path& path) {
   return Printable(path.string(), 4096);
@@ -164,9 +165,23 @@ bool OutputDirectory::HoldsJournal() const {
          fs::file_size(journal(), error) > 0 && !error;
 }
 
+// Renamed first: a run that is killed in between leaves no journal of files that are gone.
+void OutputDirectory::DropJournal() const {
+  if (kind_.journal.empty()) return;
+  const fs::path dropped = partial_ / kDropped;
+  std::error_code ignored;
+  fs::remove_all(dropped, ignored);
+  fs::rename(partial_ / *fs::path(kind_.journal).begin(), dropped, ignored);
+  fs::remove_all(dropped, ignored);
+}
+
 void OutputDirectory::Clear(bool keep_journal, std::error_code& error) const {
-  const bool holds_journal = keep_journal && HoldsJournal();
-  const fs::path kept = holds_journal ? *fs::path(kind_.journal).begin() : fs::path();
+  fs::path kept;
+  if (keep_journal && HoldsJournal()) {
+    kept = *fs::path(kind_.journal).begin();
+  } else {
+    DropJournal();
+  }
   for (fs::directory_iterator entry(partial_, error); !error && entry != fs::directory_iterator();
        entry.increment(error)) {
     const fs::path name = entry->path().filename();

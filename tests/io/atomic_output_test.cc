@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "io/test_files.h"
+#include "support/killed_process.h"
 
 namespace adaround {
 namespace {
@@ -146,6 +147,49 @@ TEST(OutputDirectory, KeepsAJournalUntilTheResultIsInPlace) {
   out.Commit();
   EXPECT_TRUE(std::filesystem::is_empty(folder / "out"));
   EXPECT_EQ(CountEntries(folder.path()), 1u);
+}
+
+// Whatever is there at any moment is the old result or the new one, and all that a journal speaks of
+// or none of it.
+TEST(OutputDirectory, IsWholeWhereverARunIsKilled) {
+  if (!testing::CanTrace()) GTEST_SKIP() << "this system lets no process trace another";
+  const OutputKind kind{"model.json", "checkpoint/journal", true};
+  const auto commit = [&](const std::filesystem::path& path) {
+    OutputDirectory out(path, true, kind);
+    WriteBytes(out.contents() / "model.json", "new");
+    out.Commit();
+  };
+  bool is_killed = true;
+  int with_journal = 0, without_journal = 0;
+  for (int stop = 0; is_killed; ++stop) {
+    SCOPED_TRACE(stop);
+    const ScratchFolder folder;
+    const std::filesystem::path checkpoint = folder / "out.partial/checkpoint";
+    std::filesystem::create_directories(checkpoint);
+    WriteBytes(folder / "out.partial/.adaround-partial", "");
+    // Some file systems list the oldest file first and some the newest.
+    WriteBytes(checkpoint / "0", "x");
+    WriteBytes(checkpoint / "journal", "two lines");
+    WriteBytes(checkpoint / "1", "x");
+    std::filesystem::create_directory(folder / "out");
+    WriteBytes(folder / "out/model.json", "old");
+    is_killed = testing::KilledAtSystemCall(stop, [&] { commit(folder / "out"); });
+
+    const std::string found = ReadBytes(folder / "out/model.json");
+    EXPECT_TRUE(found == "new" || (found == "old" && is_killed)) << found;
+    if (std::filesystem::exists(checkpoint / "journal")) {
+      ++with_journal;
+      EXPECT_TRUE(std::filesystem::exists(checkpoint / "0"));
+      EXPECT_TRUE(std::filesystem::exists(checkpoint / "1"));
+    } else {
+      ++without_journal;
+      { OutputDirectory out(folder / "out", true, kind); }
+      EXPECT_EQ(CountEntries(folder.path()), 1u);
+    }
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(with_journal, 10);
+  EXPECT_GT(without_journal, 3);
 }
 
 // File systems that cannot exchange two folders need two renames, and a run may end between them.
