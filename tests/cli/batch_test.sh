@@ -109,8 +109,7 @@ for ((i = 0; i < 3000; ++i)); do
   sleep 0.02
 done
 kill -INT $process
-wait $process
-[[ $? == 130 ]] || fail "SIGINT does not end with 130"
+expect_end 130 $process
 expect_stderr_contains "the same command goes on from there"
 check 'assert [row["status"] for row in report["rows"]] == ["done", "not run"], rows'
 expect_exit 0 batch

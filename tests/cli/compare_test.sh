@@ -148,7 +148,7 @@ for moment in 1 4 7; do
     sleep 0.02
   done
   kill -9 $pid 2>/dev/null
-  wait $pid 2>/dev/null
+  expect_end '0|137' $pid
   [[ ! -e stopped ]] || fail "the run ended before it was stopped"
   [[ -s stopped.partial/journal ]] || fail "no journal is left"
   expect_exit 2 compare "${LONG[@]}" -o stopped
@@ -172,8 +172,7 @@ for ((i = 0; i < 3000; ++i)); do
   sleep 0.02
 done
 kill -INT $pid
-wait $pid
-[[ $? == 130 ]] || fail "SIGINT does not end with 130"
+expect_end 130 $pid
 grep -q -- '--resume' stopped.log || fail "no hint at --resume"
 expect_absent stopped
 

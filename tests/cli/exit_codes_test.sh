@@ -349,11 +349,9 @@ stop_by() {
   [[ ! -d out.partial ]] || was_building=yes
   kill -s "$1" "$process"
   local started=$SECONDS
-  wait "$process"
-  LAST_EXIT=$?
+  expect_end 130 "$process"
   [[ $was_building == yes ]] || fail "no out.partial during the run"
   ((SECONDS - started <= 20)) || fail "took $((SECONDS - started)) s to stop"
-  [[ $LAST_EXIT -eq 130 ]] || fail "exit code $LAST_EXIT, expected 130"
   expect_stdout_empty
   expect_absent out
   rm -r out.partial

@@ -81,6 +81,13 @@ expect_exit() {
   [[ "|$wanted|" == *"|$LAST_EXIT|"* ]] || fail "exit code $LAST_EXIT, expected $wanted"
 }
 
+# expect_end CODE PROCESS: waits for the process, whose output is in LAST_STDOUT and LAST_STDERR.
+expect_end() {
+  wait "$2" 2>/dev/null
+  LAST_EXIT=$?
+  [[ "|$1|" == *"|$LAST_EXIT|"* ]] || fail "exit code $LAST_EXIT, expected $1"
+}
+
 expect_stdout_contains() {
   grep -qF -- "$1" "$LAST_STDOUT" || fail "stdout lacks: $1"
 }

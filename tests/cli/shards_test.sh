@@ -91,11 +91,9 @@ for index in 1 2 3; do
     # The first one early enough on any machine.
     nap $((attempt == 0 ? 20 : RANDOM % milliseconds))
     kill -9 $process 2>/dev/null
-    wait $process 2>/dev/null
-    code=$?
-    [[ $code -ne 137 ]] || killed=$((killed + 1))
-    [[ $code -eq 0 || $code -eq 137 ]] || fail "exit code $code"
-    [[ $code -ne 0 ]] || break
+    expect_end '0|137' $process
+    [[ $LAST_EXIT -ne 137 ]] || killed=$((killed + 1))
+    [[ $LAST_EXIT -ne 0 ]] || break
   done
   expect_exit 0 quantize -o out --shard $index/3 --resume
   expect_exit 0 quantize -o out --shard $index/3 --resume
@@ -108,7 +106,7 @@ for ((attempt = 0; attempt < 3; ++attempt)); do
   process=$!
   nap $((RANDOM % (milliseconds / 4 + 1)))
   kill -9 $process 2>/dev/null
-  wait $process 2>/dev/null
+  expect_end '0|137' $process
 done
 expect_exit 0 quantize -o out --merge-shards 3 --resume "${MERGE[@]}"
 expect_same_result whole out
