@@ -6,6 +6,17 @@
 #include "io/strict_json.h"
 
 namespace adaround {
+namespace {
+
+OnnxDocument MakeDocumentFor(const std::string& file, const QuantizedModel& model) {
+  try {
+    return MakeQdqDocument(model);
+  } catch (const Error& error) {
+    throw error.WithContext(file + ": cannot be written as ONNX");
+  }
+}
+
+}  // namespace
 
 void WriteOnnx(const std::filesystem::path& path, const Graph& graph) {
   OnnxDocument document;
@@ -15,11 +26,12 @@ void WriteOnnx(const std::filesystem::path& path, const Graph& graph) {
 }
 
 void WriteQuantizedOnnx(const std::filesystem::path& path, const QuantizedModel& model) {
-  OnnxDocument document = MakeQdqDocument(model);
+  const std::string file = Printable(path.string(), 4096);
+  OnnxDocument document = MakeDocumentFor(file, model);
   AddPreprocessMetadata(path, document);
   document.metadata["adaround.export"] = "qdq";
   document.metadata["adaround.provenance"] =
-      DumpJson(nlohmann::ordered_json(model.provenance), -1, Printable(path.string(), 4096));
+      DumpJson(nlohmann::ordered_json(model.provenance), -1, file);
   WriteOnnxDocument(path, document);
 }
 

@@ -228,7 +228,11 @@ void WriteOnnxDocument(const std::filesystem::path& path, const OnnxDocument& do
     other.set_domain(domain);
     other.set_version(1);
   }
-  SetGraph(document, *model.mutable_graph());
+  try {
+    SetGraph(document, *model.mutable_graph());
+  } catch (const Error& error) {
+    throw error.WithContext(file + ": cannot be written as ONNX");
+  }
   for (const auto& [key, value] : document.metadata) {
     onnx::StringStringEntryProto& entry = *model.add_metadata_props();
     entry.set_key(key);

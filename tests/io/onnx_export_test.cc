@@ -202,6 +202,16 @@ TEST(WriteOnnx, RefusesWhatOneMessageCannotHold) {
   EXPECT_FALSE(std::filesystem::exists(folder / "model.onnx"));
 }
 
+// Whoever reads the graph asks such an attribute for nothing, so that only the writer meets it.
+TEST(WriteOnnx, NamesTheFileAndTheAttributeOfAnotherType) {
+  const ScratchFolder folder;
+  Graph graph = ScaledGemm();
+  graph.nodes.push_back({"cast", "Cast", {"x"}, {"unread"}, {{"to", 1.5}}});
+  ExpectError(ErrorCode::kMalformed, {"model.onnx", "'cast'", "'to'"},
+              [&] { WriteOnnx(folder / "model.onnx", graph); });
+  EXPECT_FALSE(std::filesystem::exists(folder / "model.onnx"));
+}
+
 TEST(WriteOnnx, NamesAFileThatCannotBeWritten) {
   const ScratchFolder folder;
   ExpectError(ErrorCode::kIo, {"missing/model.onnx"},
@@ -374,7 +384,7 @@ TEST(WriteQuantizedOnnx, RefusesWhatIsNotSound) {
   ExpectError(ErrorCode::kInvalidArgument, {"'w'", "9"}, [&] { write(model); });
   model = TinyModel();
   model.activations["nowhere"] = {8, 1.0F, 0};
-  ExpectError(ErrorCode::kInvalidArgument, {"'nowhere'"}, [&] { write(model); });
+  ExpectError(ErrorCode::kInvalidArgument, {"model.onnx", "'nowhere'"}, [&] { write(model); });
   model = TinyModel();
   model.activations["x"] = {8, 1.0F, 0};
   model.graph.outputs.emplace_back("x");
