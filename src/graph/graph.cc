@@ -20,6 +20,13 @@ const Attribute* Find(const Node& node, std::string_view name) {
   return found == node.attributes.end() ? nullptr : &found->second;
 }
 
+// Others could not be written to ONNX and read back as what they are.
+bool NamesOperator(const std::string& op) {
+  const size_t at = op.rfind("::");
+  if (at == std::string::npos) return !op.empty();
+  return at > 0 && at + 2 < op.size() && op.compare(0, at, "ai.onnx") != 0;
+}
+
 // Positions of nodes in an order that respects the edges, smallest index first among the ready;
 // shorter than `nodes` where there is a cycle.
 std::vector<size_t> TopologicalOrder(const std::vector<Node>& nodes) {
@@ -119,6 +126,11 @@ std::vector<std::string> Graph::Validate() const {
     define(input.name, "a graph input");
   }
   for (const Node& node : nodes) {
+    if (!NamesOperator(node.op)) {
+      violations.push_back("node '" + Printable(node.name) + "': '" + Printable(node.op) +
+                           "' names no operator; write NAME for one of ONNX's own, DOMAIN::NAME "
+                           "for another");
+    }
     for (const std::string& output : node.outputs) {
       if (!output.empty()) define(output, "node '" + Printable(node.name) + "'");
     }

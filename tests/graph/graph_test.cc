@@ -48,6 +48,16 @@ TEST(Graph, ValidateNamesEachViolation) {
   ExpectOne(Violations([](Graph& g) { g.nodes[1].inputs[0] = "b"; }), "cycle");
 }
 
+TEST(Graph, OperatorsOfOtherDomainsBearBothNames) {
+  for (const char* op : {"", "a::", "::Relu", "ai.onnx::Relu"}) {
+    ExpectOne(Violations([&](Graph& g) { g.nodes[1].op = op; }),
+              "'" + std::string(op) + "' names no operator");
+  }
+  for (const char* op : {"a::b", "com.microsoft::FusedConv", "a::b::c", "a:::b", "a::b:"}) {
+    EXPECT_EQ(Violations([&](Graph& g) { g.nodes[1].op = op; }), "") << op;
+  }
+}
+
 TEST(Graph, OptionalTensorsMayBeLeftOut) {
   EXPECT_EQ(Violations([](Graph& g) {
               g.nodes[1].inputs.push_back("");

@@ -19,7 +19,7 @@ using Attribute = std::variant<int64_t, double, std::string, std::vector<int64_t
 
 struct Node {
   std::string name;
-  std::string op;                    // ONNX operator name, default domain
+  std::string op;                    // ONNX operator name; DOMAIN::NAME in another domain
   std::vector<std::string> inputs;   // "" = an optional input left out
   std::vector<std::string> outputs;  // "" = an optional output left out
   std::map<std::string, Attribute> attributes;
