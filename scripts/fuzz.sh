@@ -24,7 +24,7 @@ preset=fuzz
 while [ $# -gt 0 ]; do
   case $1 in
     --fast) preset=fuzz_fast; shift ;;
-    --runs) runs=$2; shift 2 ;;
+    --runs) runs=${2:?--runs needs a number}; shift 2 ;;
     -*) echo "usage: scripts/fuzz.sh [--fast] [--runs N] [TARGET...]" >&2; exit 2 ;;
     *) break ;;
   esac
@@ -37,6 +37,9 @@ done
 
 scripts/install_dependencies.sh --clang
 cmake --preset "$preset" >/dev/null
+# Where the folder was another compiler's, CMake has begun anew and forgotten the preset's values.
+grep -q '^ADAROUND_SANITIZE:STRING=.' "build/$preset/CMakeCache.txt" ||
+  cmake --preset "$preset" >/dev/null
 cmake --build "build/$preset" --target "${targets[@]/%/_fuzz}"
 
 # Reports of undefined behaviour end a target like any other finding.
@@ -45,10 +48,19 @@ export ASAN_OPTIONS=malloc_context_size=5
 # In memory: the files that targets write, which stay behind where they crash, and the corpus.
 scratch=$(mktemp -d "$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)/adaround_fuzz.XXXXXX")
 export TMPDIR=$scratch
-trap 'rm -rf "$scratch"' EXIT
+# What a target found to be new is kept, also when it is stopped.
+keep_corpus() {
+  local folder
+  for folder in "$scratch"/*/; do
+    [ ! -d "$out/corpus/$(basename "$folder")" ] || cp -rT "$folder" "$out/corpus/$(basename "$folder")"
+  done
+  rm -rf "$scratch"
+}
+out=build/$preset
+trap keep_corpus EXIT
+trap 'exit 130' INT TERM
 
 status=0
-out=build/$preset
 for target in "${targets[@]}"; do
   artifacts=$out/artifacts/$target
   corpus=$out/corpus/$target
@@ -63,7 +75,6 @@ for target in "${targets[@]}"; do
     -max_len="${max_len[$target]}" -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=512 \
     -entropic=0 -print_final_stats=1 -artifact_prefix="$artifacts/" "${dictionary[@]}" \
     "$scratch/$target" "tests/fuzz/corpus/$target" >"$log" 2>&1 || status=1
-  cp -rT "$scratch/$target" "$corpus"
   stat() { sed -n "s/^stat::$1: *//p" "$log"; }
   printf '%-16s %10s runs  %7s/s  %6s new inputs  %5s MiB  %s findings\n' "$target" \
     "$(stat number_of_executed_units)" "$(stat average_exec_per_sec)" \

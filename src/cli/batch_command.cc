@@ -96,6 +96,12 @@ std::string ResultName(const ManifestEntry& entry, const std::string& model,
 // A result's folder is replaced as a whole: no other result lies in it.
 void CheckApart(const std::set<std::string>& outputs, const std::string& file) {
   for (const std::string& output : outputs) {
+    if (outputs.contains(output + ".partial")) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  file + ": '" + Printable(output + ".partial", 1000) + "' is where the result '" +
+                      Printable(output, 1000) +
+                      "' is made; give one of the two models another \"output\"");
+    }
     for (fs::path above = fs::path(output).parent_path(); above.has_relative_path();
          above = above.parent_path()) {
       if (!outputs.contains(above.string())) continue;
@@ -107,10 +113,26 @@ void CheckApart(const std::set<std::string>& outputs, const std::string& file) {
   }
 }
 
+// A file that a model's run writes beside its result is no other model's; `files` has those so far.
+void CheckOwnFile(const GivenOption& option, const std::string& place,
+                  std::set<std::string>& files) {
+  if (option.name != "report" && option.name != "html" && option.name != "save-plan") return;
+  for (const std::string& file : option.values) {
+    std::error_code error;
+    const bool is_special = fs::exists(file, error) && !fs::is_regular_file(file, error);
+    if (file.empty() || is_special) continue;
+    if (files.insert(fs::weakly_canonical(fs::absolute(file)).string()).second) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                place + ": two models would write '" + Printable(file, 1000) + "'; give each \"" +
+                    option.name + "\" of its own");
+  }
+}
+
 std::vector<BatchItem> PlanItems(const BatchArguments& arguments, const BatchManifest& manifest,
                                  const std::string& file) {
   std::vector<BatchItem> items;
   std::set<std::string> outputs;
+  std::set<std::string> files;
   for (const ManifestEntry& entry : manifest.entries) {
     const std::string place = file + ": " + entry.place;
     Options options = entry.options;
@@ -141,7 +163,7 @@ std::vector<BatchItem> PlanItems(const BatchArguments& arguments, const BatchMan
       } else if (!told->second.values.empty()) {
         output = told->second.values.front();
       }
-      if (!outputs.insert(fs::weakly_canonical(output).string()).second) {
+      if (!outputs.insert(fs::weakly_canonical(fs::absolute(output)).string()).second) {
         throw Error(ErrorCode::kInvalidArgument,
                     place + ": two models would be written to '" + Printable(output) +
                         "'; give one of them a \"name\", or an \"output\" among its options");
@@ -151,6 +173,7 @@ std::vector<BatchItem> PlanItems(const BatchArguments& arguments, const BatchMan
       given.push_back({"threads", {std::to_string(arguments.common.threads)}, false, place});
       BatchItem item{name, model, WordsOf("quantize", given), {}};
       for (const GivenOption& option : given) {
+        CheckOwnFile(option, place, files);
         const bool is_place = std::find(std::begin(kPlaces), std::end(kPlaces), option.name) !=
                               std::end(kPlaces);
         if (is_place) {
@@ -218,11 +241,23 @@ void WriteReports(const BatchArguments& arguments, const BatchReport& report) {
   failure.ThrowIfAny();
 }
 
+// As a shell takes it for one word, whatever is in it.
+std::string Quoted(const std::string& word) {
+  const auto is_plain = [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("_-./,=:@%+").find(static_cast<char>(c)) !=
+                                       std::string_view::npos;
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), is_plain)) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 void PrintPlan(const std::vector<BatchItem>& items) {
   for (const BatchItem& item : items) {
     std::string line = "adaround";
-    for (const std::string& word : item.words) line += " " + Printable(word, 4096);
-    std::cout << line << "\n";
+    for (const std::string& word : item.words) line += " " + Quoted(word);
+    std::cout << Printable(line, 1 << 20) << "\n";
   }
 }
 

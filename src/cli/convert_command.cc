@@ -92,6 +92,7 @@ void WriteThenVerify(const ConvertArguments& arguments, const fs::path& output, 
   try {
     write(unverified);
     verify(unverified);
+    ThrowIfStopRequested();
     fs::rename(unverified, output, error);
     if (error) {
       throw Error(ErrorCode::kIo,
@@ -110,6 +111,7 @@ void ConvertFloat(const ConvertArguments& arguments, const Graph& graph, const f
     if (arguments.verify > 0) {
       Verify(arguments, graph, ReadModelJson(directory.contents()), output);
     }
+    ThrowIfStopRequested();
     directory.Commit();
     return;
   }
@@ -186,6 +188,7 @@ void RunConvert(const ConvertArguments& arguments) {
     CheckOutputFile("--output", output, inputs, arguments.force);
   }
   const ModelFile file = ReadModelFile(arguments.model);
+  ThrowIfStopRequested();
   if (std::holds_alternative<QdqModel>(file)) {
     throw Error(ErrorCode::kUnsupported,
                 Printable(arguments.model) +

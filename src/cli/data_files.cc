@@ -33,7 +33,7 @@ Labels ReadCalibLabels(const std::string& path, const std::string& calib, const 
     CheckLabels(graph, samples, labels);
     return labels;
   } catch (const Error& error) {
-    throw error.WithContext("--calib-labels " + Printable(path, 4096));
+    throw error.WithContext("--calib-labels");
   }
 }
 

@@ -1,12 +1,15 @@
 #include "cli/log_sink.h"
 
-#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <fstream>
 #include <mutex>
 #include <string_view>
 
@@ -19,6 +22,7 @@ struct LogState {
   std::shared_ptr<spdlog::logger> logger;
   bool live = false;
   bool line_shown = false;
+  std::ofstream file;  // the log file, where one is asked for
   std::mutex mutex;
 };
 
@@ -62,14 +66,17 @@ void SetUpLog(const LogOptions& options) {
   terminal->set_pattern("%v");
   std::vector<spdlog::sink_ptr> sinks = {terminal};
   if (!options.file.empty()) {
-    try {
-      auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file, true);
-      file->set_pattern("%Y-%m-%d %H:%M:%S.%e  %v");
-      sinks.push_back(file);
-    } catch (const spdlog::spdlog_ex& failure) {
+    // Of ours, since the library's own file does not tell that it is incomplete.
+    state.file = std::ofstream();
+    errno = 0;
+    state.file.open(options.file, std::ios::binary);
+    if (!state.file) {
       throw Error(ErrorCode::kIo, "cannot write the log file " + Printable(options.file) + ": " +
-                                      failure.what());
+                                      std::strerror(errno) + "; check the path");
     }
+    auto file = std::make_shared<spdlog::sinks::ostream_sink_mt>(state.file, true);
+    file->set_pattern("%Y-%m-%d %H:%M:%S.%e  %v");
+    sinks.push_back(file);
   }
   state.logger = std::make_shared<spdlog::logger>("adaround", sinks.begin(), sinks.end());
   state.logger->set_level(options.verbosity < 0    ? spdlog::level::err
@@ -84,6 +91,11 @@ void LogError(const std::string& message) { Write(spdlog::level::err, "error: " 
 void LogWarning(const std::string& message) { Write(spdlog::level::warn, "warning: " + message); }
 void LogInfo(const std::string& message) { Write(spdlog::level::info, message); }
 void LogVerbose(const std::string& message) { Write(spdlog::level::debug, message); }
+
+bool IsLogWhole() {
+  LogState& state = State();
+  return !state.file.is_open() || state.file.good();
+}
 
 bool ShowsLiveProgress() { return State().live; }
 

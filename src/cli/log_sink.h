@@ -21,6 +21,9 @@ void LogWarning(const std::string& message);
 void LogInfo(const std::string& message);     // hidden by --quiet
 void LogVerbose(const std::string& message);  // shown by --verbose
 
+// Whether all that was said is in the log file, or none is asked for.
+bool IsLogWhole();
+
 // Whether a line on stderr may be rewritten in place.
 bool ShowsLiveProgress();
 // Shows `line` in place of the last live line; "" removes it. Log messages pass above it.

@@ -29,8 +29,12 @@ void KeepLargeBlocksInHeap() {
 
 // A full disk behind standard output shows only when the last bytes leave.
 int FlushOutput(int exit_code) {
-  if (std::cout.flush() && std::fflush(stdout) == 0) return exit_code;
-  LogError("cannot write to standard output");
+  if (!std::cout.flush() || std::fflush(stdout) != 0) {
+    LogError("cannot write to standard output");
+    return kExitIo;
+  }
+  if (IsLogWhole()) return exit_code;
+  LogError("cannot write the log file to its end; what it should hold is on stderr");
   return kExitIo;
 }
 

@@ -60,6 +60,10 @@ void CheckOutputFile(const std::string& option, const fs::path& output,
                      const std::vector<std::string>& files) {
   if (output.empty()) return;
   std::error_code error;
+  if (fs::is_directory(output, error)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                option + ": " + Printable(output.string()) + " is a folder; name a file");
+  }
   // Devices and pipes are written straight to and hold nothing to lose.
   const bool is_special = fs::exists(output, error) && !fs::is_regular_file(output, error);
   if (is_special) return;

@@ -39,6 +39,10 @@ void InstallStopSignals() {
   if (inherited.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);
 }
 
+void ThrowIfStopRequested() {
+  if (stop_requested) throw Error(ErrorCode::kCancelled, "stopped on request");
+}
+
 ProgressDisplay::ProgressDisplay() : start_(Clock::now()) {}
 
 ProgressDisplay::~ProgressDisplay() { SetLiveLine(""); }

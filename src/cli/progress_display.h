@@ -13,6 +13,9 @@ namespace adaround::cli {
 // true; a second signal ends the process at once.
 void InstallStopSignals();
 
+// Throws Error(kCancelled) where one has come. For work that no observer sees.
+void ThrowIfStopRequested();
+
 class ProgressDisplay final : public QuantizeObserver {
  public:
   ProgressDisplay();

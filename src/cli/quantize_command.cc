@@ -10,6 +10,7 @@
 
 #include "adaround/base/error.h"
 #include "adaround/io/calibration_files.h"
+#include "adaround/io/input_stamps.h"
 #include "adaround/io/layer_plan.h"
 #include "adaround/io/model_file.h"
 #include "adaround/io/onnx_import.h"
@@ -180,6 +181,7 @@ std::map<std::string, std::string> WithMeasures(std::map<std::string, std::strin
   const GateOptions& gates = arguments.gates;
   inputs["max_drop"] = gates.max_drop ? TextOf(*gates.max_drop) : "";
   inputs["min_sqnr"] = gates.min_sqnr ? TextOf(*gates.min_sqnr) : "";
+  inputs["expect_float"] = arguments.expect_float ? TextOf(*arguments.expect_float) : "";
   inputs["fail_if_worse_than_baseline"] = gates.fail_if_worse_than_baseline ? "true" : "false";
   return inputs;
 }
@@ -204,6 +206,16 @@ void CheckTogether(const QuantizeArguments& arguments) {
   }
 }
 
+InputStamps StampsOf(const QuantizeArguments& arguments, const std::string& calib_labels) {
+  InputStamps stamps;
+  for (const fs::path& file : ModelFiles(arguments.model)) stamps.Add(file);
+  for (const std::string& path :
+       {arguments.calib, arguments.data, arguments.labels, calib_labels}) {
+    stamps.Add(path);
+  }
+  return stamps;
+}
+
 // The float model with its preprocessing.
 Graph ReadGraph(const QuantizeArguments& arguments) {
   Graph graph = ReadFloatModel(arguments.model);
@@ -218,20 +230,34 @@ Graph ReadGraph(const QuantizeArguments& arguments) {
   return graph;
 }
 
+// Writes what was to lie beside the result and may not have been written yet.
+void CopyKeptFiles(const QuantizeArguments& arguments, const fs::path& output) {
+  const std::tuple<const char*, const std::string&, const char*> files[] = {
+      {"--report", arguments.report, "report.json"},
+      {"--html", arguments.html, kKeptPage},
+      {"--save-plan", arguments.save_plan, kKeptPlan}};
+  for (const auto& [option, path, kept] : files) {
+    if (path.empty()) continue;
+    std::error_code error;
+    if (!fs::exists(output / kept, error)) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  Printable(output.string(), 4096) + ": is complete, but was made without " +
+                      option + ", which is made from a run alone; --force runs again");
+    }
+    WriteFileAtomically(path, ReadTextFile(output / kept, kMaxReportBytes));
+  }
+}
+
 // An earlier run of the same command has done everything: says so, as a run would.
 void LeaveComplete(const FinishedResult& finished, const QuantizeArguments& arguments,
                    const fs::path& output) {
   LogInfo(Printable(output.string(), 4096) + ": is complete already");
-  if (!arguments.report.empty()) {
-    WriteFileAtomically(arguments.report, ReadTextFile(output / "report.json", kMaxReportBytes));
+  CopyKeptFiles(arguments, output);
+  if (arguments.outcome != nullptr) {
+    *arguments.outcome = {output.string(), true, true};
+  } else if (arguments.common.json) {
+    std::cout << ReadTextFile(output / "report.json", kMaxReportBytes);
   }
-  for (const auto& [option, path] : {std::pair("--html", arguments.html),
-                                     std::pair("--save-plan", arguments.save_plan)}) {
-    if (path.empty()) continue;
-    LogWarning(std::string(option) + " is made from a run alone and was not written; --force "
-               "runs again");
-  }
-  if (arguments.outcome != nullptr) *arguments.outcome = {output.string(), true, true};
   ThrowIfMissed(finished.missed_gates, output.string());
 }
 
@@ -253,6 +279,7 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
   CheckTogether(arguments);
 
+  const InputStamps stamps = StampsOf(arguments, calib_labels);
   const Graph graph = ReadGraph(arguments);
   const CalibrationSet samples =
       OpenCalibration(arguments.calib, graph, arguments.calib_samples, options);
@@ -283,7 +310,7 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   if (!arguments.shard.empty()) {
     options.caller_bytes = samples.cache_bytes();
     RunShard({shard, arguments.force, arguments.resume}, output, shard_inputs, graph, samples,
-             options);
+             options, stamps);
     return;
   }
   options.caller_bytes = samples.cache_bytes() + measurement.KeptBytes();
@@ -296,6 +323,13 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
       RemoveOwnCheckpoint(output, checkpoint_inputs);
       LeaveComplete(*finished, arguments, output);
       return;
+    }
+    if (!arguments.force && fs::exists(output / "report.json")) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  Printable(output.string(), 4096) +
+                      ": already exists, and is not what this command makes: an input or an option "
+                      "is another, or one of its files was changed; give --force to replace it, or "
+                      "another -o");
     }
   }
   std::vector<std::unique_ptr<Checkpoint>> shards;
@@ -315,8 +349,10 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
                            digests,
                            fingerprint,
                            output,
-                           start};
+                           start,
+                           stamps};
   WithCheckpoint(directory, checkpoint_inputs, arguments.force, [&](Checkpoint& checkpoint) {
+    checkpoint.SetGuard([&stamps] { stamps.Check(); });
     for (const auto& found : shards) checkpoint.AddAllOf(*found);
     BuildResult(run, checkpoint, directory);
   });

@@ -12,6 +12,8 @@
 #include "adaround/io/model_file.h"
 #include "adaround/io/quantized_model_io.h"
 #include "adaround/io/result_report.h"
+#include "adaround/io/sha256.h"
+#include "adaround/io/text_file.h"
 #include "adaround/report/html_report.h"
 #include "cli/export_formats.h"
 #include "cli/first_failure.h"
@@ -135,6 +137,7 @@ void WriteExports(const QuantizeRun& run, const QuantizedModel& written, const f
         LogInfo(VerificationLine(format.file_name, comparison));
       }
       report.file_bytes[format.file_name] = BytesOf(path);
+      report.file_sha256[format.file_name] = Sha256OfFile(path);
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kIo) throw;
       std::error_code ignored;
@@ -148,24 +151,23 @@ void WriteExports(const QuantizeRun& run, const QuantizedModel& written, const f
       BytesOf(folder / "model.json") + BytesOf(folder / "weights.safetensors");
 }
 
-// Writes --report (`json`), --html and --save-plan.
-void WriteFilesBeside(const QuantizeArguments& arguments, const RunReport& report,
-                      const std::string& json, const std::vector<LayerPlan>& plan,
-                      const std::string& output, FirstFailure& failure) {
-  const auto attempt = [&](const std::string& path, const auto& write) {
+// Writes --report, --html and --save-plan, from what the result keeps of them.
+void WriteFilesBeside(const QuantizeArguments& arguments, const std::string& output,
+                      FirstFailure& failure) {
+  const auto attempt = [&](const std::string& path, const char* kept) {
     if (path.empty()) return;
     failure.Attempt([&] {
       try {
-        write(path);
+        WriteFileAtomically(path, ReadTextFile(fs::path(output) / kept, kMaxReportBytes));
       } catch (const Error& error) {
         throw error.WithContext(Printable(output) +
                                 " is complete, but not what was to lie beside it");
       }
     });
   };
-  attempt(arguments.report, [&](const fs::path& path) { WriteFileAtomically(path, json); });
-  attempt(arguments.html, [&](const fs::path& path) { WriteFileAtomically(path, ToHtml(report)); });
-  attempt(arguments.save_plan, [&](const fs::path& path) { WriteLayerPlan(path, plan); });
+  attempt(arguments.report, "report.json");
+  attempt(arguments.html, kKeptPage);
+  attempt(arguments.save_plan, kKeptPlan);
 }
 
 }  // namespace
@@ -231,10 +233,17 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
   report.total_seconds = std::chrono::duration<double>(Clock::now() - run.start).count();
   const std::string json = ToJson(report);
   WriteFileAtomically(directory.contents() / "report.json", json);
+  if (!arguments.html.empty()) {
+    WriteFileAtomically(directory.contents() / kKeptPage, ToHtml(report));
+  }
+  if (!arguments.save_plan.empty()) {
+    WriteLayerPlan(directory.contents() / kKeptPlan, result.plan);
+  }
+  run.stamps.Check();
   // The result is worth more than what is written beside it: it is in place first.
   directory.Commit();
   LogInfo("wrote " + Printable(run.output.string()));
-  WriteFilesBeside(arguments, report, json, result.plan, run.output.string(), failure);
+  WriteFilesBeside(arguments, run.output.string(), failure);
   if (arguments.outcome == nullptr) {
     std::cout << (arguments.common.json ? json : ToText(report, with_baseline));
   } else {

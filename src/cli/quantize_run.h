@@ -10,6 +10,7 @@
 
 #include "adaround/graph/graph.h"
 #include "adaround/io/atomic_output.h"
+#include "adaround/io/input_stamps.h"
 #include "adaround/io/labels.h"
 #include "adaround/pipeline/calibration_set.h"
 #include "adaround/pipeline/checkpoint.h"
@@ -67,7 +68,13 @@ struct QuantizeRun {
   const std::string& fingerprint;
   const std::filesystem::path& output;
   std::chrono::steady_clock::time_point start;
+  const InputStamps& stamps;  // of the files that are read meanwhile
 };
+
+// Under which a result keeps what --html and --save-plan made: a run that was killed before it wrote
+// them beside the result leaves them to the next.
+inline constexpr const char* kKeptPage = "report.html";
+inline constexpr const char* kKeptPlan = "plan.json";
 
 // Searches the layers that `checkpoint` does not have, writes, measures what was written, puts it
 // in place, and then writes what lies beside it and stdout.

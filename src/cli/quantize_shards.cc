@@ -83,7 +83,8 @@ fs::path ShardFolder(const fs::path& output, const Shard& shard) {
 }
 
 void RunShard(const ShardOptions& arguments, const fs::path& output, const Inputs& inputs,
-              const Graph& graph, const CalibrationSet& samples, const QuantizeOptions& options) {
+              const Graph& graph, const CalibrationSet& samples, const QuantizeOptions& options,
+              const InputStamps& stamps) {
   const Shard& shard = arguments.shard;
   const fs::path folder = ShardFolder(output, shard);
   const Inputs own = InputsOf(shard, inputs);
@@ -106,10 +107,12 @@ void RunShard(const ShardOptions& arguments, const fs::path& output, const Input
   QuantizeOptions run_options = options;
   run_options.spill_directory = directory.contents();
   WithCheckpoint(directory, own, arguments.force, [&](Checkpoint& checkpoint) {
+    checkpoint.SetGuard([&stamps] { stamps.Check(); });
     ProgressDisplay display;
     display.StartLayers();
     WarnOfImbalance(shard, QuantizeShard(graph, samples, run_options, shard, &display, checkpoint));
     SetLiveLine("");
+    stamps.Check();
     checkpoint.Begin();
     CopyFolder(directory.partial() / kCheckpoint, directory.contents() / kCheckpoint);
     directory.Commit();

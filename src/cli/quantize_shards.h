@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "adaround/graph/graph.h"
+#include "adaround/io/input_stamps.h"
 #include "adaround/pipeline/calibration_set.h"
 #include "adaround/pipeline/checkpoint.h"
 #include "adaround/pipeline/quantize.h"
@@ -27,10 +28,12 @@ struct ShardOptions {
 
 // Searches the shard's part and puts what it found at ShardFolder(): whole, or not at all. To
 // resume is to do nothing where all of it is there already. `inputs`: what determines the layers'
-// integers. Throws Error as QuantizeShard, OutputDirectory and Checkpoint do.
+// integers. `stamps`: of the files that are read meanwhile. Throws Error as QuantizeShard,
+// OutputDirectory, Checkpoint and InputStamps do.
 void RunShard(const ShardOptions& arguments, const std::filesystem::path& output,
               const std::map<std::string, std::string>& inputs, const Graph& graph,
-              const CalibrationSet& samples, const QuantizeOptions& options);
+              const CalibrationSet& samples, const QuantizeOptions& options,
+              const InputStamps& stamps);
 
 // What all shards of a run with these inputs left; `contents`: what each of them was to search.
 // Throws Error(kInvalidArgument), naming the shard and what to do, where one is not finished or was

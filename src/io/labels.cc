@@ -389,19 +389,28 @@ Labels SelectLabels(const Labels& labels, const std::vector<int64_t>& samples) {
   return selected;
 }
 
-std::optional<Labels> ReadLabels(const fs::path& path, const fs::path& data, const Graph& graph) {
-  const std::string data_name = Printable(data.string(), 4096);
-  const ImageListing pictures = IsFolder(data) ? ListImages(data) : ImageListing{};
-  if (path.empty()) {
-    if (pictures.folders.empty()) return std::nullopt;
-    return LabelsOfFolders(data_name, pictures);
-  }
+namespace {
+
+Labels ReadGivenLabels(const fs::path& path, const std::string& data_name,
+                       const ImageListing& pictures, const Graph& graph) {
   if (IsFolder(path)) return ReadFolderOfMaps(path, data_name, pictures, graph);
   const std::string extension = path.extension().string();
   if (extension == ".csv" || extension == ".txt") return ReadTextLabels(path, pictures);
   if (extension == ".npy") return ReadArrayLabels(path);
   ThrowUnsupported(Printable(path.string(), 4096),
                    "labels are read from .npy, .csv and .txt files and from folders of PNG files");
+}
+
+}  // namespace
+
+std::optional<Labels> ReadLabels(const fs::path& path, const fs::path& data, const Graph& graph) {
+  const std::string data_name = Printable(data.string(), 4096);
+  const ImageListing pictures = IsFolder(data) ? ListImages(data) : ImageListing{};
+  if (path.empty() && pictures.folders.empty()) return std::nullopt;
+  Labels labels = path.empty() ? LabelsOfFolders(data_name, pictures)
+                               : ReadGivenLabels(path, data_name, pictures, graph);
+  labels.source = path.empty() ? data_name : Printable(path.string(), 4096);
+  return labels;
 }
 
 }  // namespace adaround

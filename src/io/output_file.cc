@@ -56,11 +56,15 @@ OutputFile::OutputFile(const std::filesystem::path& path) : path_(path) {
   if (exists) path_ = std::filesystem::canonical(path_, error);
   if (error) ThrowCannotWrite(path, error.value());
   static std::atomic<int> next_number{0};
-  const std::string suffix = "." + std::to_string(getpid()) + "-" + std::to_string(next_number++);
-  const std::filesystem::path temporary = path_.string() + suffix + ".tmp";
-  descriptor_ = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) ThrowCannotWrite(path_, errno);
-  temporary_ = temporary;
+  // In a container every run may have the same number, and one that was killed has left a file.
+  constexpr int kMaxTaken = 1000;
+  for (int taken = 0; descriptor_ < 0; ++taken) {
+    const std::string suffix = "." + std::to_string(getpid()) + "-" + std::to_string(next_number++);
+    temporary_ = path_.string() + suffix + ".tmp";
+    descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor_ >= 0) break;
+    if (errno != EEXIST || taken == kMaxTaken) ThrowCannotWrite(path_, errno);
+  }
 }
 
 OutputFile::~OutputFile() {

@@ -5,6 +5,7 @@
 
 #include "adaround/base/error.h"
 #include "adaround/io/model_file.h"
+#include "adaround/io/sha256.h"
 #include "io/input_file.h"
 #include "io/strict_json.h"
 
@@ -25,7 +26,7 @@ class ResultReport {
 
   std::string Text(const std::string& key) const { return Root(key).AsString(); }
 
-  // Exports, by their sizes: those of the model itself are added up under one name.
+  // Exports, by sizes and digests: sizes of the model itself are added up under one name.
   bool FilesAreThere(const std::filesystem::path& folder) const {
     const JsonView files = Root("file_bytes");
     files.CheckObject();
@@ -35,6 +36,14 @@ class ResultReport {
       std::error_code error;
       const auto bytes = std::filesystem::file_size(folder / name, error);
       if (error || files.At(name).AsInt(0, kMost) != static_cast<int64_t>(bytes)) return false;
+    }
+    // Reports of 0.1 before this was written know sizes alone.
+    if (!JsonView(document_, file_).Has("file_sha256")) return true;
+    const JsonView digests = Root("file_sha256");
+    digests.CheckObject();
+    for (const auto& [name, unused] : digests.value().items()) {
+      if (name.find('/') != std::string::npos) return false;
+      if (digests.At(name).AsString() != Sha256OfFile(folder / name)) return false;
     }
     return true;
   }

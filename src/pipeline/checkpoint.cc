@@ -126,6 +126,7 @@ QuantizedModel Checkpoint::ReadModel(const ModelPlace& place) {
 }
 
 Checkpoint::ModelPlace Checkpoint::WriteModel(const QuantizedModel& model) {
+  guard_();
   const fs::path folder = folder_ / std::to_string(journal_.records().size());
   MakeFolder(folder);
   WriteQuantizedModel(folder, model);

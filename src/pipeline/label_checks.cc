@@ -6,10 +6,19 @@
 
 namespace adaround {
 
+namespace {
+
+std::string Source(const Labels& labels) {
+  return labels.source.empty() ? "" : labels.source + ": ";
+}
+
+}  // namespace
+
 void CheckLabelCount(const Labels& labels, int64_t num_samples) {
   if (labels.num_samples() == num_samples) return;
-  throw Error(ErrorCode::kMalformed, "found " + std::to_string(labels.num_samples()) +
-                                         " labels for " + std::to_string(num_samples) + " samples");
+  throw Error(ErrorCode::kMalformed,
+              Source(labels) + "found " + std::to_string(labels.num_samples()) + " labels for " +
+                  std::to_string(num_samples) + " samples; give one for each, in their order");
 }
 
 void CheckClass(int64_t label, const NetworkOutput& output, const std::string& where) {
@@ -17,7 +26,7 @@ void CheckClass(int64_t label, const NetworkOutput& output, const std::string& w
   if (label >= 0 && label < num_classes) return;
   throw Error(ErrorCode::kMalformed, "label " + std::to_string(label) + " of " + where +
                                          " is outside the " + std::to_string(num_classes) +
-                                         " classes");
+                                         " classes, which are numbered from 0");
 }
 
 void CheckSampleLabels(const Labels& labels, const NetworkOutput& output) {
@@ -64,7 +73,8 @@ void CheckLabelsFit(const Labels& labels, const NetworkOutput& output) {
                     "; name them by class index, or give labels in a file");
   }
   for (size_t i = 0; i < labels.classes.size(); ++i) {
-    CheckClass(labels.classes[i], output, "sample " + std::to_string(i));
+    CheckClass(labels.classes[i], output,
+               (labels.source.empty() ? "" : labels.source + ", ") + "sample " + std::to_string(i));
   }
 }
 

@@ -102,6 +102,7 @@ std::string ToJson(const RunReport& report) {
       {"quantized_bytes", report.quantized_bytes},
       {"model_file_bytes", report.model_file_bytes},
       {"file_bytes", report.file_bytes},
+      {"file_sha256", report.file_sha256},
       {"macs_per_sample", report.macs_per_sample},
       {"forward_macs", report.forward_macs},
       {"forward_passes", report.macs_per_sample > 0 && report.num_samples > 0

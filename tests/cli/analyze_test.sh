@@ -144,7 +144,7 @@ expect_same first/report.json kept/report.json
 # Files beside a result that cannot be written leave the result.
 expect_exit 5 quantize -o beside --report /dev/full --save-plan beside.json
 expect_stderr_matches '^error: beside is complete, but not what was to lie beside it: /dev/full'
-expect_files beside model.json weights.safetensors report.json
+expect_files beside model.json weights.safetensors report.json plan.json
 [[ -s beside.json ]] || fail "--save-plan was not written"
 expect_refused 5 out env TMPDIR=nowhere "$PROGRAM" analyze "$MOBILENET" --calib "$IMAGES"
 expect_stderr_contains "TMPDIR"

@@ -116,6 +116,15 @@ expect_exit 0 batch
 expect_stdout_contains "models: 1 done, 1 complete already"
 expect_stderr_contains "finished layers are in"
 
+# --- the plan of a dry run is what a shell takes
+
+cp -r "$RESNET" "project/zoo/it's \$(net)"
+manifest '{"model": "zoo/it'"'"'s $(net)", "name": "net"}'
+expect_exit 0 "$PROGRAM" batch project/ci.json --dry-run
+[[ $(bash -c "set -- $(cat "$LAST_STDOUT"); printf '%s|' \"\$@\"") == *"|zoo/it's \$(net)|"* ]] ||
+  fail "words of the command line are not what the manifest says"
+rm -r "project/zoo/it's \$(net)"
+
 # --- a manifest says all that its models are made with: variables are the batch's own
 
 manifest '{"model": "zoo/fashion_mobilenet", "options": {"symmetric": true}}' '"asymmetric": true'
@@ -196,6 +205,12 @@ refused() {
 }
 GOOD='{"model": "zoo/fashion_mobilenet"}'
 refused 2 "models\[1\]: no file matches 'none/\*'" "$GOOD, {\"glob\": \"none/*\"}"
+for option in report html save-plan; do
+  refused 2 "two models would write './beside'; give each \"$option\" of its own" \
+    "{\"model\": \"zoo/fashion_mobilenet\", \"name\": \"a\", \"options\": {\"$option\": \"beside\"}}, {\"model\": \"zoo/fashion_mobilenet\", \"name\": \"b\", \"options\": {\"$option\": \"./beside\"}}"
+done
+refused 2 "/out/w/x.partial' is where the result '.*/out/w/x' is made" \
+  '{"model": "zoo/fashion_mobilenet", "name": "x"}, {"model": "zoo/fashion_mobilenet", "name": "x.partial"}'
 refused 2 "two models would be written to 'out/w/fashion_mobilenet-w4'.*\"name\"" "$GOOD, $GOOD"
 refused 2 "out/w/a/b' would lie in .*out/w/a', the result of another model" \
   '{"model": "zoo/fashion_mobilenet", "options": {"output": "out/w/a/b"}},

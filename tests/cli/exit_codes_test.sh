@@ -306,6 +306,21 @@ keeps_inputs "$PROGRAM" quantize "$RESNET" --calib precious/calib "${FAST[@]}" -
 keeps_inputs "$PROGRAM" quantize "$RESNET" --calib "$IMAGES" --data "$TEST_IMAGES" \
   --labels precious/labels/test_labels.npy "${FAST[@]}" -o precious
 expect_refused 3 out "$PROGRAM" convert "$MOBILENET" --to onnx -o out --log-file out
+mkdir folder
+for option in --report --html --save-plan --log-file; do
+  expect_refused 2 out quantize_fast -o out $option folder
+  expect_stderr_contains "$option: folder is a folder; name a file"
+done
+# A log that ends early is said, whatever else went well; what a killed run left is in nobody's way.
+expect_exit 5 "$PROGRAM" convert "$RESNET" --to onnx -o logged.onnx --log-file /dev/full
+expect_stderr_contains "cannot write the log file to its end"
+[[ -s logged.onnx ]] || fail "no output beside a log that could not be written"
+if unshare -pf true 2>/dev/null; then
+  touch converted.onnx.1-0.tmp converted.onnx.1-1.tmp
+  expect_exit 0 unshare -pf "$PROGRAM" convert "$RESNET" --to onnx -o converted.onnx
+else
+  echo "processes have the numbers they have here: no second run of one number is tried" >&2
+fi
 echo mine >report.json
 expect_refused 2 out quantize_fast -o out --report report.json
 rm -rf out

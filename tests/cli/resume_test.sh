@@ -170,6 +170,40 @@ mkdir -p out.partial/checkpoint/99
 expect_exit 0 quantize -o out --resume
 expect_same_result whole out
 
+# --- inputs that change while they are read
+
+cp -r "$IMAGES" changing && chmod -R u+w changing
+slow=(quantize "$MOBILENET" --calib changing --calib-samples 64 --iterations 3000 -o moving)
+expect_exit 0 "$PROGRAM" "${slow[@]/%moving/undisturbed}"
+invert() {
+  "$PYTHON" -c '
+import sys
+with open(sys.argv[1], "r+b") as file:
+    file.seek(200)
+    rest = file.read()
+    file.seek(200)
+    file.write(bytes(255 - byte for byte in rest))' changing/input.npy
+}
+: >"$LAST_STDERR"
+LAST_COMMAND="a run whose calibration data change"
+"$PROGRAM" "${slow[@]}" >"$LAST_STDOUT" 2>"$LAST_STDERR" &
+process=$!
+for ((i = 0; i < 3000; ++i)); do
+  (($(grep -c '^\[' "$LAST_STDERR") < 3)) && kill -0 "$process" 2>/dev/null || break
+  sleep 0.01
+done
+invert
+expect_end 3 "$process"
+expect_stderr_contains "changing/input.npy: changed while the program was reading it"
+expect_absent moving
+expect_exit 2 "$PROGRAM" "${slow[@]}" --resume
+expect_stderr_contains "calibration_sha256 was"
+invert
+expect_exit 0 "$PROGRAM" "${slow[@]}" --resume
+expect_stderr_contains " finished layers are in "
+for file in model.json weights.safetensors; do expect_same undisturbed/$file moving/$file; done
+rm -r moving undisturbed
+
 # --- what is finished already is left alone, and not taken for something else
 
 before=$(digest_of out)
@@ -178,17 +212,33 @@ expect_exit 0 quantize -o out --resume
 expect_stderr_contains "out: is complete already"
 expect_absent out.partial
 [[ $(digest_of out) == "$before" ]] || fail "a finished result was touched"
-expect_exit 0 quantize -o out --resume --report beside.json --html beside.html
+expect_exit 0 quantize -o out --resume --report beside.json
 expect_same out/report.json beside.json
-expect_stderr_contains "--html is made from a run alone and was not written"
-expect_absent beside.html
+expect_exit 0 quantize -o out --resume --json
+expect_same out/report.json "$LAST_STDOUT"
+for option in --html --save-plan; do
+  expect_exit 2 quantize -o out --resume $option beside
+  expect_stderr_contains "out: is complete, but was made without $option"
+  expect_absent beside
+done
 expect_exit 2 quantize -o out --resume --seed 7
-expect_stderr_contains "already exists"
+expect_stderr_contains "already exists, and is not what this command makes"
+printf x | dd of=out/model.onnx bs=1 seek=100 conv=notrunc status=none
+expect_exit 2 quantize -o out --resume
+expect_stderr_contains "one of its files was changed"
+expect_exit 0 quantize -o out --resume --force
 truncate -s -1 out/weights.safetensors
 expect_exit 2 quantize -o out --resume
 expect_stderr_contains "already exists"
 expect_exit 0 quantize -o out --resume --force
 expect_same_result whole out
+# What could not be written beside a result is written by the next run, from what the result keeps.
+expect_exit 5 quantize -o out --force --html /dev/full --save-plan plan
+expect_exit 0 quantize -o out --resume --html beside.html --save-plan plan
+expect_same out/report.html beside.html
+expect_same out/plan.json plan
+rm -r out beside.html plan
+expect_exit 0 quantize -o out
 # An export that is gone, or another run's checkpoint beside it.
 rm out/model.onnx
 expect_exit 2 quantize -o out --resume

@@ -47,9 +47,9 @@ yes 3 | head -n 1999 >few.txt
 (yes 3 | head -n 1999; echo 10) >outside.txt
 for more in "" --dry-run; do
   expect_refused "3|5" out labelled --calib-labels few.txt -o out $more
-  expect_stderr_matches '^error: --calib-labels few\.txt: found 1999 labels for 2000 samples'
+  expect_stderr_matches '^error: --calib-labels: few\.txt: found 1999 labels for 2000 samples'
   expect_refused "3|5" out labelled --calib-labels outside.txt -o out $more
-  expect_stderr_matches '^error: --calib-labels outside\.txt: label 10 of sample 1999 is outside the 10'
+  expect_stderr_matches '^error: --calib-labels: label 10 of outside\.txt, sample 1999 is outside the 10'
 done
 expect_refused 2 out labelled --calib-labels "$TEST_LABELS" --hessian-draws 4 -o out
 expect_stderr_matches 'hessian-draws has no effect with --method task-tabu and a label for each'

@@ -39,6 +39,17 @@ TEST(WriteFileAtomically, WritesThroughASymbolicLink) {
   EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
 }
 
+// Whoever left them had this process's number.
+TEST(WriteFileAtomically, PassesOverFilesThatKilledRunsLeft) {
+  const ScratchFolder folder;
+  for (int i = 0; i < 100; ++i) {
+    WriteBytes(folder / ("a." + std::to_string(getpid()) + "-" + std::to_string(i) + ".tmp"), "");
+  }
+  WriteFileAtomically(folder / "a", "one");
+  EXPECT_EQ(ReadBytes(folder / "a"), "one");
+  EXPECT_EQ(CountEntries(folder.path()), 101u);
+}
+
 TEST(WriteFileAtomically, ReportsWhatStoppedIt) {
   const ScratchFolder folder;
   ExpectError(ErrorCode::kIo, {"/dev/full", "No space left", "free some space"},
@@ -149,8 +160,8 @@ TEST(OutputDirectory, KeepsAJournalUntilTheResultIsInPlace) {
   EXPECT_EQ(CountEntries(folder.path()), 1u);
 }
 
-// Whatever is there at any moment is the old result or the new one, and all that a journal speaks of
-// or none of it.
+// Whatever is there at any moment is the old result or the new one, and all that a journal speaks
+// of or none of it.
 TEST(OutputDirectory, IsWholeWhereverARunIsKilled) {
   if (!testing::CanTrace()) GTEST_SKIP() << "this system lets no process trace another";
   const OutputKind kind{"model.json", "checkpoint/journal", true};

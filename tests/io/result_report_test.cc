@@ -6,6 +6,7 @@
 
 #include "adaround/io/model_file.h"
 #include "adaround/io/quantized_model_io.h"
+#include "adaround/io/sha256.h"
 #include "io/test_files.h"
 #include "support/quantized_testing.h"
 
@@ -65,6 +66,14 @@ TEST(ResultReport, OnlyTheSameRunAndItsOwnModelAreFinished) {
   EXPECT_FALSE(found(ReportText("f", digest), "f"));  // or is another
   WriteBytes(folder / "out/model.onnx", "abc");
   EXPECT_TRUE(found(ReportText("f", digest), "f"));
+  // Of the same size, by its digest.
+  std::string with_digest = ReportText("f", digest);
+  with_digest.insert(with_digest.size() - 1,
+                     R"(,"file_sha256":{"model.onnx":")" + Sha256OfBytes("abc") + "\"}");
+  EXPECT_TRUE(found(with_digest, "f"));
+  WriteBytes(folder / "out/model.onnx", "abd");
+  EXPECT_FALSE(found(with_digest, "f"));
+  WriteBytes(folder / "out/model.onnx", "abc");
   EXPECT_FALSE(found(ReportText("f", digest), "g"));
   EXPECT_FALSE(found(ReportText("f", std::string(64, '0')), "f"));
   EXPECT_FALSE(found("{}", "f"));

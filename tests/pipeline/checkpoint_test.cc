@@ -78,6 +78,20 @@ TEST(Checkpoint, AnySetOfFinishedLayersGivesTheSameResult) {
   }
 }
 
+// What the guard stops is not there, for this process or the next.
+TEST(Checkpoint, NothingIsAddedPastItsGuard) {
+  const ScratchFolder folder;
+  Checkpoint checkpoint(folder / "checkpoint", kInputs);
+  int64_t num_asked = 0;
+  checkpoint.SetGuard([&] {
+    if (++num_asked == 3) throw Error(ErrorCode::kMalformed, "input changed");
+  });
+  ExpectError(ErrorCode::kMalformed, {"input changed"},
+              [&] { Quantize(OptionsWithBiases(), &checkpoint); });
+  EXPECT_EQ(checkpoint.num_layers(), 2);
+  EXPECT_EQ(Checkpoint(folder / "checkpoint", kInputs).num_layers(), 2);
+}
+
 TEST(Checkpoint, EveryMemberOfAReportComesBack) {
   LayerReport report;
   report.name = "a/\"b\"";

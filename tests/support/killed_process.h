@@ -37,14 +37,19 @@ bool KilledAtSystemCall(int stop, const Action& action) {
   }
   int status = 0;
   waitpid(child, &status, 0);
+  ptrace(PTRACE_SETOPTIONS, child, nullptr, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+  constexpr int kSystemCall = SIGTRAP | 0x80;  // as PTRACE_O_TRACESYSGOOD marks it
   for (int i = 0; i <= stop && WIFSTOPPED(status); ++i) {
     ptrace(PTRACE_SYSCALL, child, nullptr, nullptr);
     waitpid(child, &status, 0);
+    if (WIFSTOPPED(status) && WSTOPSIG(status) != kSystemCall) break;
   }
   if (WIFSTOPPED(status)) {
+    const int signal = WSTOPSIG(status);
     kill(child, SIGKILL);
     waitpid(child, &status, 0);
-    return true;
+    EXPECT_EQ(signal, kSystemCall) << "the process met a signal of its own";
+    return signal == kSystemCall;
   }
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "status " << status;
   return false;

@@ -39,6 +39,8 @@ struct Labels {
   // Where sub-folders stand for classes by their place: how many there are. A network of another
   // number of classes numbers them otherwise.
   std::optional<int64_t> num_placed_folders;
+  // The file or folder that they come from, ready to print; "" = none.
+  std::string source;
 
   int64_t num_samples() const {
     return maps ? maps->num_samples() : static_cast<int64_t>(classes.size());

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "adaround/io/run_journal.h"
@@ -58,6 +60,9 @@ class Checkpoint {
   // folder, for a layer's files that are not those that were written; as RunJournal does.
   Checkpoint(std::filesystem::path folder, std::map<std::string, std::string> inputs);
 
+  // Called before anything is added; what it throws keeps it out.
+  void SetGuard(std::function<void()> guard) { guard_ = std::move(guard); }
+
   int64_t num_layers() const { return static_cast<int64_t>(layers_.size()); }
   bool Has(const std::string& name) const { return layers_.contains(name); }
   std::vector<std::string> Names() const;  // in alphabetical order
@@ -105,6 +110,7 @@ class Checkpoint {
 
   std::filesystem::path folder_;
   RunJournal journal_;
+  std::function<void()> guard_ = [] {};
   std::map<std::string, Record> layers_;  // by name
   std::vector<RowsEntry> rows_;
 };
