@@ -27,7 +27,8 @@ start_and_stop() {
   shift 2
   LAST_COMMAND="$* stopped by SIG$signal after $layers layers"
   : >"$LAST_STDERR"
-  "$@" >"$LAST_STDOUT" 2>"$LAST_STDERR" &
+  # Under nohup SIGHUP would be ignored.
+  env --default-signal=HUP "$@" >"$LAST_STDOUT" 2>"$LAST_STDERR" &
   local process=$!
   for ((i = 0; i < 3000; ++i)); do
     (($(grep -c '^\[' "$LAST_STDERR") < layers)) && kill -0 "$process" 2>/dev/null || break
