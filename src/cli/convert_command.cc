@@ -82,6 +82,7 @@ void Verify(const ConvertArguments& arguments, const Graph& source, const Graph&
 template <typename Write, typename Check>
 void WriteThenVerify(const ConvertArguments& arguments, const fs::path& output, Write write,
                      Check verify) {
+  ThrowIfStopRequested();
   if (arguments.verify == 0) {
     write(output);
     return;

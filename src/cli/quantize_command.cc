@@ -211,7 +211,8 @@ InputStamps StampsOf(const QuantizeArguments& arguments, const std::string& cali
   for (const fs::path& file : ModelFiles(arguments.model)) stamps.Add(file);
   for (const std::string& path :
        {arguments.calib, arguments.data, arguments.labels, calib_labels}) {
-    stamps.Add(path);
+    if (path.empty()) continue;
+    for (const fs::path& file : CalibrationFiles(path)) stamps.Add(file);
   }
   return stamps;
 }
@@ -252,10 +253,9 @@ void CopyKeptFiles(const QuantizeArguments& arguments, const fs::path& output) {
 void LeaveComplete(const FinishedResult& finished, const QuantizeArguments& arguments,
                    const fs::path& output) {
   LogInfo(Printable(output.string(), 4096) + ": is complete already");
+  if (arguments.outcome != nullptr) *arguments.outcome = {output.string(), true, true};
   CopyKeptFiles(arguments, output);
-  if (arguments.outcome != nullptr) {
-    *arguments.outcome = {output.string(), true, true};
-  } else if (arguments.common.json) {
+  if (arguments.outcome == nullptr && arguments.common.json) {
     std::cout << ReadTextFile(output / "report.json", kMaxReportBytes);
   }
   ThrowIfMissed(finished.missed_gates, output.string());
@@ -324,12 +324,13 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
       LeaveComplete(*finished, arguments, output);
       return;
     }
-    if (!arguments.force && fs::exists(output / "report.json")) {
+    std::error_code ignored;
+    if (!arguments.force && fs::exists(output / "report.json", ignored)) {
       throw Error(ErrorCode::kInvalidArgument,
                   Printable(output.string(), 4096) +
                       ": already exists, and is not what this command makes: an input or an option "
-                      "is another, or one of its files was changed; give --force to replace it, or "
-                      "another -o");
+                      "is another, one of its files was changed, or an export was left out; give "
+                      "--force to replace it, or another -o");
     }
   }
   std::vector<std::unique_ptr<Checkpoint>> shards;

@@ -237,7 +237,7 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
     WriteFileAtomically(directory.contents() / kKeptPage, ToHtml(report));
   }
   if (!arguments.save_plan.empty()) {
-    WriteLayerPlan(directory.contents() / kKeptPlan, result.plan);
+    failure.Attempt([&] { WriteLayerPlan(directory.contents() / kKeptPlan, result.plan); });
   }
   run.stamps.Check();
   // The result is worth more than what is written beside it: it is in place first.

@@ -147,6 +147,13 @@ std::vector<CalibrationTensor> OpenCalibrationFiles(const std::filesystem::path&
   return Combine(std::move(x), std::move(x_hat));
 }
 
+std::vector<std::filesystem::path> CalibrationFiles(const std::filesystem::path& path) {
+  if (!IsFolder(path)) return {path};
+  std::vector<std::filesystem::path> files;
+  for (const ImageFile& image : ListImages(path).files) files.push_back(image.path);
+  return files.empty() ? ListArrayFiles(path) : files;
+}
+
 std::string CalibrationDigest(const std::filesystem::path& path) {
   if (!IsFolder(path)) return Sha256OfFile(path);
   std::string lines;

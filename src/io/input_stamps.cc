@@ -10,43 +10,38 @@ namespace adaround {
 
 namespace fs = std::filesystem;
 
+bool InputStamps::Stamp::Agrees(const Stamp& other) const {
+  const bool forgotten = nanoseconds == 0 || other.nanoseconds == 0;
+  return size == other.size && seconds == other.seconds &&
+         (forgotten || nanoseconds == other.nanoseconds);
+}
+
 bool InputStamps::Read(const std::string& path, Stamp& stamp) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) return false;
-  stamp = {static_cast<uint64_t>(status.st_dev), static_cast<uint64_t>(status.st_ino),
-           static_cast<int64_t>(status.st_size), static_cast<int64_t>(status.st_mtim.tv_sec),
+  stamp = {static_cast<int64_t>(status.st_size), static_cast<int64_t>(status.st_mtim.tv_sec),
            static_cast<int64_t>(status.st_mtim.tv_nsec)};
   return true;
 }
 
 void InputStamps::Add(const fs::path& path) {
-  if (path.empty()) return;
-  const auto add = [this](const fs::path& file) {
-    Stamp stamp;
-    if (Read(file.string(), stamp)) stamps_[file.string()] = stamp;
-  };
+  // Pipes and devices are read once, and have no state to keep.
   std::error_code error;
-  if (!fs::is_directory(path, error)) {
-    // Pipes and devices are read once, and have no state to keep.
-    if (fs::is_regular_file(path, error)) add(path);
-    return;
-  }
-  for (fs::recursive_directory_iterator entry(path, error), end; !error && entry != end;
-       entry.increment(error)) {
-    std::error_code ignored;
-    if (entry->is_regular_file(ignored)) add(entry->path());
+  Stamp stamp;
+  if (fs::is_regular_file(path, error) && Read(path.string(), stamp)) {
+    stamps_[path.string()] = stamp;
   }
 }
 
 void InputStamps::Check() const {
   for (const auto& [path, before] : stamps_) {
     Stamp now;
-    if (Read(path, now) && now == before) continue;
+    if (Read(path, now) && now.Agrees(before)) continue;
     throw Error(ErrorCode::kMalformed,
                 Printable(path, 4096) +
                     ": changed while the program was reading it; leave the inputs alone during a "
-                    "run. What was finished before is kept: put the file back and give --resume, "
-                    "or --force to start afresh");
+                    "run. Put the file back: --resume then goes on from what was finished before, "
+                    "--force starts afresh");
   }
 }
 

@@ -193,7 +193,9 @@ for ((i = 0; i < 3000; ++i)); do
   (($(grep -c '^\[' "$LAST_STDERR") < 3)) && kill -0 "$process" 2>/dev/null || break
   sleep 0.01
 done
+kill -STOP "$process"
 invert
+kill -CONT "$process"
 expect_end 3 "$process"
 expect_stderr_contains "changing/input.npy: changed while the program was reading it"
 expect_absent moving

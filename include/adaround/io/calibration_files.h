@@ -47,6 +47,9 @@ struct CalibrationTensor {
 std::vector<CalibrationTensor> OpenCalibrationFiles(const std::filesystem::path& path,
                                                     const Graph& graph);
 
+// The files that OpenCalibrationFiles would read, in order of their names; pictures of labels too.
+std::vector<std::filesystem::path> CalibrationFiles(const std::filesystem::path& path);
+
 // SHA-256 that ties a result to its calibration data: of the file, or for a folder of the lines
 // "NAME  SHA256\n" of the files that OpenCalibrationFiles would read, in order of their names.
 std::string CalibrationDigest(const std::filesystem::path& path);

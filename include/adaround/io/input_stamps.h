@@ -8,24 +8,22 @@
 
 namespace adaround {
 
-// The state of files at one moment: file, size and time of change, as the file system has them.
+// The state of files at one moment: size and time of the last write, as the file system has them.
 class InputStamps {
  public:
-  // A file, or all that a folder holds; "" is none. What is not there is left to whoever reads it.
+  // A regular file; all else is passed over.
   void Add(const std::filesystem::path& path);
 
-  // Throws Error(kMalformed), naming the first file that is another one now, or has been written to
-  // since it was added, and what to do.
+  // Throws Error(kMalformed), naming the first file that is gone or has been written to since it
+  // was added, and what to do.
   void Check() const;
 
  private:
   struct Stamp {
-    uint64_t device = 0;
-    uint64_t inode = 0;
     int64_t size = 0;
     int64_t seconds = 0;
-    int64_t nanoseconds = 0;
-    bool operator==(const Stamp&) const = default;
+    int64_t nanoseconds = 0;  // 0 where the file system forgets them, then or now
+    bool Agrees(const Stamp& other) const;
   };
   static bool Read(const std::string& path, Stamp& stamp);
 
