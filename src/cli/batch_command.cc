@@ -2,12 +2,14 @@
 #include <glob.h>
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <memory>
 #include <new>
 #include <set>
+#include <string_view>
 
 #include "adaround/base/error.h"
 #include "adaround/io/atomic_output.h"

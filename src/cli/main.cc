@@ -27,7 +27,8 @@ void KeepLargeBlocksInHeap() {
   mallopt(M_TRIM_THRESHOLD, 128 << 20);
 }
 
-// A full disk behind standard output shows only when the last bytes leave.
+// A full disk behind standard output shows only when the last bytes leave; behind the log file, it
+// has not ended the run.
 int FlushOutput(int exit_code) {
   if (!std::cout.flush() || std::fflush(stdout) != 0) {
     LogError("cannot write to standard output");

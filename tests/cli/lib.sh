@@ -81,7 +81,7 @@ expect_exit() {
   [[ "|$wanted|" == *"|$LAST_EXIT|"* ]] || fail "exit code $LAST_EXIT, expected $wanted"
 }
 
-# expect_end CODE PROCESS: waits for the process, whose output is in LAST_STDOUT and LAST_STDERR.
+# expect_end CODE PROCESS: waits for a process in the background; CODE as expect_exit has it.
 expect_end() {
   wait "$2" 2>/dev/null
   LAST_EXIT=$?

@@ -49,7 +49,8 @@ class OutputDirectory {
   std::filesystem::path journal() const { return partial_ / kind_.journal; }
   // Whether a journal that is not empty is there.
   bool HoldsJournal() const;
-  // Removes the journal and what lies in one folder with it: all of it is there, or no journal.
+  // Removes the journal, or the folder in partial() that holds it, in one step where that can be
+  // done at all: all of it is there, or no journal.
   void DropJournal() const;
 
   // Syncs everything to disk and puts it at OUT; with force, exchanges the two folders in one step
