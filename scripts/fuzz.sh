@@ -5,7 +5,7 @@
 # million for image, inspect and onnx, 10 million for the others) under limits of time and memory.
 # What it finds lies in build/fuzz/artifacts/TARGET, its corpus in build/fuzz/corpus/TARGET, its log
 # beside. Prints a line per target; exits with 1 where any found something.
-# --fast: preset fuzz_fast in build/fuzz_fast, several times the inputs a second: undefined behaviour
+# --fast: preset fuzz_fast in build/fuzz_fast, more inputs a second: undefined behaviour
 # and the standard library's assertions, but not every wrong address, end a target, and memory is
 # bounded by what is resident alone.
 set -euo pipefail

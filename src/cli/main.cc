@@ -35,7 +35,7 @@ int FlushOutput(int exit_code) {
     return kExitIo;
   }
   if (IsLogWhole()) return exit_code;
-  LogError("cannot write the log file to its end; what it should hold is on stderr");
+  LogError("cannot write the log file to its end; free some space or write elsewhere");
   return kExitIo;
 }
 

@@ -231,33 +231,17 @@ Graph ReadGraph(const QuantizeArguments& arguments) {
   return graph;
 }
 
-// Writes what was to lie beside the result and may not have been written yet.
-void CopyKeptFiles(const QuantizeArguments& arguments, const fs::path& output) {
-  const std::tuple<const char*, const std::string&, const char*> files[] = {
-      {"--report", arguments.report, "report.json"},
-      {"--html", arguments.html, kKeptPage},
-      {"--save-plan", arguments.save_plan, kKeptPlan}};
-  for (const auto& [option, path, kept] : files) {
-    if (path.empty()) continue;
-    std::error_code error;
-    if (!fs::exists(output / kept, error)) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  Printable(output.string(), 4096) + ": is complete, but was made without " +
-                      option + ", which is made from a run alone; --force runs again");
-    }
-    WriteFileAtomically(path, ReadTextFile(output / kept, kMaxReportBytes));
-  }
-}
-
 // An earlier run of the same command has done everything: says so, as a run would.
 void LeaveComplete(const FinishedResult& finished, const QuantizeArguments& arguments,
                    const fs::path& output) {
   LogInfo(Printable(output.string(), 4096) + ": is complete already");
   if (arguments.outcome != nullptr) *arguments.outcome = {output.string(), true, true};
-  CopyKeptFiles(arguments, output);
+  FirstFailure failure;
+  WriteFilesBeside(arguments, output, failure);
   if (arguments.outcome == nullptr && arguments.common.json) {
-    std::cout << ReadTextFile(output / "report.json", kMaxReportBytes);
+    std::cout << ReadTextFile(output / kReport, kMaxReportBytes);
   }
+  failure.ThrowIfAny();
   ThrowIfMissed(finished.missed_gates, output.string());
 }
 
@@ -325,7 +309,7 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
       return;
     }
     std::error_code ignored;
-    if (!arguments.force && fs::exists(output / "report.json", ignored)) {
+    if (!arguments.force && fs::exists(output / kReport, ignored)) {
       throw Error(ErrorCode::kInvalidArgument,
                   Printable(output.string(), 4096) +
                       ": already exists, and is not what this command makes: an input or an option "

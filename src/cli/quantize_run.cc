@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iostream>
+#include <tuple>
 
 #include "adaround/base/error.h"
 #include "adaround/base/peak_memory.h"
@@ -151,26 +152,31 @@ void WriteExports(const QuantizeRun& run, const QuantizedModel& written, const f
       BytesOf(folder / "model.json") + BytesOf(folder / "weights.safetensors");
 }
 
-// Writes --report, --html and --save-plan, from what the result keeps of them.
-void WriteFilesBeside(const QuantizeArguments& arguments, const std::string& output,
+}  // namespace
+
+void WriteFilesBeside(const QuantizeArguments& arguments, const fs::path& output,
                       FirstFailure& failure) {
-  const auto attempt = [&](const std::string& path, const char* kept) {
-    if (path.empty()) return;
-    failure.Attempt([&] {
+  const std::tuple<const char*, const std::string&, const char*> files[] = {
+      {"--report", arguments.report, kReport},
+      {"--html", arguments.html, kKeptPage},
+      {"--save-plan", arguments.save_plan, kKeptPlan}};
+  for (const auto& [option, path, kept] : files) {
+    if (path.empty()) continue;
+    failure.Attempt([&, option = option, &path = path, kept = kept] {
       try {
-        WriteFileAtomically(path, ReadTextFile(fs::path(output) / kept, kMaxReportBytes));
+        std::error_code error;
+        if (!fs::exists(output / kept, error)) {
+          throw Error(ErrorCode::kInvalidArgument,
+                      std::string(option) + " is made from a run alone; --force runs again");
+        }
+        WriteFileAtomically(path, ReadTextFile(output / kept, kMaxReportBytes));
       } catch (const Error& error) {
-        throw error.WithContext(Printable(output) +
+        throw error.WithContext(Printable(output.string()) +
                                 " is complete, but not what was to lie beside it");
       }
     });
-  };
-  attempt(arguments.report, "report.json");
-  attempt(arguments.html, kKeptPage);
-  attempt(arguments.save_plan, kKeptPlan);
+  }
 }
-
-}  // namespace
 
 void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory& directory) {
   const QuantizeArguments& arguments = run.arguments;
@@ -232,7 +238,7 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
   report.peak_resident_bytes = PeakResidentBytes();
   report.total_seconds = std::chrono::duration<double>(Clock::now() - run.start).count();
   const std::string json = ToJson(report);
-  WriteFileAtomically(directory.contents() / "report.json", json);
+  WriteFileAtomically(directory.contents() / kReport, json);
   if (!arguments.html.empty()) {
     WriteFileAtomically(directory.contents() / kKeptPage, ToHtml(report));
   }
@@ -243,7 +249,7 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
   // The result is worth more than what is written beside it: it is in place first.
   directory.Commit();
   LogInfo("wrote " + Printable(run.output.string()));
-  WriteFilesBeside(arguments, run.output.string(), failure);
+  WriteFilesBeside(arguments, run.output, failure);
   if (arguments.outcome == nullptr) {
     std::cout << (arguments.common.json ? json : ToText(report, with_baseline));
   } else {

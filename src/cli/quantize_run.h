@@ -17,6 +17,7 @@
 #include "adaround/pipeline/evaluate.h"
 #include "adaround/pipeline/quantize.h"
 #include "cli/commands.h"
+#include "cli/first_failure.h"
 #include "cli/image_options.h"
 #include "cli/provenance.h"
 #include "cli/quality_gates.h"
@@ -71,10 +72,16 @@ struct QuantizeRun {
   const InputStamps& stamps;  // of the files that are read meanwhile
 };
 
-// Under which a result keeps what --html and --save-plan made: a run that was killed before it wrote
-// them beside the result leaves them to the next.
+inline constexpr const char* kReport = "report.json";
+// Under which a result keeps what --html and --save-plan made: a run that was killed before it
+// wrote them beside the result leaves them to the next.
 inline constexpr const char* kKeptPage = "report.html";
 inline constexpr const char* kKeptPlan = "plan.json";
+
+// Writes --report, --html and --save-plan from what the result keeps of them: all that can be, the
+// first failure noted.
+void WriteFilesBeside(const QuantizeArguments& arguments, const std::filesystem::path& output,
+                      FirstFailure& failure);
 
 // Searches the layers that `checkpoint` does not have, writes, measures what was written, puts it
 // in place, and then writes what lies beside it and stdout.

@@ -37,8 +37,6 @@ class ResultReport {
       const auto bytes = std::filesystem::file_size(folder / name, error);
       if (error || files.At(name).AsInt(0, kMost) != static_cast<int64_t>(bytes)) return false;
     }
-    // Reports of 0.1 before this was written know sizes alone.
-    if (!JsonView(document_, file_).Has("file_sha256")) return true;
     const JsonView digests = Root("file_sha256");
     digests.CheckObject();
     for (const auto& [name, unused] : digests.value().items()) {

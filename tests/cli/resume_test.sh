@@ -221,7 +221,7 @@ expect_exit 0 quantize -o out --resume --json
 expect_same out/report.json "$LAST_STDOUT"
 for option in --html --save-plan; do
   expect_exit 2 quantize -o out --resume $option beside
-  expect_stderr_contains "out: is complete, but was made without $option"
+  expect_stderr_contains "out is complete, but not what was to lie beside it: $option is made from a run alone"
   expect_absent beside
 done
 expect_exit 2 quantize -o out --resume --seed 7
