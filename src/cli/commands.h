@@ -27,15 +27,18 @@ void AddListMethods(CLI::App& app);
 void AddListPresets(CLI::App& app);
 void AddListFormats(CLI::App& app);
 
-// What `quantize` tells a caller that runs it.
-struct QuantizeOutcome {
+// How a caller runs `quantize`, and what it is told.
+struct QuantizeCall {
+  // End where the command line is known to be sound by itself: nothing is read or written.
+  bool only_check = false;
+
   std::string output;         // the result's folder, once that is known
   bool is_complete = false;   // the result is in place
   bool was_complete = false;  // by an earlier run, and left alone
 };
 
-// With an outcome it prints nothing on stdout and leaves the log as it is.
-void AddQuantizeCommand(CLI::App& app, QuantizeOutcome* outcome = nullptr);
+// With a call it prints nothing on stdout and leaves the log as it is.
+void AddQuantizeCommand(CLI::App& app, QuantizeCall* call = nullptr);
 void AddBatchCommand(CLI::App& app);
 void AddEvaluateCommand(CLI::App& app);
 void AddCompareCommand(CLI::App& app);

@@ -187,7 +187,8 @@ std::map<std::string, std::string> WithMeasures(std::map<std::string, std::strin
 }
 
 // What no option by itself is wrong about.
-void CheckTogether(const QuantizeArguments& arguments) {
+void CheckTogether(const QuantizeArguments& arguments, const QuantizeOptions& options) {
+  ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
   if (!arguments.labels.empty() && arguments.data.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "--labels needs --data");
   }
@@ -235,10 +236,13 @@ Graph ReadGraph(const QuantizeArguments& arguments) {
 void LeaveComplete(const FinishedResult& finished, const QuantizeArguments& arguments,
                    const fs::path& output) {
   LogInfo(Printable(output.string(), 4096) + ": is complete already");
-  if (arguments.outcome != nullptr) *arguments.outcome = {output.string(), true, true};
+  if (arguments.call != nullptr) {
+    arguments.call->is_complete = true;
+    arguments.call->was_complete = true;
+  }
   FirstFailure failure;
   WriteFilesBeside(arguments, output, failure);
-  if (arguments.outcome == nullptr && arguments.common.json) {
+  if (arguments.call == nullptr && arguments.common.json) {
     std::cout << ReadTextFile(output / kReport, kMaxReportBytes);
   }
   failure.ThrowIfAny();
@@ -249,19 +253,20 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
                  const QuantizeBinding& binding) {
   const std::string calib_labels = QuantizeBinding::CalibLabels({&binding});
   const auto start = std::chrono::steady_clock::now();
+  const bool only_check = arguments.call != nullptr && arguments.call->only_check;
   std::vector<LayerPlan> plan;
-  if (!arguments.plan.empty()) plan = ReadLayerPlan(arguments.plan);
+  if (!arguments.plan.empty() && !only_check) plan = ReadLayerPlan(arguments.plan);
   QuantizeOptions options = binding.Options(std::move(plan));
+  options.num_threads = arguments.common.NumThreads();
+  CheckTogether(arguments, options);
+  if (only_check) return;
   const fs::path output = arguments.output.empty() ? DefaultOutput(arguments.model, options.bits)
                                                    : fs::path(arguments.output);
   CheckOutputs(arguments, calib_labels, output);
-  if (arguments.outcome == nullptr) SetUpLog(arguments.common.log);
-  if (arguments.outcome != nullptr) arguments.outcome->output = output.string();
+  if (arguments.call == nullptr) SetUpLog(arguments.common.log);
+  if (arguments.call != nullptr) arguments.call->output = output.string();
   const Shard shard = ParseShard(arguments.shard);
   const int64_t merged = arguments.merge_shards.value_or(0);
-  options.num_threads = arguments.common.NumThreads();
-  ThrowIfAny(ErrorCode::kInvalidArgument, options.Validate());
-  CheckTogether(arguments);
 
   const InputStamps stamps = StampsOf(arguments, calib_labels);
   const Graph graph = ReadGraph(arguments);
@@ -345,11 +350,11 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
 
 }  // namespace
 
-void AddQuantizeCommand(CLI::App& app, QuantizeOutcome* outcome) {
+void AddQuantizeCommand(CLI::App& app, QuantizeCall* call) {
   CLI::App* command =
       app.add_subcommand("quantize", "Round a model's weights and write integers and scales");
   auto arguments = std::make_shared<QuantizeArguments>();
-  arguments->outcome = outcome;
+  arguments->call = call;
   auto binding = std::make_shared<QuantizeBinding>(*command);
   AddModelArgument(*command, arguments->model);
   AddCalibOption(*command, arguments->calib);

@@ -250,10 +250,10 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
   directory.Commit();
   LogInfo("wrote " + Printable(run.output.string()));
   WriteFilesBeside(arguments, run.output, failure);
-  if (arguments.outcome == nullptr) {
+  if (arguments.call == nullptr) {
     std::cout << (arguments.common.json ? json : ToText(report, with_baseline));
   } else {
-    arguments.outcome->is_complete = true;
+    arguments.call->is_complete = true;
   }
   failure.ThrowIfAny();
   ThrowIfMissed(MissedGates(report.gates), run.output.string());

@@ -48,7 +48,7 @@ struct QuantizeArguments {
   bool resume = false;
   bool dry_run = false;
   CommonOptions common;
-  QuantizeOutcome* outcome = nullptr;  // null for users
+  QuantizeCall* call = nullptr;  // null for users
 };
 
 struct MeasuredSamples {

@@ -1,8 +1,40 @@
 #include "cli/shell_words.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <limits>
+#include <string_view>
+
 #include "adaround/base/error.h"
 
 namespace adaround::cli {
+namespace {
+
+bool StandsForItself(unsigned char c) {
+  return std::isalnum(c) != 0 ||
+         std::string_view("_-./,=:@%+").find(static_cast<char>(c)) != std::string_view::npos;
+}
+
+std::string ShellWord(const std::string& word) {
+  if (!word.empty() && std::all_of(word.begin(), word.end(), StandsForItself)) return word;
+  const bool is_printable = Printable(word, std::numeric_limits<size_t>::max()) == word;
+  std::string quoted = is_printable ? "'" : "$'";
+  for (const char c : word) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (is_printable) {
+      quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    } else if (StandsForItself(byte) || c == ' ') {
+      quoted += c;
+    } else {
+      quoted += fmt::format("\\{:03o}", byte);
+    }
+  }
+  return quoted + "'";
+}
+
+}  // namespace
 
 std::vector<std::string> SplitShellWords(const std::string& text) {
   std::vector<std::string> words;
@@ -54,6 +86,12 @@ std::string JoinShellWords(const std::vector<std::string>& words) {
     text += '"';
   }
   return text;
+}
+
+std::string ShellLine(const std::vector<std::string>& words) {
+  std::string line;
+  for (const std::string& word : words) line += (line.empty() ? "" : " ") + ShellWord(word);
+  return line;
 }
 
 }  // namespace adaround::cli

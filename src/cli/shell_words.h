@@ -14,4 +14,8 @@ std::vector<std::string> SplitShellWords(const std::string& text);
 // The text that SplitShellWords() takes apart into these words: no two lists have the same.
 std::string JoinShellWords(const std::vector<std::string>& words);
 
+// A line that bash, zsh and ksh take for these words, for a terminal: what is no printable
+// character, or could pass for another line, is escaped within $'...'.
+std::string ShellLine(const std::vector<std::string>& words);
+
 }  // namespace adaround::cli

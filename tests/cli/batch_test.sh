@@ -124,6 +124,16 @@ expect_exit 0 "$PROGRAM" batch project/ci.json --dry-run
 [[ $(bash -c "set -- $(cat "$LAST_STDOUT"); printf '%s|' \"\$@\"") == *"|zoo/it's \$(net)|"* ]] ||
   fail "words of the command line are not what the manifest says"
 rm -r "project/zoo/it's \$(net)"
+# Characters that are none for a terminal, too.
+name=$'new\nline \x1b[31m\xe2\x80\xae\\'
+cp -r "$RESNET" "project/zoo/$name"
+manifest '{"model": "zoo/new\nline \u001b[31m\u202e\\", "name": "net"}'
+expect_exit 0 "$PROGRAM" batch project/ci.json --dry-run
+expect_no_escapes "$LAST_STDOUT"
+[[ $(wc -l <"$LAST_STDOUT") == 1 ]] || fail "a command line of several lines"
+[[ $(bash -c "set -- $(cat "$LAST_STDOUT"); printf '%s|' \"\$@\"") == *"|zoo/$name|"* ]] ||
+  fail "words of the command line are not what the manifest says"
+rm -r "project/zoo/$name"
 
 # --- a manifest says all that its models are made with: variables are the batch's own
 
@@ -212,15 +222,27 @@ done
 refused 2 "/out/w/x.partial' is where the result '.*/out/w/x' is made" \
   '{"model": "zoo/fashion_mobilenet", "name": "x"}, {"model": "zoo/fashion_mobilenet", "name": "x.partial"}'
 refused 2 "two models would be written to 'out/w/fashion_mobilenet-w4'.*\"name\"" "$GOOD, $GOOD"
-refused 2 "out/w/a/b' would lie in .*out/w/a', the result of another model" \
+refused 2 "out/w/a/b' would lie in .*out/w/a', the result of a model" \
   '{"model": "zoo/fashion_mobilenet", "options": {"output": "out/w/a/b"}},
    {"model": "zoo/fashion_mobilenet", "options": {"output": "out/w/a"}}'
+for option in report html save-plan; do
+  refused 2 "/out/w/a/beside' would lie in .*/out/w/a', the result of a model" \
+    "{\"model\": \"zoo/fashion_mobilenet\", \"name\": \"a\"}, {\"model\": \"zoo/fashion_mobilenet\", \"name\": \"b\", \"options\": {\"$option\": \"out/w/a/beside\"}}"
+done
 refused 2 "models\[0\]: 'bit' is no option of .quantize.; did you mean 'bits'" "$GOOD" '"bit": 3'
 refused 2 "'threads' is not a model's own" "$GOOD" '"threads": 3'
 refused 2 "model 'fashion_mobilenet-wfour': .*bits" "$GOOD" '"bits": "four"'
 refused 2 "'narrow-range' is a flag: true or false" "$GOOD" '"narrow-range": 3'
 refused 2 "'bits' takes one value, not a list" "$GOOD" '"bits": [3, 4]'
 refused 2 "model 'b': .*--preset" "$GOOD, {\"model\": \"zoo/fashion_resnet\", \"name\": \"b\", \"options\": {\"preset\": \"none\"}}"
+# What options are wrong about together, too, and the last model's before the first one's work.
+second() { refused 2 "$1" "$GOOD, {\"model\": \"zoo/fashion_resnet\", \"name\": \"b\", \"options\": {$2}}"; }
+second "model 'b': .*bits is 9, must be 2 to 8" '"bits": 9'
+second "model 'b': narrow-range needs a symmetric grid" '"narrow-range": true, "asymmetric": true'
+second "model 'b': --labels needs --data" '"labels": "labels.npy"'
+second "model 'b': --verify needs --format onnx" '"verify": 4'
+second "model 'b': .*--iterations.* has no effect" '"method": "nearest", "iterations": 10'
+second "'list-methods' is not a model's own" '"list-methods": true'
 refused 3 "models: is empty" ""
 refused 3 "models\[0\]: needs either a 'model' or a 'glob'" '{}'
 refused 3 "models\[0\]: needs either a 'model' or a 'glob'" '{"model": "a", "glob": "b"}'
