@@ -171,6 +171,8 @@ void RunAnalyze(const AnalyzeArguments& arguments, const QuantizeBinding& bindin
     throw Error(ErrorCode::kInvalidArgument, "--labels needs --data");
   }
 
+  const InputStamps stamps = StampsOf(
+      arguments.model, {arguments.calib, arguments.data, arguments.labels, calib_labels});
   Graph graph = ReadFloatModel(arguments.model);
   ApplyImageOptions(arguments.image, graph);
   const CalibrationSet samples =
@@ -211,6 +213,7 @@ void RunAnalyze(const AnalyzeArguments& arguments, const QuantizeBinding& bindin
   report.num_samples = samples.num_samples();
   report.evaluated_on = arguments.data.empty() ? "calibration samples" : "test samples";
   report.total_seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  stamps.Check();
   if (!arguments.report.empty()) WriteFileAtomically(arguments.report, ToJson(report));
   if (!arguments.csv.empty()) WriteFileAtomically(arguments.csv, ToCsv(report));
   if (!arguments.html.empty()) WriteFileAtomically(arguments.html, ToHtml(report));

@@ -177,7 +177,7 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
   std::vector<std::string> read_or_made = inputs;
   read_or_made.push_back(output.string());
   CheckOutputFile("--log-file", arguments.common.log.file, read_or_made, true);
-  SetUpLog(arguments.common.log);
+  SetUpLog(arguments.common.log, arguments.resume);
   const SteadyClock::time_point start = SteadyClock::now();
   if (!arguments.labels.empty() && arguments.data.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "--labels needs --data");
@@ -190,6 +190,8 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
   for (RowDefinition& row : setup.rows) row.options.num_threads = num_threads;
   CheckOutputFolder(output, inputs, false, kFinishedFile);
 
+  setup.stamps = StampsOf(arguments.model, {inputs.begin() + 1, inputs.end()});
+  const InputStamps stamps = setup.stamps;
   Graph graph = ReadFloatModel(arguments.model);
   ApplyImageOptions(arguments.image, graph);
   setup.model_digest = ModelDigest(arguments.model);
@@ -240,6 +242,7 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
   }
   report.total_seconds = std::chrono::duration<double>(SteadyClock::now() - start).count();
   WriteResults(directory.contents(), report);
+  stamps.Check();
   directory.Commit();
   std::cout << (arguments.common.json ? ToJson(report) : ToText(report));
   LogInfo("wrote " + Printable(output.string()) + " in " + FormatSeconds(report.total_seconds));
@@ -333,7 +336,9 @@ void AddCompareCommand(CLI::App& app) {
       ->group("Output");
   command->add_flag("--force", arguments->force, "replace OUT, or what an interrupted run had done")
       ->group("Output");
-  command->add_flag("--resume", arguments->resume, "go on from where an interrupted run stopped")
+  command
+      ->add_flag("--resume", arguments->resume,
+                 "go on from where an interrupted run stopped, in the log file too")
       ->group("Output");
   command->add_flag("--dry-run", arguments->dry_run, "list the rows, and stop")->group("Output");
   binding->AddAll();

@@ -303,6 +303,7 @@ void ComparisonRunner::RunRow(size_t index, const CalibrationSet& samples, Compa
         RunObserver observer(display, row.label);
         try {
           run = RunOnce(samples, options, repeat == 0 && draw == 0, bench, observer);
+          setup_.stamps.Check();
           journal.Append(key, run);
         } catch (const std::bad_alloc&) {
           // Another time there may be more: not for the journal.

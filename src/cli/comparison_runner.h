@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "adaround/graph/graph.h"
+#include "adaround/io/input_stamps.h"
 #include "adaround/pipeline/calibration_set.h"
 #include "adaround/pipeline/comparison.h"
 #include "adaround/report/comparison_report.h"
@@ -25,6 +26,7 @@ struct CalibrationChoice {
 };
 
 struct ComparisonSetup {
+  InputStamps stamps;  // of all that is read
   std::string model_digest;
   std::vector<CalibrationChoice> calibrations;  // the first is --calib
   // Of samples, 0 = all; empty = as many as are enough for `base`, or what a row sweeps.

@@ -5,10 +5,21 @@
 
 #include "adaround/base/error.h"
 #include "adaround/io/calibration_files.h"
+#include "adaround/io/model_file.h"
 #include "adaround/io/sha256.h"
 #include "adaround/pipeline/evaluate.h"
 
 namespace adaround::cli {
+
+InputStamps StampsOf(const std::string& model, const std::vector<std::string>& data) {
+  InputStamps stamps;
+  for (const std::filesystem::path& file : ModelFiles(model)) stamps.Add(file);
+  for (const std::string& path : data) {
+    if (path.empty()) continue;
+    for (const std::filesystem::path& file : CalibrationFiles(path)) stamps.Add(file);
+  }
+  return stamps;
+}
 
 std::string DigestOfData(const std::string& path) {
   return std::filesystem::is_directory(path) ? CalibrationDigest(path) : Sha256OfFile(path);

@@ -4,13 +4,18 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "adaround/graph/graph.h"
+#include "adaround/io/input_stamps.h"
 #include "adaround/io/labels.h"
 #include "adaround/pipeline/calibration_set.h"
 #include "adaround/pipeline/quantize.h"
 
 namespace adaround::cli {
+
+// Of a model's files and of those of calibration data, labels and the like; "" is passed over.
+InputStamps StampsOf(const std::string& model, const std::vector<std::string>& data);
 
 // SHA-256 of a file, or of a folder's files as CalibrationDigest has it.
 std::string DigestOfData(const std::string& path);

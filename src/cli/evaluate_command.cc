@@ -13,6 +13,7 @@
 #include "adaround/io/model_file.h"
 #include "adaround/pipeline/evaluate.h"
 #include "cli/commands.h"
+#include "cli/data_files.h"
 #include "cli/data_options.h"
 #include "cli/image_options.h"
 #include "cli/output_checks.h"
@@ -94,6 +95,7 @@ void RunEvaluate(const EvaluateArguments& arguments) {
   CheckOutputFile("--log-file", arguments.common.log.file,
                   {arguments.model, arguments.data, arguments.labels, arguments.reference}, true);
   SetUpLog(arguments.common.log);
+  const InputStamps stamps = StampsOf(arguments.model, {arguments.data, arguments.labels});
   const ModelFile file = ReadModelFile(arguments.model);
   const auto* quantized = std::get_if<QuantizedModel>(&file);
   const auto* exported = std::get_if<QdqModel>(&file);
@@ -128,6 +130,7 @@ void RunEvaluate(const EvaluateArguments& arguments) {
       EvaluateModel(model, reference ? &*reference : nullptr, data, labels ? &*labels : nullptr,
                     arguments.common.NumThreads(), &display);
   SetLiveLine("");
+  stamps.Check();
   for (const std::string& note : evaluation.notes) LogWarning(note);
   if (arguments.common.json) {
     PrintJson(evaluation);

@@ -58,7 +58,7 @@ void Write(spdlog::level::level_enum level, const std::string& message) {
 
 }  // namespace
 
-void SetUpLog(const LogOptions& options) {
+void SetUpLog(const LogOptions& options, bool appends) {
   LogState& state = State();
   auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>(
       ColorsWanted(options) ? spdlog::color_mode::always : spdlog::color_mode::never);
@@ -69,7 +69,7 @@ void SetUpLog(const LogOptions& options) {
     // Of ours, since the library's own file does not tell that it is incomplete.
     state.file = std::ofstream();
     errno = 0;
-    state.file.open(options.file, std::ios::binary);
+    state.file.open(options.file, std::ios::binary | (appends ? std::ios::app : std::ios::trunc));
     if (!state.file) {
       throw Error(ErrorCode::kIo, "cannot write the log file " + Printable(options.file) + ": " +
                                       std::strerror(errno) + "; check the path");

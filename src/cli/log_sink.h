@@ -13,8 +13,9 @@ struct LogOptions {
   std::string progress = "auto";
 };
 
+// The log file is begun anew, or goes on (`appends`) behind what is in it.
 // Throws Error(kIo) where the log file cannot be written.
-void SetUpLog(const LogOptions& options);
+void SetUpLog(const LogOptions& options, bool appends = false);
 
 void LogError(const std::string& message);
 void LogWarning(const std::string& message);

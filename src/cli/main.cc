@@ -27,16 +27,26 @@ void KeepLargeBlocksInHeap() {
   mallopt(M_TRIM_THRESHOLD, 128 << 20);
 }
 
-// A full disk behind standard output shows only when the last bytes leave; behind the log file, it
-// has not ended the run.
+// A full disk behind the log file has not ended the run. Returns whether there is something to tell.
+bool TellLostLog() {
+  if (IsLogWhole()) return false;
+  LogError("cannot write the log file to its end; free some space or write elsewhere");
+  return true;
+}
+
+// A full disk behind standard output shows only when the last bytes leave.
 int FlushOutput(int exit_code) {
   if (!std::cout.flush() || std::fflush(stdout) != 0) {
     LogError("cannot write to standard output");
     return kExitIo;
   }
-  if (IsLogWhole()) return exit_code;
-  LogError("cannot write the log file to its end; free some space or write elsewhere");
-  return kExitIo;
+  return TellLostLog() ? kExitIo : exit_code;
+}
+
+// Of a run that failed before.
+int Failed(int exit_code) {
+  TellLostLog();
+  return exit_code;
 }
 
 // What the user may have meant by the first word that the command line does not know; "" for none.
@@ -102,13 +112,13 @@ int Run(int argc, char** argv) {
   } catch (const Error& error) {
     const bool is_usage = error.code() == ErrorCode::kInvalidArgument;
     LogError(error.what() + (is_usage ? SourcesText(sources) : ""));
-    return ExitCodeOf(error.code());
+    return Failed(ExitCodeOf(error.code()));
   } catch (const std::bad_alloc&) {
     LogError("out of memory; --memory-limit keeps activations on disk, --calib-samples uses fewer");
-    return kExitInternal;
+    return Failed(kExitInternal);
   } catch (const std::exception& error) {
     LogError(std::string("internal failure: ") + error.what());
-    return kExitInternal;
+    return Failed(kExitInternal);
   }
 }
 

@@ -207,17 +207,6 @@ void CheckTogether(const QuantizeArguments& arguments, const QuantizeOptions& op
   }
 }
 
-InputStamps StampsOf(const QuantizeArguments& arguments, const std::string& calib_labels) {
-  InputStamps stamps;
-  for (const fs::path& file : ModelFiles(arguments.model)) stamps.Add(file);
-  for (const std::string& path :
-       {arguments.calib, arguments.data, arguments.labels, calib_labels}) {
-    if (path.empty()) continue;
-    for (const fs::path& file : CalibrationFiles(path)) stamps.Add(file);
-  }
-  return stamps;
-}
-
 // The float model with its preprocessing.
 Graph ReadGraph(const QuantizeArguments& arguments) {
   Graph graph = ReadFloatModel(arguments.model);
@@ -263,12 +252,13 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   const fs::path output = arguments.output.empty() ? DefaultOutput(arguments.model, options.bits)
                                                    : fs::path(arguments.output);
   CheckOutputs(arguments, calib_labels, output);
-  if (arguments.call == nullptr) SetUpLog(arguments.common.log);
+  if (arguments.call == nullptr) SetUpLog(arguments.common.log, arguments.resume);
   if (arguments.call != nullptr) arguments.call->output = output.string();
   const Shard shard = ParseShard(arguments.shard);
   const int64_t merged = arguments.merge_shards.value_or(0);
 
-  const InputStamps stamps = StampsOf(arguments, calib_labels);
+  const InputStamps stamps = StampsOf(
+      arguments.model, {arguments.calib, arguments.data, arguments.labels, calib_labels});
   const Graph graph = ReadGraph(arguments);
   const CalibrationSet samples =
       OpenCalibration(arguments.calib, graph, arguments.calib_samples, options);
@@ -387,7 +377,8 @@ void AddQuantizeCommand(CLI::App& app, QuantizeCall* call) {
   command->add_flag("--force", arguments->force, "replace OUT where it exists")->group("Output");
   command
       ->add_flag("--resume", arguments->resume,
-                 "go on from what an interrupted run of the same command finished")
+                 "go on from what an interrupted run of the same command finished, in the log "
+                 "file too")
       ->group("Output");
   AddShardOption(*command, arguments->shard,
                  "search part I of N of the layers, and of rows of large ones, and leave them in "

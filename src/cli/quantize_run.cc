@@ -237,14 +237,21 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
   SetLiveLine("");
   report.peak_resident_bytes = PeakResidentBytes();
   report.total_seconds = std::chrono::duration<double>(Clock::now() - run.start).count();
+  const auto keep = [&](const char* name, const auto& write) {
+    const fs::path path = directory.contents() / name;
+    write(path);
+    report.file_sha256[name] = Sha256OfFile(path);
+  };
+  if (!arguments.save_plan.empty()) {
+    failure.Attempt([&] {
+      keep(kKeptPlan, [&](const fs::path& path) { WriteLayerPlan(path, result.plan); });
+    });
+  }
+  if (!arguments.html.empty()) {
+    keep(kKeptPage, [&](const fs::path& path) { WriteFileAtomically(path, ToHtml(report)); });
+  }
   const std::string json = ToJson(report);
   WriteFileAtomically(directory.contents() / kReport, json);
-  if (!arguments.html.empty()) {
-    WriteFileAtomically(directory.contents() / kKeptPage, ToHtml(report));
-  }
-  if (!arguments.save_plan.empty()) {
-    failure.Attempt([&] { WriteLayerPlan(directory.contents() / kKeptPlan, result.plan); });
-  }
   run.stamps.Check();
   // The result is worth more than what is written beside it: it is in place first.
   directory.Commit();

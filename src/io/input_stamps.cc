@@ -40,8 +40,8 @@ void InputStamps::Check() const {
     throw Error(ErrorCode::kMalformed,
                 Printable(path, 4096) +
                     ": changed while the program was reading it; leave the inputs alone during a "
-                    "run. Put the file back: --resume then goes on from what was finished before, "
-                    "--force starts afresh");
+                    "run, and run again (quantize and compare: with --resume once the file is as "
+                    "it was, else with --force)");
   }
 }
 

@@ -26,7 +26,8 @@ class ResultReport {
 
   std::string Text(const std::string& key) const { return Root(key).AsString(); }
 
-  // Exports, by sizes and digests: sizes of the model itself are added up under one name.
+  // Exports by sizes and digests, page and plan by digests. Sizes of the model itself are added up
+  // under one name.
   bool FilesAreThere(const std::filesystem::path& folder) const {
     const JsonView files = Root("file_bytes");
     files.CheckObject();

@@ -175,3 +175,9 @@ assert document["provenance"]["split_outliers"] == "0.05"
 assert document["provenance"]["range_estimator"] == "aciq"
 assert any(node["op"] == "Gather" for node in document["nodes"])
 ' split/model.json
+
+# Data that change meanwhile are refused, and nothing is written.
+cp -r "$IMAGES" changing && chmod -R u+w changing
+expect_change_refused 2 changing/input.npy "$PROGRAM" analyze "$MOBILENET" --calib "$IMAGES" \
+  --data changing --method nearest -o moving.json --save-plan moving_plan.json
+expect_absent moving.json moving_plan.json

@@ -140,13 +140,10 @@ ROWS=(--methods nearest,adaround --variant "ridge=--ridge 0" --repeats 4 --calib
 LONG=("${ROWS[@]}" --data "$IMAGES")
 expect_exit 0 compare "${LONG[@]}" -o whole
 for moment in 1 4 7; do
-  : >stopped.log
-  "$PROGRAM" compare "$RESNET" "${COMMON[@]}" "${LONG[@]}" -o stopped >/dev/null 2>stopped.log &
+  : >"$LAST_STDERR"
+  "$PROGRAM" compare "$RESNET" "${COMMON[@]}" "${LONG[@]}" -o stopped >/dev/null 2>"$LAST_STDERR" &
   pid=$!
-  for ((i = 0; i < 3000; ++i)); do
-    if (($(grep -c '^\[' stopped.log) >= moment)) || ! kill -0 $pid 2>/dev/null; then break; fi
-    sleep 0.02
-  done
+  await_lines "$moment" $pid
   kill -9 $pid 2>/dev/null
   expect_end '0|137' $pid
   [[ ! -e stopped ]] || fail "the run ended before it was stopped"
@@ -164,17 +161,26 @@ for moment in 1 4 7; do
 done
 
 # SIGINT ends it, keeps the journal and says how to go on.
-: >stopped.log
-"$PROGRAM" compare "$RESNET" "${COMMON[@]}" "${LONG[@]}" -o stopped >/dev/null 2>stopped.log &
+: >"$LAST_STDERR"
+"$PROGRAM" compare "$RESNET" "${COMMON[@]}" "${LONG[@]}" -o stopped >/dev/null 2>"$LAST_STDERR" &
 pid=$!
-for ((i = 0; i < 3000; ++i)); do
-  if (($(grep -c '^\[' stopped.log) >= 1)) || ! kill -0 $pid 2>/dev/null; then break; fi
-  sleep 0.02
-done
+await_lines 1 $pid
 kill -INT $pid
 expect_end 130 $pid
-grep -q -- '--resume' stopped.log || fail "no hint at --resume"
+expect_stderr_contains "--resume"
 expect_absent stopped
+
+# Data that change during a run are not mixed in, and what was finished before them is kept.
+cp -r "$IMAGES" changing && chmod -R u+w changing
+moving=("$PROGRAM" compare "$RESNET" "${COMMON[@]}" "${ROWS[@]}" --data changing --other-calib "moving=changing" -o moving)
+expect_change_refused 2 changing/input.npy "${moving[@]}"
+expect_absent moving
+expect_exit 2 "${moving[@]}" --resume
+expect_stderr_contains "sha256"
+invert changing/input.npy
+expect_exit 0 "${moving[@]}" --resume
+expect_stderr_matches "^[0-9]+ finished runs are in "
+rm -r moving
 
 # What changed meanwhile is refused by name, and the journal stays.
 before=$(digest_of stopped.partial)

@@ -315,6 +315,10 @@ done
 expect_exit 5 "$PROGRAM" convert "$RESNET" --to onnx -o logged.onnx --log-file /dev/full
 expect_stderr_contains "cannot write the log file to its end"
 [[ -s logged.onnx ]] || fail "no output beside a log that could not be written"
+# A run that fails keeps its own exit code.
+expect_refused 3 out "$PROGRAM" inspect no_such_model --log-file /dev/full
+expect_stderr_contains "no_such_model"
+expect_stderr_contains "cannot write the log file to its end"
 if unshare -pf true 2>/dev/null; then
   touch converted.onnx.1-0.tmp converted.onnx.1-1.tmp
   expect_exit 0 unshare -pf "$PROGRAM" convert "$RESNET" --to onnx -o converted.onnx

@@ -88,6 +88,44 @@ expect_end() {
   [[ "|$1|" == *"|$LAST_EXIT|"* ]] || fail "exit code $LAST_EXIT, expected $1"
 }
 
+# await_lines N PROCESS: until stderr tells of N layers or runs, or the process has ended.
+await_lines() {
+  local i
+  for ((i = 0; i < 3000; ++i)); do
+    (($(grep -c '^\[' "$LAST_STDERR") < $1)) && kill -0 "$2" 2>/dev/null || break
+    sleep 0.01
+  done
+}
+
+# invert FILE: every bit behind the first 200 bytes; twice, and the file is what it was.
+invert() {
+  "$PYTHON" -c '
+import sys
+with open(sys.argv[1], "r+b") as file:
+    file.seek(200)
+    rest = file.read()
+    file.seek(200)
+    file.write(bytes(255 - byte for byte in rest))' "$1" || fail "cannot change $1"
+}
+
+# expect_change_refused N FILE CMD...: FILE is inverted once stderr tells of N layers or runs of CMD,
+# which then refuses it by name.
+expect_change_refused() {
+  local lines=$1 file=$2 process
+  shift 2
+  LAST_COMMAND="$*, while $file changes"
+  : >"$LAST_STDERR"
+  "$@" >"$LAST_STDOUT" 2>"$LAST_STDERR" &
+  process=$!
+  await_lines "$lines" "$process"
+  kill -STOP "$process" || fail "the run ended before a file could be changed"
+  invert "$file"
+  kill -CONT "$process"
+  expect_end 3 "$process"
+  expect_stdout_empty
+  expect_stderr_contains "$file: changed while the program was reading it"
+}
+
 expect_stdout_contains() {
   grep -qF -- "$1" "$LAST_STDOUT" || fail "stdout lacks: $1"
 }

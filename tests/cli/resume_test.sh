@@ -23,17 +23,14 @@ start_and_kill() {
 
 # start_and_stop SIGNAL LAYERS COMMAND...: once that many layers are finished, whatever it takes.
 start_and_stop() {
-  local signal=$1 layers=$2 i
+  local signal=$1 layers=$2
   shift 2
   LAST_COMMAND="$* stopped by SIG$signal after $layers layers"
   : >"$LAST_STDERR"
   # Under nohup SIGHUP would be ignored.
   env --default-signal=HUP "$@" >"$LAST_STDOUT" 2>"$LAST_STDERR" &
   local process=$!
-  for ((i = 0; i < 3000; ++i)); do
-    (($(grep -c '^\[' "$LAST_STDERR") < layers)) && kill -0 "$process" 2>/dev/null || break
-    sleep 0.01
-  done
+  await_lines "$layers" "$process"
   kill -s "$signal" "$process" 2>/dev/null
   expect_end "$([[ $signal == KILL ]] && echo '0|137' || echo 130)" "$process"
 }
@@ -79,15 +76,19 @@ done
 # --- stopped by the user
 
 for signal in HUP INT TERM; do
-  start_and_stop "$signal" 8 "$PROGRAM" quantize "$MOBILENET" "${OPTIONS[@]}" -o out
+  start_and_stop "$signal" 8 "$PROGRAM" quantize "$MOBILENET" "${OPTIONS[@]}" -o out \
+    --log-file "$signal.log"
   expect_stderr_contains "the same command with --resume goes on from there"
   expect_absent out
   # Without a word the work is neither taken up nor lost.
   expect_exit 2 quantize -o out
   expect_stderr_contains "--resume goes on from there, --force starts afresh"
   [[ $signal == TERM ]] || {
-    expect_exit 0 quantize -o out --resume
+    expect_exit 0 quantize -o out --resume --log-file "$signal.log"
     expect_same_result whole out
+    # The log is the whole run's: what stopped it, and how it came to its end.
+    sed -n '/goes on from there/,$p' "$signal.log" | grep -q 'wrote out' ||
+      fail "the log does not go on behind the interrupted run's"
     rm -r out
   }
 done
@@ -176,36 +177,31 @@ expect_same_result whole out
 cp -r "$IMAGES" changing && chmod -R u+w changing
 slow=(quantize "$MOBILENET" --calib changing --calib-samples 64 --iterations 3000 -o moving)
 expect_exit 0 "$PROGRAM" "${slow[@]/%moving/undisturbed}"
-invert() {
-  "$PYTHON" -c '
-import sys
-with open(sys.argv[1], "r+b") as file:
-    file.seek(200)
-    rest = file.read()
-    file.seek(200)
-    file.write(bytes(255 - byte for byte in rest))' changing/input.npy
-}
-: >"$LAST_STDERR"
-LAST_COMMAND="a run whose calibration data change"
-"$PROGRAM" "${slow[@]}" >"$LAST_STDOUT" 2>"$LAST_STDERR" &
-process=$!
-for ((i = 0; i < 3000; ++i)); do
-  (($(grep -c '^\[' "$LAST_STDERR") < 3)) && kill -0 "$process" 2>/dev/null || break
-  sleep 0.01
-done
-kill -STOP "$process"
-invert
-kill -CONT "$process"
-expect_end 3 "$process"
-expect_stderr_contains "changing/input.npy: changed while the program was reading it"
+expect_change_refused 3 changing/input.npy "$PROGRAM" "${slow[@]}"
 expect_absent moving
 expect_exit 2 "$PROGRAM" "${slow[@]}" --resume
 expect_stderr_contains "calibration_sha256 was"
-invert
+invert changing/input.npy
 expect_exit 0 "$PROGRAM" "${slow[@]}" --resume
 expect_stderr_contains " finished layers are in "
 for file in model.json weights.safetensors; do expect_same undisturbed/$file moving/$file; done
 rm -r moving undisturbed
+# What the result is measured on, too, and what a shard or a merge reads.
+cp -r "$TEST_IMAGES" changing_test && chmod -R u+w changing_test
+cp "$TEST_LABELS" changing_labels.npy && chmod u+w changing_labels.npy
+measured=("${slow[@]}" --data changing_test --labels changing_labels.npy)
+for file in changing_test/input.npy changing_labels.npy; do
+  expect_change_refused 3 "$file" "$PROGRAM" "${measured[@]}"
+  expect_absent moving
+  rm -r moving.partial
+  invert "$file"
+done
+expect_change_refused 3 changing/input.npy "$PROGRAM" "${slow[@]}" --shard 1/1
+expect_absent moving moving.shard-1-of-1
+invert changing/input.npy
+expect_exit 0 "$PROGRAM" "${slow[@]}" --shard 1/1 --resume
+expect_exit 0 "$PROGRAM" "${slow[@]}" --merge-shards 1
+rm -r moving moving.*
 
 # --- what is finished already is left alone, and not taken for something else
 
@@ -240,6 +236,14 @@ expect_exit 5 quantize -o out --force --html /dev/full --save-plan plan
 expect_exit 0 quantize -o out --resume --html beside.html --save-plan plan
 expect_same out/report.html beside.html
 expect_same out/plan.json plan
+# One that was changed meanwhile is not what the run made.
+for kept in report.html plan.json; do
+  cp out/$kept kept && printf x | dd of=out/$kept bs=1 seek=20 conv=notrunc status=none
+  expect_exit 2 quantize -o out --resume --html beside.html --save-plan plan
+  expect_stderr_contains "one of its files was changed"
+  cp kept out/$kept
+done
+expect_exit 0 quantize -o out --resume
 rm -r out beside.html plan
 expect_exit 0 quantize -o out
 # An export that is gone, or another run's checkpoint beside it.

@@ -73,7 +73,7 @@ struct RunReport {
   int64_t quantized_bytes = 0;  // of the same, packed, with scales
   int64_t model_file_bytes = 0;                // of the float model's files
   std::map<std::string, int64_t> file_bytes;       // of the files written, by name
-  std::map<std::string, std::string> file_sha256;  // of the exports, by name
+  std::map<std::string, std::string> file_sha256;  // of exports, page and plan, by name
   int64_t macs_per_sample = 0;
   int64_t forward_macs = 0;
   int64_t num_segments = 0;
