@@ -330,6 +330,7 @@ Graph ReadGraph(const ModelDocument& document, const SafetensorsFile& weights,
                 const std::set<std::string>& reserved) {
   const JsonView root(document.json, document.file);
   Graph graph;
+  graph.source = document.file;
   graph.opset = root.At("opset").AsInt(1, int64_t{1} << 31);
   if (graph.opset < kMinOpset || graph.opset > kMaxOpset) {
     root.At("opset").FailUnsupported("is " + std::to_string(graph.opset) + ", supported are " +

@@ -189,6 +189,7 @@ class Importer {
                                   std::to_string(kMinOpset) + " to " + std::to_string(kMaxOpset) +
                                   "; convert the model");
     }
+    graph_.source = file_;
     graph_.opset = *opset;
   }
 

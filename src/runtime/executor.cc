@@ -21,6 +21,11 @@ std::string NodeTitle(const Node& node) {
   return "node '" + Printable(node.name) + "' (" + Printable(node.op) + ")";
 }
 
+// "net.onnx: ", where the graph was read from a file.
+std::string SourcePrefix(const Graph& graph) {
+  return graph.source.empty() ? "" : Printable(graph.source, 4096) + ": ";
+}
+
 KernelInputs ConstantInputs(const Graph& graph, const Node& node) {
   KernelInputs constants;
   for (const std::string& input : node.inputs) {
@@ -34,20 +39,21 @@ KernelFunction BuildNodeKernel(const Graph& graph, const Node& node) {
   try {
     return CreateKernel({node, graph.opset, ConstantInputs(graph, node)});
   } catch (const Error& error) {
-    throw error.WithContext(NodeTitle(node));
+    throw error.WithContext(SourcePrefix(graph) + NodeTitle(node));
   }
 }
 
-std::vector<Tensor> RunKernel(const KernelFunction& kernel, const Node& node,
+std::vector<Tensor> RunKernel(const KernelFunction& kernel, const Graph& graph, const Node& node,
                               const KernelInputs& inputs) {
   try {
     std::vector<Tensor> outputs = kernel(inputs);
     ADAROUND_CHECK(outputs.size() >= node.outputs.size());
     return outputs;
   } catch (const Error& error) {
-    throw error.WithContext(NodeTitle(node));
+    throw error.WithContext(SourcePrefix(graph) + NodeTitle(node));
   } catch (const std::bad_alloc&) {
-    throw Error(ErrorCode::kUnsupported, NodeTitle(node) + ": its output does not fit into memory");
+    throw Error(ErrorCode::kUnsupported, SourcePrefix(graph) + NodeTitle(node) +
+                                             ": its output does not fit into memory");
   }
 }
 
@@ -68,7 +74,7 @@ std::optional<std::vector<Tensor>> Fold(const Graph& graph, const Node& node, si
   const ScopedOutputLimit limit(max_bytes);
   std::vector<Tensor> outputs;
   try {
-    outputs = RunKernel(BuildNodeKernel(graph, node), node, ConstantInputs(graph, node));
+    outputs = RunKernel(BuildNodeKernel(graph, node), graph, node, ConstantInputs(graph, node));
   } catch (const Error&) {
     if (limit.exceeded()) return std::nullopt;
     throw;
@@ -142,7 +148,7 @@ ExecutionPlan Executor::Plan(const std::set<std::string>& available,
   }
   if (!unsupported.empty()) {
     throw Error(ErrorCode::kUnsupported,
-                "no kernel at opset " + std::to_string(graph_.opset) + " for: " + unsupported +
+                SourcePrefix(graph_) + "no kernel at opset " + std::to_string(graph_.opset) + " for: " + unsupported +
                     "; give the tensors these nodes make as calibration arrays to go around them");
   }
   if (!missing.empty()) {
@@ -200,7 +206,7 @@ TensorMap Executor::Run(const ExecutionPlan& plan, TensorMap values, const Obser
         inputs.push_back(&graph_.initializers.at(name));
       }
     }
-    std::vector<Tensor> outputs = RunKernel(state.kernel, node, inputs);
+    std::vector<Tensor> outputs = RunKernel(state.kernel, graph_, node, inputs);
     const int64_t macs = CountMacs(node, inputs, outputs);
     state.macs = macs;
     num_macs_ += macs;

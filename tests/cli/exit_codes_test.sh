@@ -181,6 +181,7 @@ expect_stderr_matches "'stem.relu6'.*Clap"
 expect_stderr_matches "'head.relu6'.*Clap"  # all of them are listed
 expect_exit 0 "$PROGRAM" inspect model  # what is known is shown
 expect_stdout_contains "shapes unknown"
+expect_stdout_contains "model/model.json: no kernel at opset 13"
 edit_model 's/"stem.conv.weight"/"stem.conv.weigth"/'
 bad_model
 expect_stderr_matches 'stem\.conv\.weigth'
@@ -377,3 +378,20 @@ stop_by() {
 }
 stop_by INT
 stop_by TERM
+# `convert` leaves neither the file nor what it had not verified.
+mkdir converting
+for form in json onnx; do
+  LAST_COMMAND="convert --to $form stopped by SIGINT"
+  "$PROGRAM" convert "$RESNET" --to $form -o converting/out --verify 1000000 \
+    >"$LAST_STDOUT" 2>"$LAST_STDERR" &
+  process=$!
+  for ((i = 0; i < 300; ++i)); do
+    [[ -z $(ls converting) ]] || break
+    sleep 0.1
+  done
+  [[ -n $(ls converting) ]] || fail "nothing is being written"
+  kill -INT "$process"
+  expect_end 130 "$process"
+  expect_stdout_empty
+  [[ -z $(ls -A converting) ]] || fail "left behind: $(ls -A converting)"
+done

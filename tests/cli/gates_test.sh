@@ -69,6 +69,13 @@ expect_refused 2 out quantize_fast -o out --max-drop 1 --data "$TEST_IMAGES"
 expect_refused 2 out quantize_fast -o out --max-drop nan "${DATA[@]}"
 expect_refused 2 out quantize_fast -o out --min-sqnr lots
 expect_refused 2 out quantize_fast -o out --expect-float nan "${DATA[@]}"
+# What the float network had to reach is part of what was asked for.
+expect_exit 0 quantize_fast -o out "${DATA[@]}" --expect-float 85
+expect_exit 0 quantize_fast -o out "${DATA[@]}" --expect-float 85 --resume
+expect_stderr_contains "is complete already"
+expect_exit 2 quantize_fast -o out "${DATA[@]}" --expect-float 99 --resume
+expect_stderr_contains "is not what this command makes"
+rm -r out
 # Samples of one layer do not reach the output that would be measured.
 needs_numpy
 make_models <<'END'

@@ -59,6 +59,7 @@ struct GraphInput {
 };
 
 struct Graph {
+  std::string source;  // the file that it was read from, for messages; "" = none
   int64_t opset = 13;
   std::vector<GraphInput> inputs;
   std::vector<std::string> outputs;
