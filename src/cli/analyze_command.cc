@@ -18,6 +18,7 @@
 #include "cli/commands.h"
 #include "cli/data_files.h"
 #include "cli/data_options.h"
+#include "cli/first_failure.h"
 #include "cli/image_options.h"
 #include "cli/option_binding.h"
 #include "cli/output_checks.h"
@@ -121,7 +122,7 @@ SensitivityReport MakeReport(const SensitivityResult& result) {
 void CheckOutputs(const AnalyzeArguments& arguments, const std::string& calib_labels) {
   const std::vector<std::string> inputs = {arguments.model, arguments.calib, arguments.data,
                                            arguments.labels, calib_labels};
-  std::vector<std::string> files = {arguments.plan};
+  std::vector<std::string> files = {arguments.plan, arguments.common.config};
   const std::tuple<const char*, const std::string&, bool> outputs[] = {
       {"--log-file", arguments.common.log.file, true},
       {"--report", arguments.report, arguments.force},
@@ -214,11 +215,19 @@ void RunAnalyze(const AnalyzeArguments& arguments, const QuantizeBinding& bindin
   report.evaluated_on = arguments.data.empty() ? "calibration samples" : "test samples";
   report.total_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   stamps.Check();
-  if (!arguments.report.empty()) WriteFileAtomically(arguments.report, ToJson(report));
-  if (!arguments.csv.empty()) WriteFileAtomically(arguments.csv, ToCsv(report));
-  if (!arguments.html.empty()) WriteFileAtomically(arguments.html, ToHtml(report));
-  if (!arguments.save_plan.empty()) WriteLayerPlan(arguments.save_plan, result.plan);
+  FirstFailure unwritten;
+  const auto write = [&](const std::string& path, const auto& text) {
+    if (path.empty()) return;
+    unwritten.Attempt([&] { WriteFileAtomically(path, text()); });
+  };
+  write(arguments.report, [&] { return ToJson(report); });
+  write(arguments.csv, [&] { return ToCsv(report); });
+  write(arguments.html, [&] { return ToHtml(report); });
+  if (!arguments.save_plan.empty()) {
+    unwritten.Attempt([&] { WriteLayerPlan(arguments.save_plan, result.plan); });
+  }
   std::cout << (arguments.common.json ? ToJson(report) : ToText(report));
+  unwritten.ThrowIfAny();
   if (!arguments.save_plan.empty()) {
     LogInfo("wrote " + Printable(arguments.save_plan) + ": `adaround quantize --plan` applies it");
   }

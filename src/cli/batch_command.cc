@@ -5,6 +5,7 @@
 #include <iostream>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "adaround/base/error.h"
 #include "adaround/io/atomic_output.h"
@@ -17,6 +18,7 @@
 #include "cli/first_failure.h"
 #include "cli/option_binding.h"
 #include "cli/output_checks.h"
+#include "cli/path_names.h"
 #include "cli/progress_display.h"
 #include "cli/shard_option.h"
 #include "cli/shell_words.h"
@@ -88,10 +90,11 @@ void PrintPlan(const std::vector<BatchItem>& items) {
 
 void RunBatch(BatchArguments arguments) {
   const Clock::time_point start = Clock::now();
-  for (std::string* path : {&arguments.report, &arguments.junit}) {
+  LogOptions log = arguments.common.log;
+  for (std::string* path :
+       {&arguments.report, &arguments.junit, &log.file, &arguments.common.config}) {
     if (!path->empty()) *path = fs::absolute(*path).string();
   }
-  SetUpLog(arguments.common.log);
   const Shard shard = ParseShard(arguments.shard);
   const std::string file = Printable(arguments.manifest, 4096);
   const BatchManifest manifest = ReadBatchManifest(arguments.manifest);
@@ -103,15 +106,25 @@ void RunBatch(BatchArguments arguments) {
     throw Error(ErrorCode::kIo, Printable(folder.string(), 4096) + ": cannot be entered: " +
                                     failure.message() + "; check its permissions");
   }
-  const std::vector<BatchItem> items =
-      PlanBatch(manifest, file, arguments.force, arguments.common.threads);
-  std::vector<std::string> places;
-  for (const BatchItem& item : items) {
-    places.insert(places.end(), item.places.begin(), item.places.end());
-  }
   const std::string read = (folder / fs::path(arguments.manifest).filename()).string();
-  CheckOutputFile("--report", arguments.report, places, true, {read, arguments.junit});
-  CheckOutputFile("--junit", arguments.junit, places, true, {read, arguments.report});
+  const std::vector<BatchItem> items =
+      PlanBatch(manifest, file, read, arguments.force, arguments.common.threads);
+  std::vector<std::string> places;
+  std::vector<std::string> files = {read, arguments.common.config};
+  for (const BatchItem& item : items) {
+    places.insert(places.end(), item.inputs.begin(), item.inputs.end());
+    places.push_back(item.output);
+    places.push_back(BesideOutput(item.output, ".partial").string());
+    for (const GivenFile& beside : item.files) files.push_back(beside.path);
+  }
+  const std::pair<const char*, const std::string&> written[] = {
+      {"--log-file", log.file}, {"--report", arguments.report}, {"--junit", arguments.junit}};
+  for (const auto& [option, path] : written) {
+    CheckOutputFile(option, path, places, true, files);
+    files.push_back(path);
+  }
+  // What was interrupted goes on by the same command.
+  SetUpLog(log, !arguments.force);
   if (arguments.dry_run) {
     PrintPlan(items);
     return;

@@ -1,11 +1,10 @@
 #include "cli/batch_plan.h"
 
+#include <fnmatch.h>
 #include <glob.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <filesystem>
-#include <iterator>
 #include <map>
 #include <set>
 
@@ -13,15 +12,17 @@
 #include "adaround/pipeline/quantize.h"
 #include "cli/commands.h"
 #include "cli/option_sources.h"
+#include "cli/output_checks.h"
+#include "cli/path_names.h"
 
 namespace adaround::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-// Options that name what a model's run reads or writes.
-constexpr const char* kPlaces[] = {"model", "calib",  "data",   "labels", "calib-labels",
-                                   "plan",  "output", "report", "html",   "save-plan"};
+// Options that name what a model's run reads, and files that it writes.
+const std::set<std::string> kInputs = {"model", "calib", "data", "labels", "calib-labels", "plan"};
+const std::set<std::string> kFiles = {"report", "html", "save-plan"};
 
 // Options that are the batch's own.
 const std::set<std::string> kOwnOptions = {
@@ -42,15 +43,6 @@ std::vector<std::string> Glob(const std::string& pattern, const std::string& pla
   return paths;
 }
 
-// The model's file name without its ending; for NAME/model.json and NAME/, NAME.
-std::string StemOf(const std::string& model) {
-  fs::path path = fs::path(model).lexically_normal();
-  if (path.filename().empty()) path = path.parent_path();
-  if (path.filename() == "model.json") path = path.parent_path();
-  if (fs::is_directory(path)) return fs::weakly_canonical(path).filename().string();
-  return path.stem().string();
-}
-
 using Options = std::map<std::string, ManifestOption>;
 
 std::string ResultName(const ManifestEntry& entry, const std::string& model,
@@ -58,7 +50,7 @@ std::string ResultName(const ManifestEntry& entry, const std::string& model,
   if (entry.name) return *entry.name;
   const auto bits = options.find("bits");
   const bool is_told = bits != options.end() && bits->second.values.size() == 1;
-  return StemOf(model) + "-w" +
+  return ModelNameOf(model) + "-w" +
          (is_told ? bits->second.values.front() : std::to_string(QuantizeOptions{}.bits));
 }
 
@@ -88,17 +80,45 @@ void CheckApart(const std::set<std::string>& outputs, const std::set<std::string
 }
 
 // A file that a model's run writes beside its result is no other model's; `files` has those so far.
-void CheckOwnFile(const GivenOption& option, const std::string& place,
+void CheckOwnFile(const std::string& name, const std::string& file, const std::string& place,
                   std::set<std::string>& files) {
-  if (option.name != "report" && option.name != "html" && option.name != "save-plan") return;
-  for (const std::string& file : option.values) {
-    std::error_code error;
-    const bool is_special = fs::exists(file, error) && !fs::is_regular_file(file, error);
-    if (file.empty() || is_special) continue;
-    if (files.insert(fs::weakly_canonical(fs::absolute(file)).string()).second) continue;
-    throw Error(ErrorCode::kInvalidArgument, place + ": two models would write '" +
-                                                 Printable(file, 1000) + "'; give each \"" +
-                                                 option.name + "\" of its own");
+  if (file.empty() || IsSpecialFile(file) || files.insert(Resolved(file).string()).second) return;
+  throw Error(ErrorCode::kInvalidArgument, place + ": two models would write '" +
+                                               Printable(file, 1000) + "'; give each \"" + name +
+                                               "\" of its own");
+}
+
+// Results that a pattern would find as models, the next time.
+void CheckFindsNoResult(const std::string& pattern, const std::string& output,
+                        const std::string& place) {
+  const std::string normal = fs::path(pattern).lexically_normal().string();
+  const fs::path result = fs::path(output).lexically_normal();
+  for (const fs::path& found : {result, result / "model.json", result / "model.onnx"}) {
+    if (fnmatch(normal.c_str(), found.c_str(), FNM_PATHNAME | FNM_PERIOD) != 0) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                place + ": the pattern '" + Printable(pattern) + "' would match the result '" +
+                    Printable(found.string(), 1000) +
+                    "', too, the next time; let \"output\" be another folder");
+  }
+}
+
+// What one model's run writes is nothing that another one reads, nor the manifest.
+void CheckInputs(const std::vector<BatchItem>& items, const std::string& manifest) {
+  std::vector<std::string> inputs;
+  for (const BatchItem& item : items) {
+    inputs.insert(inputs.end(), item.inputs.begin(), item.inputs.end());
+  }
+  std::vector<std::string> read = inputs;
+  read.push_back(manifest);
+  for (const BatchItem& item : items) {
+    try {
+      CheckHoldsNoInput(item.output, read);
+      for (const auto& [option, path] : item.files) {
+        CheckIsNoInput(option, path, inputs, {manifest});
+      }
+    } catch (const Error& error) {
+      throw error.WithContext("model '" + Printable(item.name) + "'");
+    }
   }
 }
 
@@ -120,8 +140,8 @@ void CheckOptions(const BatchItem& item) {
 
 }  // namespace
 
-std::vector<BatchItem> PlanBatch(const BatchManifest& manifest, const std::string& file, bool force,
-                                 int num_threads) {
+std::vector<BatchItem> PlanBatch(const BatchManifest& manifest, const std::string& file,
+                                 const std::string& manifest_path, bool force, int num_threads) {
   std::vector<BatchItem> items;
   std::set<std::string> outputs;
   std::set<std::string> files;
@@ -155,7 +175,7 @@ std::vector<BatchItem> PlanBatch(const BatchManifest& manifest, const std::strin
       } else if (!told->second.values.empty()) {
         output = told->second.values.front();
       }
-      if (!outputs.insert(fs::weakly_canonical(fs::absolute(output)).string()).second) {
+      if (!outputs.insert(Resolved(output).string()).second) {
         throw Error(ErrorCode::kInvalidArgument,
                     place + ": two models would be written to '" + Printable(output) +
                         "'; give one of them a \"name\", or an \"output\" among its options");
@@ -163,19 +183,21 @@ std::vector<BatchItem> PlanBatch(const BatchManifest& manifest, const std::strin
       given.push_back({"resume", {"true"}, false, place});
       given.push_back({"force", {force ? "true" : "false"}, false, place});
       given.push_back({"threads", {std::to_string(num_threads)}, false, place});
-      BatchItem item{name, model, WordsOf("quantize", given), {}};
+      BatchItem item{name, model, WordsOf("quantize", given), {}, output, {}};
       for (const GivenOption& option : given) {
-        CheckOwnFile(option, place, files);
-        const bool is_place =
-            std::find(std::begin(kPlaces), std::end(kPlaces), option.name) != std::end(kPlaces);
-        if (is_place) {
-          item.places.insert(item.places.end(), option.values.begin(), option.values.end());
+        for (const std::string& value : option.values) {
+          if (kInputs.contains(option.name)) item.inputs.push_back(value);
+          if (!kFiles.contains(option.name)) continue;
+          CheckOwnFile(option.name, value, place, files);
+          item.files.push_back({"--" + option.name, value});
         }
       }
+      if (entry.is_glob) CheckFindsNoResult(entry.path, output, place);
       items.push_back(std::move(item));
     }
   }
   CheckApart(outputs, files, file);
+  CheckInputs(items, manifest_path);
   for (const BatchItem& item : items) CheckOptions(item);
   return items;
 }

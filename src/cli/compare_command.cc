@@ -13,7 +13,9 @@
 #include "adaround/io/calibration_files.h"
 #include "adaround/io/labels.h"
 #include "adaround/io/model_file.h"
+#include "adaround/io/result_report.h"
 #include "adaround/io/sha256.h"
+#include "adaround/io/text_file.h"
 #include "adaround/pipeline/comparison.h"
 #include "adaround/report/comparison_report.h"
 #include "adaround/report/run_report.h"
@@ -27,6 +29,7 @@
 #include "cli/log_sink.h"
 #include "cli/option_binding.h"
 #include "cli/output_checks.h"
+#include "cli/path_names.h"
 #include "cli/paper_tables.h"
 #include "cli/progress_display.h"
 #include "cli/run_inputs.h"
@@ -58,13 +61,6 @@ struct CompareArguments {
   bool dry_run = false;
   CommonOptions common;
 };
-
-fs::path DefaultOutput(const fs::path& model) {
-  // Of a folder the whole name: "net-1.0" and "net-1.1" are two models.
-  const fs::path path = fs::weakly_canonical(fs::absolute(model));
-  const fs::path stem = fs::is_directory(path) ? path.filename() : path.stem();
-  return stem.string() + "-compare";
-}
 
 std::vector<CalibrationChoice> Calibrations(const CompareArguments& arguments) {
   std::vector<CalibrationChoice> choices = {{kOwnCalibration, arguments.calib, ""}};
@@ -113,6 +109,38 @@ std::map<std::string, std::string> InputsOf(const CLI::App& command,
   return inputs;
 }
 
+// Of all that the whole comparison depends on.
+std::string FingerprintOfAll(std::map<std::string, std::string> inputs,
+                             const ComparisonRunner& runner, int64_t num_repeats) {
+  std::vector<std::string> rows = {std::to_string(num_repeats), std::to_string(runner.num_runs())};
+  for (const ComparisonRow& row : runner.report().rows) {
+    rows.insert(rows.end(), {row.table, row.label, row.options, row.scope, row.calibration,
+                             std::to_string(row.num_calib_samples), row.note});
+  }
+  inputs["rows"] = JoinShellWords(rows);
+  return FingerprintOf(inputs);
+}
+
+// What a run left that was killed while it tidied up behind its last step.
+void RemoveOwnJournal(const fs::path& output, const std::map<std::string, std::string>& inputs) {
+  const fs::path partial = BesideOutput(output, ".partial");
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(partial, error))) return;
+  try {
+    const OutputDirectory directory(output, true, {kFinishedFile, kJournalFile, true});
+    const ComparisonJournal own(directory.journal(), inputs);
+    directory.DropJournal();
+  } catch (const Error&) {
+    LogVerbose(Printable(partial.string(), 4096) + ": is another run's, and stays");
+  }
+}
+
+void ThrowIfFailed(int64_t num_failed, int64_t num_runs) {
+  if (num_failed == 0) return;
+  throw Error(ErrorCode::kNumerical, fmt::format("{} of {} runs failed: the tables say why",
+                                                 num_failed, num_runs));
+}
+
 void PrintPlan(const ComparisonRunner& runner) {
   for (const ComparisonRow& row : runner.report().rows) {
     std::cout << (row.table.empty() ? "" : row.table.substr(0, row.table.find(':')) + ": ")
@@ -155,8 +183,9 @@ ComparisonReport Compare(ComparisonRunner& runner, ComparisonBench& bench,
     return report;
   } catch (const Error& error) {
     SetLiveLine("");
-    if (error.code() != ErrorCode::kCancelled || !fs::exists(directory.journal())) throw;
-    throw Error(ErrorCode::kCancelled,
+    const bool can_go_on = error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kIo;
+    if (!can_go_on || !directory.HoldsJournal()) throw;
+    throw Error(error.code(),
                 std::string(error.what()) + "; what is finished is kept in " +
                     Printable(directory.partial().string(), 4096) +
                     ": the same command with --resume goes on from there");
@@ -173,10 +202,11 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
   inputs.push_back(QuantizeBinding::CalibLabels({&binding}));
   for (const RowDefinition& row : setup.rows) inputs.push_back(row.calib_labels);
   const fs::path output =
-      arguments.output.empty() ? DefaultOutput(arguments.model) : fs::path(arguments.output);
+      arguments.output.empty() ? StemOf(arguments.model) + "-compare" : arguments.output;
   std::vector<std::string> read_or_made = inputs;
   read_or_made.push_back(output.string());
-  CheckOutputFile("--log-file", arguments.common.log.file, read_or_made, true);
+  CheckOutputFile("--log-file", arguments.common.log.file, read_or_made, true,
+                  {arguments.common.config});
   SetUpLog(arguments.common.log, arguments.resume);
   const SteadyClock::time_point start = SteadyClock::now();
   if (!arguments.labels.empty() && arguments.data.empty()) {
@@ -188,7 +218,9 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
   const int num_threads = arguments.common.NumThreads();
   setup.base.num_threads = num_threads;
   for (RowDefinition& row : setup.rows) row.options.num_threads = num_threads;
-  CheckOutputFolder(output, inputs, false, kFinishedFile);
+  std::vector<std::string> read = inputs;
+  read.push_back(arguments.common.config);
+  CheckOutputFolder(output, read, false, kFinishedFile);
 
   setup.stamps = StampsOf(arguments.model, {inputs.begin() + 1, inputs.end()});
   const InputStamps stamps = setup.stamps;
@@ -226,6 +258,18 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
       data.reset();
     }
   }
+  const std::string fingerprint = FingerprintOfAll(made_from, runner, arguments.num_repeats);
+  if (arguments.resume) {
+    if (const auto num_failed = FindFailedRuns(output / kFinishedFile, fingerprint)) {
+      RemoveOwnJournal(output, made_from);
+      LogInfo(Printable(output.string(), 4096) + ": is complete already");
+      if (arguments.common.json) {
+        std::cout << ReadTextFile(output / kFinishedFile, kMaxReportBytes);
+      }
+      ThrowIfFailed(*num_failed, runner.num_runs());
+      return;
+    }
+  }
   OutputDirectory directory(output, arguments.force,
                             {kFinishedFile, kJournalFile, arguments.resume});
   ComparisonBench bench(graph, data.get(), labels ? &*labels : nullptr, num_threads);
@@ -233,6 +277,7 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
       Compare(runner, bench, made_from, directory, data ? data->cache_bytes() : 0);
   // Absolute, so that it means the same from any folder.
   report.model = fs::absolute(arguments.model).lexically_normal().string();
+  report.fingerprint = fingerprint;
   report.inputs = made_from;
   report.num_threads = num_threads;
   report.notes = bench.notes();
@@ -251,11 +296,7 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
   for (size_t row = 0; row < report.rows.size(); ++row) {
     num_failed += Summarize(report, row).num_failed;
   }
-  if (num_failed > 0) {
-    throw Error(ErrorCode::kNumerical,
-                fmt::format("{} of {} runs failed: the tables say why", num_failed,
-                            runner.num_runs()));
-  }
+  ThrowIfFailed(num_failed, runner.num_runs());
 }
 
 void AddDataOptions(CLI::App& command, CompareArguments& arguments) {

@@ -17,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/export_formats.h"
 #include "cli/output_checks.h"
+#include "cli/path_names.h"
 #include "cli/progress_display.h"
 
 namespace adaround::cli {
@@ -34,15 +35,6 @@ struct ConvertArguments {
   bool force = false;
   CommonOptions common;
 };
-
-// The name of a model without what its form adds: of "net.onnx" and of "net/model.json" it is
-// "net".
-std::string StemOf(const fs::path& model) {
-  const fs::path path = fs::weakly_canonical(fs::absolute(model));
-  if (fs::is_directory(path)) return path.filename().string();
-  if (path.filename() == "model.json") return path.parent_path().filename().string();
-  return path.stem().string();
-}
 
 SampleInputs InputsOf(const ConvertArguments& arguments, const Graph& graph,
                       const CalibrationSet* data) {
@@ -87,14 +79,26 @@ void WriteThenVerify(const ConvertArguments& arguments, const fs::path& output, 
     write(output);
     return;
   }
-  fs::path unverified = output;
-  unverified += ".unverified-" + std::to_string(getpid());
+  // Through a symbolic link the file it names is replaced.
+  const fs::path resolved = Resolved(output);
+  const bool is_special = IsSpecialFile(output);
   std::error_code error;
+  fs::path unverified = is_special ? fs::temp_directory_path(error) / "adaround" : resolved;
+  if (error) {
+    throw Error(ErrorCode::kIo, "no folder for temporary files: " + error.message() +
+                                    "; let TMPDIR name one that exists");
+  }
+  unverified += ".unverified-" + std::to_string(getpid());
   try {
     write(unverified);
     verify(unverified);
     ThrowIfStopRequested();
-    fs::rename(unverified, output, error);
+    if (is_special) {
+      write(output);
+      fs::remove(unverified, error);
+      return;
+    }
+    fs::rename(unverified, resolved, error);
     if (error) {
       throw Error(ErrorCode::kIo,
                   "cannot write " + Printable(output.string()) + ": " + error.message());
@@ -157,8 +161,10 @@ void ConvertQuantized(const ConvertArguments& arguments, const QuantizedModel& m
       });
 }
 
+// 0 where what was written is a device or a pipe.
 int64_t BytesAt(const fs::path& path) {
-  if (!fs::is_directory(path)) return static_cast<int64_t>(fs::file_size(path));
+  if (IsSpecialFile(path)) return 0;
+  if (!IsFolder(path)) return static_cast<int64_t>(fs::file_size(path));
   int64_t bytes = 0;
   for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
     bytes += static_cast<int64_t>(entry.file_size());
@@ -173,7 +179,7 @@ void RunConvert(const ConvertArguments& arguments) {
   }
   fs::path output = arguments.output;
   if (output.empty()) {
-    const std::string stem = StemOf(arguments.model);
+    const std::string stem = ModelNameOf(arguments.model);
     output = arguments.format == "json" ? stem + "-json"
              : arguments.format == "onnx"
                  ? stem + ".onnx"
@@ -181,12 +187,13 @@ void RunConvert(const ConvertArguments& arguments) {
   }
   std::vector<std::string> read_or_made = inputs;
   read_or_made.push_back(output.string());
-  CheckOutputFile("--log-file", arguments.common.log.file, read_or_made, true);
+  CheckOutputFile("--log-file", arguments.common.log.file, read_or_made, true,
+                  {arguments.common.config});
   SetUpLog(arguments.common.log);
   if (arguments.format == "json") {
-    CheckOutputFolder(output, inputs, true);
+    CheckOutputFolder(output, {arguments.model, arguments.data, arguments.common.config}, true);
   } else {
-    CheckOutputFile("--output", output, inputs, arguments.force);
+    CheckOutputFile("--output", output, inputs, arguments.force, {arguments.common.config});
   }
   const ModelFile file = ReadModelFile(arguments.model);
   ThrowIfStopRequested();

@@ -1,5 +1,4 @@
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -11,12 +10,14 @@
 #include "adaround/io/calibration_files.h"
 #include "adaround/io/labels.h"
 #include "adaround/io/model_file.h"
+#include "adaround/io/result_report.h"
 #include "adaround/pipeline/evaluate.h"
 #include "cli/commands.h"
 #include "cli/data_files.h"
 #include "cli/data_options.h"
 #include "cli/image_options.h"
 #include "cli/output_checks.h"
+#include "cli/path_names.h"
 #include "cli/progress_display.h"
 #include "cli/report_rows.h"
 
@@ -35,25 +36,20 @@ struct EvaluateArguments {
 };
 
 // The float model that OUT's report.json names, where it is still there and still the same.
-std::optional<std::string> RecordedReference(const fs::path& model,
+std::optional<std::string> RecordedReference(const std::string& path,
                                              const std::map<std::string, std::string>& provenance) {
-  const fs::path folder = fs::is_directory(model) ? model : model.parent_path();
-  std::ifstream stream(folder / "report.json", std::ios::binary);
-  const nlohmann::json report = nlohmann::json::parse(stream, nullptr, false);
   const auto recorded = provenance.find("model_sha256");
-  if (!report.is_object() || !report.contains("model") || !report["model"].is_string() ||
-      recorded == provenance.end()) {
+  if (path.empty() || recorded == provenance.end()) {
     LogWarning("no report.json names the float model: accuracy alone; give --reference MODEL");
     return std::nullopt;
   }
-  const auto path = report["model"].get<std::string>();
   try {
     if (ModelDigest(path) == recorded->second) return path;
     LogWarning("the float model " + Printable(path) +
                " has changed since quantization: accuracy alone; give --reference MODEL");
-  } catch (const std::exception&) {
-    LogWarning("the float model " + Printable(path) +
-               " is not there any more: accuracy alone; give --reference MODEL");
+  } catch (const Error& error) {
+    LogWarning("the float model cannot be read any more (" + std::string(error.what()) +
+               "): accuracy alone; give --reference MODEL");
   }
   return std::nullopt;
 }
@@ -92,10 +88,17 @@ void PrintJson(const Evaluation& evaluation) {
 }
 
 void RunEvaluate(const EvaluateArguments& arguments) {
-  CheckOutputFile("--log-file", arguments.common.log.file,
-                  {arguments.model, arguments.data, arguments.labels, arguments.reference}, true);
+  const fs::path model_path = arguments.model;
+  const std::string recorded =
+      arguments.reference.empty()
+          ? FindFloatModel(IsFolder(model_path) ? model_path : model_path.parent_path())
+          : "";
+  CheckOutputFile(
+      "--log-file", arguments.common.log.file,
+      {arguments.model, arguments.data, arguments.labels, arguments.reference, recorded}, true,
+      {arguments.common.config});
   SetUpLog(arguments.common.log);
-  const InputStamps stamps = StampsOf(arguments.model, {arguments.data, arguments.labels});
+  InputStamps stamps = StampsOf(arguments.model, {arguments.data, arguments.labels});
   const ModelFile file = ReadModelFile(arguments.model);
   const auto* quantized = std::get_if<QuantizedModel>(&file);
   const auto* exported = std::get_if<QdqModel>(&file);
@@ -112,12 +115,15 @@ void RunEvaluate(const EvaluateArguments& arguments) {
   if (!arguments.reference.empty()) {
     reference_path = arguments.reference;
   } else if (quantized != nullptr) {
-    reference_path = RecordedReference(arguments.model, quantized->provenance);
+    reference_path = RecordedReference(recorded, quantized->provenance);
   } else if (exported != nullptr) {
-    reference_path = RecordedReference(arguments.model, exported->provenance);
+    reference_path = RecordedReference(recorded, exported->provenance);
   }
   std::optional<Graph> reference;
-  if (reference_path) reference = ReadFloatModel(*reference_path);
+  if (reference_path) {
+    for (const fs::path& part : ModelFiles(*reference_path)) stamps.Add(part);
+    reference = ReadFloatModel(*reference_path);
+  }
   const std::optional<Labels> labels = ReadLabels(arguments.labels, arguments.data, graph);
   if (!reference && !labels) {
     throw Error(ErrorCode::kInvalidArgument,

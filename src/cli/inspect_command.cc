@@ -107,7 +107,8 @@ void PrintJson(const Inspection& inspection) {
 }
 
 void RunInspect(const InspectArguments& arguments) {
-  CheckOutputFile("--log-file", arguments.common.log.file, {arguments.model}, true);
+  CheckOutputFile("--log-file", arguments.common.log.file, {arguments.model}, true,
+                  {arguments.common.config});
   SetUpLog(arguments.common.log);
   const ModelFile file = ReadModelFile(arguments.model);
   const auto* quantized = std::get_if<QuantizedModel>(&file);

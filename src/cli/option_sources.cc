@@ -189,6 +189,8 @@ void TakeConfig(CLI::App& app, const CLI::App& chosen, const std::string& path,
   std::vector<std::string> commands;
   for (const CLI::App* command : app.get_subcommands({})) commands.push_back(command->get_name());
   const std::string file = Printable(path, 4096);
+  std::vector<GivenOption> of_section;
+  std::vector<GivenOption> of_all;
   for (const ConfigEntry& entry : ReadConfig(path)) {
     const std::string source = fmt::format("{}: line {}", file, entry.line);
     std::set<std::string> names = all;
@@ -212,8 +214,13 @@ void TakeConfig(CLI::App& app, const CLI::App& chosen, const std::string& path,
     }
     const bool is_ours = entry.command.empty() || entry.command == chosen.get_name();
     if (is_ours && completion.Has(entry.name)) {
-      completion.Set({entry.name, entry.values, entry.is_list, source});
+      (entry.command.empty() ? of_all : of_section)
+          .push_back({entry.name, entry.values, entry.is_list, source});
     }
+  }
+  // What comes first stays.
+  for (const auto* part : {&of_section, &of_all}) {
+    for (const GivenOption& option : *part) completion.Set(option);
   }
 }
 

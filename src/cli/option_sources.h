@@ -39,7 +39,7 @@ struct CompletedWords {
 // and not by false, 0, no or off.
 //
 // A file's entries above all sections are of every command that has such an option, those in a
-// [COMMAND] section of that command; each must be an option of one.
+// [COMMAND] section of that command, before the former; each must be an option of one.
 //
 // `words` that the command line does not understand come back as they are: it says why.
 // Throws Error(kInvalidArgument), with "did you mean", for variables and entries that are no

@@ -5,19 +5,12 @@
 
 #include "adaround/base/error.h"
 #include "adaround/io/model_file.h"
+#include "cli/path_names.h"
 
 namespace adaround::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Absolute, links resolved as far as the path exists.
-fs::path Resolved(const fs::path& path) {
-  std::error_code error;
-  fs::path resolved = fs::weakly_canonical(fs::absolute(path), error);
-  if (error) resolved = fs::absolute(path).lexically_normal();
-  return resolved.has_filename() ? resolved : resolved.parent_path();
-}
 
 bool IsInside(const fs::path& path, const fs::path& folder) {
   const auto [end, ignored] =
@@ -55,18 +48,11 @@ bool HoldsFloatModelAlone(const fs::path& folder) {
 
 }  // namespace
 
-void CheckOutputFile(const std::string& option, const fs::path& output,
-                     const std::vector<std::string>& inputs, bool replace,
-                     const std::vector<std::string>& files) {
-  if (output.empty()) return;
+void CheckIsNoInput(const std::string& option, const fs::path& output,
+                    const std::vector<std::string>& inputs,
+                    const std::vector<std::string>& files) {
+  if (output.empty() || IsSpecialFile(output)) return;
   std::error_code error;
-  if (fs::is_directory(output, error)) {
-    throw Error(ErrorCode::kInvalidArgument,
-                option + ": " + Printable(output.string()) + " is a folder; name a file");
-  }
-  // Devices and pipes are written straight to and hold nothing to lose.
-  const bool is_special = fs::exists(output, error) && !fs::is_regular_file(output, error);
-  if (is_special) return;
   const fs::path resolved = Resolved(output);
   for (const std::string& input : inputs) {
     if (input.empty()) continue;
@@ -86,6 +72,20 @@ void CheckOutputFile(const std::string& option, const fs::path& output,
                                              "; choose another place");
     }
   }
+}
+
+void CheckOutputFile(const std::string& option, const fs::path& output,
+                     const std::vector<std::string>& inputs, bool replace,
+                     const std::vector<std::string>& files) {
+  if (output.empty()) return;
+  if (IsFolder(output)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                option + ": " + Printable(output.string()) + " is a folder; name a file");
+  }
+  if (IsSpecialFile(output)) return;
+  CheckIsNoInput(option, output, inputs, files);
+  std::error_code error;
+  const fs::path resolved = Resolved(output);
   if (!replace && fs::exists(output, error)) {
     throw Error(ErrorCode::kInvalidArgument, option + ": " + Printable(output.string()) +
                                                  " exists; --force replaces it");
@@ -96,8 +96,7 @@ void CheckOutputFile(const std::string& option, const fs::path& output,
   }
 }
 
-void CheckOutputFolder(const fs::path& output, const std::vector<std::string>& inputs,
-                       bool is_float_model, const std::string& finished_file) {
+void CheckHoldsNoInput(const fs::path& output, const std::vector<std::string>& inputs) {
   const fs::path resolved = Resolved(output);
   std::error_code error;
   for (const std::string& input : inputs) {
@@ -109,6 +108,12 @@ void CheckOutputFolder(const fs::path& output, const std::vector<std::string>& i
       ThrowIsInput("output", output, input);
     }
   }
+}
+
+void CheckOutputFolder(const fs::path& output, const std::vector<std::string>& inputs,
+                       bool is_float_model, const std::string& finished_file) {
+  CheckHoldsNoInput(output, inputs);
+  std::error_code error;
   if (!fs::is_directory(output, error) || fs::is_empty(output, error)) return;
   const bool is_earlier_result = is_float_model ? HoldsFloatModelAlone(output)
                                                 : fs::exists(output / finished_file, error);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 
@@ -60,7 +61,7 @@ void ProgressDisplay::OnProgress(const std::string& stage, int64_t done, int64_t
                                  total);
   if (fraction_ > kLeastFraction) {
     const double elapsed = std::chrono::duration<double>(now - start_).count();
-    line += "  about " + FormatSeconds(elapsed * (1.0 - fraction_) / fraction_) + " left";
+    line += "  about " + FormatSeconds(elapsed * std::max(0.0, 1.0 - fraction_) / fraction_) + " left";
   }
   SetLiveLine(line);
 }
@@ -82,7 +83,7 @@ void ProgressDisplay::OnLayer(const LayerReport& layer, int64_t done, int64_t to
   std::string line = LayerLine(layer, done, total);
   const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
   if (done < total && fraction > kLeastFraction) {
-    line += "  (about " + FormatSeconds(elapsed * (1.0 - fraction) / fraction) + " left)";
+    line += "  (about " + FormatSeconds(elapsed * std::max(0.0, 1.0 - fraction) / fraction) + " left)";
   }
   if (layer.fell_back) {
     LogWarning(line);

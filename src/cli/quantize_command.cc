@@ -22,6 +22,7 @@
 #include "cli/method_options.h"
 #include "cli/option_binding.h"
 #include "cli/output_checks.h"
+#include "cli/path_names.h"
 #include "cli/progress_display.h"
 #include "cli/quantize_run.h"
 #include "cli/quantize_shards.h"
@@ -34,13 +35,6 @@ namespace adaround::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-fs::path DefaultOutput(const fs::path& model, int bits) {
-  // Of a folder the whole name: "net-1.0" and "net-1.1" are two models.
-  const fs::path path = fs::weakly_canonical(fs::absolute(model));
-  const fs::path stem = fs::is_directory(path) ? path.filename() : path.stem();
-  return stem.string() + "-w" + std::to_string(bits);
-}
 
 void PrintPrediction(const QuantizePrediction& prediction, const CalibrationSet& samples) {
   // Measured on two cores with AVX-512: order of magnitude, to plan by.
@@ -149,12 +143,16 @@ void CheckOutputs(const QuantizeArguments& arguments, const std::string& calib_l
                   const fs::path& output) {
   std::vector<std::string> places = {arguments.model, arguments.calib, arguments.data,
                                      arguments.labels, calib_labels};
-  const std::vector<std::string> inputs = places;
+  std::vector<std::string> inputs = places;
+  inputs.push_back(arguments.common.config);
   places.push_back(output.string());
-  std::vector<std::string> files = {arguments.plan};
-  // Those of an interrupted run of the same command may be there.
+  places.push_back(BesideOutput(output, ".partial").string());
+  std::vector<std::string> files = {arguments.plan, arguments.common.config};
+  // A run writes them once its result is in place: with --resume there may be some beside one.
   // A shard writes none but the log.
-  const bool replaces = arguments.force || arguments.resume || !arguments.shard.empty();
+  std::error_code error;
+  const bool resumes = arguments.resume && fs::exists(output, error);
+  const bool replaces = arguments.force || resumes || !arguments.shard.empty();
   const std::tuple<const char*, const std::string&, bool> outputs[] = {
       {"--log-file", arguments.common.log.file, true},
       {"--report", arguments.report, replaces},
@@ -198,6 +196,7 @@ void CheckTogether(const QuantizeArguments& arguments, const QuantizeOptions& op
   if (arguments.expect_float && arguments.data.empty()) {
     throw Error(ErrorCode::kInvalidArgument, "--expect-float needs --data with labels");
   }
+  if (arguments.data.empty()) CheckGates(arguments.gates, false, true);
   bool runs = false;
   for (const std::string& name : arguments.formats) {
     runs = runs || FindExportFormat(name).runs != ExportFormat::Runs::kNot;
@@ -249,8 +248,9 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   options.num_threads = arguments.common.NumThreads();
   CheckTogether(arguments, options);
   if (only_check) return;
-  const fs::path output = arguments.output.empty() ? DefaultOutput(arguments.model, options.bits)
-                                                   : fs::path(arguments.output);
+  const fs::path output = arguments.output.empty()
+                              ? StemOf(arguments.model) + "-w" + std::to_string(options.bits)
+                              : arguments.output;
   CheckOutputs(arguments, calib_labels, output);
   if (arguments.call == nullptr) SetUpLog(arguments.common.log, arguments.resume);
   if (arguments.call != nullptr) arguments.call->output = output.string();

@@ -8,6 +8,7 @@
 #include "adaround/base/error.h"
 #include "adaround/io/atomic_output.h"
 #include "cli/log_sink.h"
+#include "cli/path_names.h"
 #include "cli/progress_display.h"
 #include "cli/run_checkpoint.h"
 #include "cli/shard_option.h"

@@ -5,6 +5,7 @@
 
 #include "adaround/base/error.h"
 #include "cli/log_sink.h"
+#include "cli/path_names.h"
 
 namespace adaround::cli {
 namespace {
@@ -26,13 +27,6 @@ std::unique_ptr<Checkpoint> OpenCheckpoint(const OutputDirectory& directory,
 }
 
 }  // namespace
-
-fs::path BesideOutput(const fs::path& output, const std::string& suffix) {
-  fs::path path = output.lexically_normal();
-  if (path.filename().empty()) path = path.parent_path();
-  path += suffix;
-  return path;
-}
 
 std::string CheckpointJournal() {
   return std::string(kCheckpoint) + "/" + Checkpoint::kJournal;

@@ -11,9 +11,6 @@
 
 namespace adaround::cli {
 
-// OUT.partial for ".partial", whatever OUT ends in.
-std::filesystem::path BesideOutput(const std::filesystem::path& output, const std::string& suffix);
-
 // By which a result is known to be one of ours.
 inline constexpr const char* kFinishedFile = "model.json";
 // Its folder, and its journal, in OutputDirectory::partial().

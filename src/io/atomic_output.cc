@@ -103,9 +103,8 @@ void OutputDirectory::CheckTarget() const {
   }
   if (!IsRealFolder(out_) || (!IsEmptyFolder(out_) && !Exists(out_ / kind_.finished_file))) {
     throw Error(ErrorCode::kInvalidArgument,
-                Shown(out_) +
-                    ": exists and is no folder that adaround wrote (it holds no " +
-                    kind_.finished_file +
+                Shown(out_) + ": exists and is no folder that adaround wrote (it " +
+                    (IsRealFolder(out_) ? "holds no " + kind_.finished_file : "is no folder") +
                     "), so that --force does not replace it; remove it yourself, or give another "
                     "-o");
   }

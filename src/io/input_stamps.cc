@@ -10,17 +10,24 @@ namespace adaround {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// Some file systems keep seconds alone, once they have dropped what they had in memory.
+bool AreSame(const timespec& first, const timespec& second) {
+  const bool forgotten = first.tv_nsec == 0 || second.tv_nsec == 0;
+  return first.tv_sec == second.tv_sec && (forgotten || first.tv_nsec == second.tv_nsec);
+}
+
+}  // namespace
+
 bool InputStamps::Stamp::Agrees(const Stamp& other) const {
-  const bool forgotten = nanoseconds == 0 || other.nanoseconds == 0;
-  return size == other.size && seconds == other.seconds &&
-         (forgotten || nanoseconds == other.nanoseconds);
+  return size == other.size && AreSame(written, other.written) && AreSame(changed, other.changed);
 }
 
 bool InputStamps::Read(const std::string& path, Stamp& stamp) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) return false;
-  stamp = {static_cast<int64_t>(status.st_size), static_cast<int64_t>(status.st_mtim.tv_sec),
-           static_cast<int64_t>(status.st_mtim.tv_nsec)};
+  stamp = {static_cast<int64_t>(status.st_size), status.st_mtim, status.st_ctim};
   return true;
 }
 

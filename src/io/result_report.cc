@@ -14,17 +14,20 @@ namespace {
 
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 
-// A report.json, parsed.
+constexpr const char* kReport = "report.json";
+
+// A report, parsed.
 class ResultReport {
  public:
-  explicit ResultReport(const std::filesystem::path& folder) {
-    const InputFile file(folder / "report.json");
+  explicit ResultReport(const std::filesystem::path& path) {
+    const InputFile file(path);
     file_ = file.name();
     document_ = ParseStrictJson(file.ReadText(kMaxReportBytes), file_);
     JsonView(document_, file_).CheckObject();
   }
 
   std::string Text(const std::string& key) const { return Root(key).AsString(); }
+  int64_t Count(const std::string& key) const { return Root(key).AsInt(0, kMost); }
 
   // Exports by sizes and digests, page and plan by digests. Sizes of the model itself are added up
   // under one name.
@@ -108,17 +111,36 @@ class ResultReport {
 }  // namespace
 
 FinishedResult ReadFinishedResult(const std::filesystem::path& folder) {
-  return ResultReport(folder).Result();
+  return ResultReport(folder / kReport).Result();
 }
 
 std::optional<FinishedResult> FindFinishedResult(const std::filesystem::path& folder,
                                                  const std::string& fingerprint) {
   try {
-    const ResultReport report(folder);
+    const ResultReport report(folder / kReport);
     if (report.Text("fingerprint") != fingerprint) return std::nullopt;
     if (report.Text("result_sha256") != ModelDigest(folder)) return std::nullopt;
     if (!report.FilesAreThere(folder)) return std::nullopt;
     return report.Result();
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+std::string FindFloatModel(const std::filesystem::path& folder) {
+  try {
+    return ResultReport(folder / kReport).Text("model");
+  } catch (const Error&) {
+    return "";
+  }
+}
+
+std::optional<int64_t> FindFailedRuns(const std::filesystem::path& report,
+                                      const std::string& fingerprint) {
+  try {
+    const ResultReport found(report);
+    if (found.Text("fingerprint") != fingerprint) return std::nullopt;
+    return found.Count("num_failed");
   } catch (const Error&) {
     return std::nullopt;
   }

@@ -1,7 +1,6 @@
 #include "pipeline/prepared_network.h"
 
 #include <algorithm>
-#include <regex>
 #include <utility>
 
 #include "adaround/base/did_you_mean.h"
@@ -10,53 +9,11 @@
 #include "graph/passes/find_activation.h"
 #include "graph/passes/fold_batch_norm.h"
 #include "graph/passes/own_bias.h"
+#include "pipeline/layer_pattern.h"
 #include "pipeline/transform_network.h"
 
 namespace adaround {
 namespace {
-
-// A regular expression of the user's that remembers whether it has ever matched.
-class LayerPattern {
- public:
-  LayerPattern(const std::string& option, const std::string& expression)
-      : option_(option), expression_(expression) {
-    try {
-      // Without back-references matching takes polynomial time, whatever the expression.
-      regex_ = std::regex(expression,
-                          std::regex_constants::ECMAScript | std::regex_constants::__polynomial);
-    } catch (const std::regex_error& error) {
-      throw Error(
-          ErrorCode::kInvalidArgument,
-          option + " '" + Printable(expression) + "' is not a regular expression: " + error.what());
-    }
-  }
-
-  bool Matches(const std::string& name) {
-    const bool found = std::regex_search(name, regex_);
-    used_ = used_ || found;
-    return found;
-  }
-
-  void CheckUsed(std::vector<std::string>& violations) const {
-    if (!used_) {
-      violations.push_back(option_ + " '" + Printable(expression_) +
-                           "' matches no layer; `adaround inspect` lists their names");
-    }
-  }
-
- private:
-  std::string option_;
-  std::string expression_;
-  std::regex regex_;
-  bool used_ = false;
-};
-
-std::vector<LayerPattern> MakePatterns(const std::string& option,
-                                       const std::vector<std::string>& expressions) {
-  std::vector<LayerPattern> patterns;
-  for (const std::string& expression : expressions) patterns.emplace_back(option, expression);
-  return patterns;
-}
 
 bool AnyMatches(std::vector<LayerPattern>& patterns, const std::string& name) {
   bool matched = false;

@@ -4,6 +4,7 @@
 #include "adaround/base/error.h"
 #include "adaround/pipeline/quantize.h"
 #include "base/enum_names.h"
+#include "pipeline/layer_pattern.h"
 
 namespace adaround {
 namespace {
@@ -107,6 +108,16 @@ std::vector<std::string> QuantizeOptions::Validate() const {
     require(in_range(width), "layer-bits '" + Printable(pattern) + "' asks for " +
                                  std::to_string(width) + " bits, must be 2 to 8");
   }
+  const auto require_pattern = [&](const char* option, const std::string& expression) {
+    try {
+      LayerPattern(option, expression);
+    } catch (const Error& error) {
+      violations.emplace_back(error.what());
+    }
+  };
+  for (const std::string& expression : include) require_pattern("--include", expression);
+  for (const std::string& expression : exclude) require_pattern("--exclude", expression);
+  for (const auto& [expression, width] : layer_bits) require_pattern("--layer-bits", expression);
   require(symmetric || !narrow_range, "narrow-range needs a symmetric grid");
   if (act_bits) {
     require(in_range(*act_bits),

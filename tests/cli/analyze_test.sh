@@ -181,3 +181,8 @@ cp -r "$IMAGES" changing && chmod -R u+w changing
 expect_change_refused 2 changing/input.npy "$PROGRAM" analyze "$MOBILENET" --calib "$IMAGES" \
   --data changing --method nearest -o moving.json --save-plan moving_plan.json
 expect_absent moving.json moving_plan.json
+
+# What cannot be written costs nothing else.
+expect_exit 5 analyze -o /dev/full --csv rows.csv --save-plan rows.json --html /dev/full
+expect_stdout_contains "only this layer quantized"
+[[ -s rows.csv && -s rows.json ]] || fail "a report that fails takes the others along"

@@ -160,13 +160,43 @@ for file in zoo/fashion_mobilenet/weights.safetensors zoo/fashion_mobilenet/mode
   calib/input.npy ci.json out/w/fashion_mobilenet-w4/report.json; do
   expect_exit 3 batch --report "project/$file"
   expect_exit 3 batch --junit "project/$file"
+  expect_exit 3 batch --log-file "project/$file"
 done
+# The log goes on as the results do.
+expect_exit 0 batch --log-file batch.log
+expect_exit 0 batch --log-file batch.log
+[[ $(grep -c 'is complete already' batch.log) == 2 ]] || fail "the log was begun anew"
 expect_exit 3 batch --report same --junit same
 [[ $(digest_of project/zoo project/calib) == "$before" ]] || fail "an input was overwritten"
 # Each is written whatever becomes of the others.
 expect_exit 5 batch --report /dev/full --junit junit.xml
 expect_stdout_contains "models: 0 done, 1 complete already"
 [[ -s junit.xml ]] || fail "a report that fails takes the other along"
+
+# No model's files over what another one reads, nor over the manifest.
+for option in report html save-plan; do
+  for file in zoo/fashion_resnet/weights.safetensors calib/input.npy ci.json; do
+    manifest "{\"model\": \"zoo/fashion_mobilenet\", \"options\": {\"$option\": \"$file\"}}, {\"model\": \"zoo/fashion_resnet\"}"
+    kept=$(digest_of project/zoo project/calib project/ci.json)
+    expect_exit 3 batch
+    expect_stderr_contains "model 'fashion_mobilenet-w4': --$option"
+    [[ $(digest_of project/zoo project/calib project/ci.json) == "$kept" ]] || fail "an input was overwritten"
+  done
+done
+manifest '{"model": "zoo/fashion_mobilenet", "options": {"output": "zoo/fashion_resnet"}}, {"model": "zoo/fashion_resnet"}'
+expect_exit 3 batch
+expect_stderr_contains "model 'fashion_mobilenet-w4': output zoo/fashion_resnet would overwrite"
+
+# --- what lies at a path is one model's failure, not the batch's
+
+ln -s loop project/loop
+long=$(printf 'n%.0s' {1..300})
+manifest "{\"model\": \"loop\"}, {\"model\": \"$long\"}, {\"model\": \"zoo/fashion_resnet\", \"name\": \"$long\"}, {\"model\": \"zoo/fashion_resnet\", \"name\": \"sound\"}"
+for trial in 1 2; do
+  expect_exit 6 batch --report report.json
+  check 'assert [row["exit_code"] for row in report["rows"]] == [5, 5, 5, 0], rows'
+done
+rm project/loop
 
 # --- a model that stops before its work leaves the others alone, and shows no older result's numbers
 
@@ -215,6 +245,14 @@ refused() {
 }
 GOOD='{"model": "zoo/fashion_mobilenet"}'
 refused 2 "models\[1\]: no file matches 'none/\*'" "$GOOD, {\"glob\": \"none/*\"}"
+# A pattern that would find the results as models, the next time.
+mkdir -p project/out && cp -r project/zoo project/out/w
+for pattern in 'out/w/*' './out//w/*' 'out/w/*/model.json'; do
+  manifest "{\"glob\": \"$pattern\"}"
+  expect_exit 2 batch
+  expect_stderr_contains "would match the result 'out/w/fashion_mobilenet-w4"
+done
+rm -r project/out
 for option in report html save-plan; do
   refused 2 "two models would write './beside'; give each \"$option\" of its own" \
     "{\"model\": \"zoo/fashion_mobilenet\", \"name\": \"a\", \"options\": {\"$option\": \"beside\"}}, {\"model\": \"zoo/fashion_mobilenet\", \"name\": \"b\", \"options\": {\"$option\": \"./beside\"}}"
@@ -239,6 +277,9 @@ refused 2 "model 'b': .*--preset" "$GOOD, {\"model\": \"zoo/fashion_resnet\", \"
 second() { refused 2 "$1" "$GOOD, {\"model\": \"zoo/fashion_resnet\", \"name\": \"b\", \"options\": {$2}}"; }
 second "model 'b': .*bits is 9, must be 2 to 8" '"bits": 9'
 second "model 'b': narrow-range needs a symmetric grid" '"narrow-range": true, "asymmetric": true'
+second "model 'b': --max-drop cannot be computed: it needs --data" '"max-drop": 1'
+second "model 'b': --include '\[' is not a regular expression" '"include": "["'
+second "model 'b': --layer-bits '\(' is not a regular expression" '"layer-bits": "(=8"'
 second "model 'b': --labels needs --data" '"labels": "labels.npy"'
 second "model 'b': --verify needs --format onnx" '"verify": 4'
 second "model 'b': .*--iterations.* has no effect" '"method": "nearest", "iterations": 10'

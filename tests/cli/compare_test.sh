@@ -157,6 +157,17 @@ for moment in 1 4 7; do
   expect_absent stopped.partial
   diff <(without_times whole/compare.csv) <(without_times stopped/compare.csv) ||
     fail "a resumed run differs"
+  # And what is finished is left alone.
+  before=$(digest_of stopped)
+  mkdir stopped.partial
+  expect_exit 0 compare "${LONG[@]}" -o stopped --resume
+  expect_stderr_contains "stopped: is complete already"
+  expect_absent stopped.partial
+  expect_exit 0 compare "${LONG[@]}" -o stopped --resume --json
+  expect_same stopped/compare.json "$LAST_STDOUT"
+  expect_exit 2 compare "${LONG[@]}" -o stopped --resume --repeats 5
+  expect_exit 2 compare "${LONG[@]}" -o stopped --resume --seed 7
+  [[ $(digest_of stopped) == "$before" ]] || fail "a finished comparison was touched"
   rm -r stopped
 done
 

@@ -63,6 +63,12 @@ printf 'force = true\nasymmetric = true\n' >true.toml
 ADAROUND_FORCE=0 expect_option '# force = false' force MODEL --config true.toml
 ADAROUND_ASYMMETRIC=off expect_option '# asymmetric = false' asymmetric MODEL --config true.toml
 for truth in 0 false No off; do ADAROUND_FORCE=$truth expect_option '# force = false' force MODEL; done
+# A section comes before what stands above all sections, and before what that excludes.
+printf 'bits = 5\nthreads = 1\nasymmetric = true\n[quantize]\nbits = 3\nsymmetric = true\n' >both.toml
+expect_option 'bits = 3  # from both.toml: line 5' bits MODEL --config both.toml
+expect_option 'threads = 1  # from both.toml: line 2' threads MODEL --config both.toml
+expect_option 'symmetric = true  # from both.toml: line 6' symmetric MODEL --config both.toml
+expect_option '# asymmetric = false' asymmetric MODEL --config both.toml
 # What is told by its place has a name, too.
 printf '[quantize]\nmodel = "%s"\n' "$MOBILENET" >model.toml
 expect_option "model = \"$MOBILENET\"  # from model.toml: line 2" model --config model.toml

@@ -395,3 +395,64 @@ for form in json onnx; do
   expect_stdout_empty
   [[ -z $(ls -A converting) ]] || fail "left behind: $(ls -A converting)"
 done
+
+# --- what is written takes no other file's place
+
+# Verified or not: devices and pipes are written to, and links stay.
+mknod null c 1 3 2>/dev/null || cp -a /dev/null null 2>/dev/null || true
+for verify in 0 2; do
+  if [[ -c null ]]; then
+    expect_exit 0 "$PROGRAM" convert "$RESNET" --to onnx -o null --verify "$verify"
+    [[ -c null ]] || fail "a device was replaced"
+  fi
+  mkfifo pipe
+  cat pipe >piped.onnx &
+  reader=$!
+  expect_exit 0 "$PROGRAM" convert "$RESNET" --to onnx -o pipe --verify "$verify"
+  wait "$reader"
+  [[ -p pipe ]] || fail "a pipe was replaced"
+  rm pipe
+  echo old >target.onnx
+  ln -sf target.onnx link.onnx
+  expect_exit 0 "$PROGRAM" convert "$RESNET" --to onnx -o link.onnx --verify "$verify" --force
+  [[ -L link.onnx ]] || fail "a link was replaced"
+  expect_same target.onnx piped.onnx
+  rm piped.onnx
+done
+
+# The configuration is an input as well, however it is named.
+echo 'threads = 1' >ci.toml
+cp ci.toml kept.toml
+quantize_fast -o result >/dev/null 2>&1
+for words in "inspect $RESNET" "evaluate result --data $TEST_IMAGES --labels $TEST_LABELS" \
+  "convert $RESNET --to onnx -o unwanted" "analyze $RESNET --calib $IMAGES" \
+  "compare $RESNET --calib $IMAGES --methods nearest -o unwanted" "quantize $RESNET --calib $IMAGES -o unwanted"; do
+  read -ra command <<<"$words"
+  expect_refused 3 unwanted "$PROGRAM" "${command[@]}" --config ci.toml --log-file ci.toml
+  expect_refused 3 unwanted env ADAROUND_CONFIG=ci.toml "$PROGRAM" "${command[@]}" --log-file ci.toml
+done
+for option in --report --html --save-plan; do
+  expect_refused 3 unwanted quantize_fast -o unwanted --force --config ci.toml $option ci.toml
+done
+expect_refused 3 unwanted "$PROGRAM" convert "$RESNET" --to onnx -o ci.toml --force --config ci.toml
+expect_same kept.toml ci.toml
+
+# So is the float model that a result names.
+cp -r "$RESNET" floating && chmod -R u+w floating
+expect_exit 0 "$PROGRAM" quantize floating --calib "$IMAGES" --preset fast --calib-samples 16 -o of_floating
+before=$(digest_of floating)
+expect_refused 3 unwanted "$PROGRAM" evaluate of_floating --data "$TEST_IMAGES" --log-file floating/weights.safetensors
+[[ $(digest_of floating) == "$before" ]] || fail "the float model was overwritten"
+# A report that is none, and waits for ever.
+rm of_floating/report.json
+mkfifo of_floating/report.json
+expect_exit 0 timeout 60 "$PROGRAM" evaluate of_floating --data "$TEST_IMAGES" --labels "$TEST_LABELS"
+expect_stderr_contains "no report.json names the float model"
+
+# A file that no run before this one can have written stays, --resume or not.
+echo mine >mine.txt
+expect_refused 2 unwanted quantize_fast -o unwanted --resume --report mine.txt
+[[ $(cat mine.txt) == mine ]] || fail "--resume replaced a file"
+# Nor is a file looked for where the result is under construction.
+mkdir -p new.partial
+expect_exit 3 quantize_fast -o new --html new.partial/page.html

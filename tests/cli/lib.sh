@@ -108,8 +108,8 @@ with open(sys.argv[1], "r+b") as file:
     file.write(bytes(255 - byte for byte in rest))' "$1" || fail "cannot change $1"
 }
 
-# expect_change_refused N FILE CMD...: FILE is inverted once stderr tells of N layers or runs of CMD,
-# which then refuses it by name.
+# expect_change_refused N FILE CMD...: FILE is inverted, or what $CHANGE does, once stderr tells of N
+# layers or runs of CMD, which then refuses it by name.
 expect_change_refused() {
   local lines=$1 file=$2 process
   shift 2
@@ -119,7 +119,7 @@ expect_change_refused() {
   process=$!
   await_lines "$lines" "$process"
   kill -STOP "$process" || fail "the run ended before a file could be changed"
-  invert "$file"
+  "${CHANGE:-invert}" "$file"
   kill -CONT "$process"
   expect_end 3 "$process"
   expect_stdout_empty

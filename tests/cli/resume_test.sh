@@ -186,6 +186,15 @@ expect_exit 0 "$PROGRAM" "${slow[@]}" --resume
 expect_stderr_contains " finished layers are in "
 for file in model.json weights.safetensors; do expect_same undisturbed/$file moving/$file; done
 rm -r moving undisturbed
+# Nor does it help to set the file's times back.
+cp -p changing/input.npy times
+invert_and_hide() {
+  invert "$1"
+  touch -r times "$1"
+}
+CHANGE=invert_and_hide expect_change_refused 3 changing/input.npy "$PROGRAM" "${slow[@]}"
+invert changing/input.npy
+rm -r moving.partial
 # What the result is measured on, too, and what a shard or a merge reads.
 cp -r "$TEST_IMAGES" changing_test && chmod -R u+w changing_test
 cp "$TEST_LABELS" changing_labels.npy && chmod u+w changing_labels.npy

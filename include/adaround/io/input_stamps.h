@@ -2,13 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <ctime>
 #include <filesystem>
 #include <map>
 #include <string>
 
 namespace adaround {
 
-// The state of files at one moment: size and time of the last write, as the file system has them.
+// The state of files at one moment: size, time of the last write, and time of the last change of
+// either, which no program can set back, as the file system has them.
 class InputStamps {
  public:
   // A regular file; all else is passed over.
@@ -21,8 +23,8 @@ class InputStamps {
  private:
   struct Stamp {
     int64_t size = 0;
-    int64_t seconds = 0;
-    int64_t nanoseconds = 0;  // 0 where the file system forgets them, then or now
+    timespec written = {};
+    timespec changed = {};
     bool Agrees(const Stamp& other) const;
   };
   static bool Read(const std::string& path, Stamp& stamp);

@@ -30,4 +30,12 @@ FinishedResult ReadFinishedResult(const std::filesystem::path& folder);
 std::optional<FinishedResult> FindFinishedResult(const std::filesystem::path& folder,
                                                  const std::string& fingerprint);
 
+// The float model that the folder's report.json names; "" where none can be read.
+std::string FindFloatModel(const std::filesystem::path& folder);
+
+// Of the report of the comparison with this fingerprint, how many of its runs failed. Nothing for
+// anything else that may be there.
+std::optional<int64_t> FindFailedRuns(const std::filesystem::path& report,
+                                      const std::string& fingerprint);
+
 }  // namespace adaround

@@ -87,6 +87,7 @@ struct ComparisonRow {
 
 struct ComparisonReport {
   std::string model;
+  std::string fingerprint;  // of all that it depends on, as hexadecimal SHA-256
   std::map<std::string, std::string> inputs;  // what every row was made from
   std::string evaluated_on;                   // "" where the data reach no output
   int64_t num_evaluated = 0;
