@@ -10,6 +10,7 @@ of earlier versions stay as they are, for ever.
 """
 import json
 import pathlib
+import shutil
 import struct
 import subprocess
 import sys
@@ -148,6 +149,20 @@ def listed(array):
     return [float(str(np.float32(value))) for value in np.asarray(array).flatten()]
 
 
+def keep_result(run, out, samples, scratch):
+    """A whole result with its report, and the checkpoint of a shard that comes to the same."""
+    options = ["quantize", out / "float", "--calib", samples, "--bits", "4", "--data", samples,
+               "--format", "onnx", "-o", scratch / "result"]
+    run(*options)
+    report_file = scratch / "result" / "report.json"
+    report = json.loads(report_file.read_text())
+    report["model"], report["output"] = "float", "result"  # not where they were made
+    report_file.write_text(json.dumps(report) + "\n")
+    shutil.copytree(scratch / "result", out / "result")
+    run(*options, "--shard", "1/1")
+    shutil.copytree(scratch / "result.shard-1-of-1" / "checkpoint", out / "checkpoint")
+
+
 def main():
     program = str(pathlib.Path(sys.argv[1]).resolve())
 
@@ -182,6 +197,8 @@ def main():
             for file in ("model.json", "weights.safetensors", "model.onnx"):
                 (scratch / name / file).rename(out / name / file)
             expect(name, *read_quantized(out / name))
+
+        keep_result(run, out, scratch / "x.npy", scratch)
 
         # A comparison that is stopped in its last, long run.
         compare = subprocess.Popen(

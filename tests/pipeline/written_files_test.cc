@@ -5,8 +5,12 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "adaround/io/journal.h"
 #include "adaround/io/layer_plan.h"
 #include "adaround/io/model_file.h"
+#include "adaround/io/quantized_model_io.h"
+#include "adaround/io/result_report.h"
+#include "adaround/pipeline/checkpoint.h"
 #include "support/quantized_testing.h"
 
 namespace adaround {
@@ -126,6 +130,40 @@ TEST(WrittenFiles, PlansOfEveryVersionAreReadAsTheyWere) {
               "conv: bits 3, asymmetric, granularity group, group_size 4, range_estimator mse; "
               "depthwise: bits 3, asymmetric, granularity group, group_size 4, range_estimator "
               "mse; fc: bits 3, asymmetric, granularity group, group_size 4, range_estimator mse");
+  }
+}
+
+// The result's report, by which `--resume` and `batch` know it, and its checkpoint.
+TEST(WrittenFiles, ResultsOfEveryVersionAreKnownAsComplete) {
+  for (const fs::path& folder : KeptFolders()) {
+    const fs::path result = folder / "result";
+    std::ifstream in(result / "report.json");
+    const json report = json::parse(in);
+    const auto finished = FindFinishedResult(result, report["fingerprint"].get<std::string>());
+    ASSERT_TRUE(finished) << result;
+    EXPECT_EQ(finished->summary.num_layers, 3);
+    EXPECT_EQ(finished->summary.sqnr_db, report["networks"].back()["sqnr_db"].get<double>());
+    EXPECT_TRUE(finished->missed_gates.empty());
+    EXPECT_EQ(FindFloatModel(result), "float");
+    EXPECT_FALSE(FindFinishedResult(result, "another run's"));
+  }
+}
+
+TEST(WrittenFiles, CheckpointsOfEveryVersionHoldTheirLayers) {
+  for (const fs::path& folder : KeptFolders()) {
+    const std::string first = Journal(folder / "checkpoint" / Checkpoint::kJournal).records().at(0);
+    const Checkpoint checkpoint(folder / "checkpoint", json::parse(first)["inputs"]);
+    EXPECT_EQ(checkpoint.Names(), (std::vector<std::string>{"conv", "depthwise", "fc"}));
+    const QuantizedModel whole = ReadQuantizedModel(folder / "result");
+    for (const std::string& name : checkpoint.Names()) {
+      const auto layer = checkpoint.Find(name);
+      ASSERT_TRUE(layer) << name;
+      const auto weight = whole.weights.find(name + ".w");
+      ASSERT_NE(weight, whole.weights.end());
+      EXPECT_EQ(layer->weight.integers, weight->second.integers) << name;
+      EXPECT_EQ(layer->weight.grid.scale, weight->second.grid.scale) << name;
+      EXPECT_EQ(layer->report.num_rows, weight->second.shape[0]) << name;
+    }
   }
 }
 
