@@ -15,6 +15,7 @@
 #include "adaround/io/result_report.h"
 #include "adaround/io/sha256.h"
 #include "adaround/io/text_file.h"
+#include "adaround/pipeline/sensitivity.h"
 #include "adaround/report/html_report.h"
 #include "cli/export_formats.h"
 #include "cli/first_failure.h"
@@ -116,6 +117,24 @@ int64_t ModelFileBytes(const std::string& model) {
   int64_t bytes = 0;
   for (const fs::path& file : ModelFiles(model)) bytes += BytesOf(file);
   return bytes;
+}
+
+// For the page alone: where it cannot be measured the result is worth no less.
+void AddSensitivity(const QuantizeRun& run, const QuantizeResult& result,
+                    ProgressObserver* observer, RunReport& report) {
+  const CalibrationSet& all = run.measured.samples;
+  const CalibrationSet few = all.Spread(std::min(all.num_samples(), SamplesForLayersAlone(result)));
+  try {
+    for (const LayerAlone& layer :
+         MeasureLayersAlone(result, few, run.options.num_threads, observer)) {
+      report.sensitivity.push_back(MakeNetworkRow(layer.name, layer.evaluation));
+    }
+    report.num_sensitivity_samples = few.num_samples();
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kIo) throw;
+    report.sensitivity.clear();
+    report.warnings.push_back(error.WithContext("the layers' sensitivity is left out").what());
+  }
 }
 
 // Writes the exports into the folder, verifies them and notes every file's size. A file that cannot
@@ -234,6 +253,9 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
     report.networks.push_back(MakeNetworkRow(options.method, evaluation));
   }
   report.gates = MeasureGates(arguments.gates, report.networks);
+  if (!arguments.html.empty() && run.float_outputs != nullptr) {
+    AddSensitivity(run, result, &display, report);
+  }
   SetLiveLine("");
   report.peak_resident_bytes = PeakResidentBytes();
   report.total_seconds = std::chrono::duration<double>(Clock::now() - run.start).count();

@@ -306,6 +306,26 @@ SensitivityResult AnalyzeSensitivity(const Graph& graph, const CalibrationSet& s
   return SensitivityAnalysis(graph, samples, data, labels, options, sensitivity, observer).Run();
 }
 
+std::vector<LayerAlone> MeasureLayersAlone(const QuantizeResult& result, const CalibrationSet& data,
+                                           int num_threads, ProgressObserver* observer) {
+  ReferenceOutputs reference(result.float_graph, result.float_graph.outputs.front(), data,
+                             kReferenceBytes);
+  std::vector<LayerAlone> layers;
+  for (const LayerReport& layer : result.layers) {
+    if (layer.shares_weight) continue;
+    layers.push_back({layer.name, EvaluateModel(OnlyLayer(result, layer.weight), reference, nullptr,
+                                                num_threads, observer)});
+  }
+  return layers;
+}
+
+int64_t SamplesForLayersAlone(const QuantizeResult& result) {
+  constexpr double kMacs = 2.5e11;
+  const double evaluations = static_cast<double>(result.layers.size()) + 1.0;
+  const double macs = std::max(1.0, static_cast<double>(result.macs_per_sample));
+  return static_cast<int64_t>(std::clamp(kMacs / (evaluations * macs), 4.0, 256.0));
+}
+
 int64_t DefaultEvaluationSamples(const QuantizePrediction& prediction) {
   constexpr double kMacs = 2.5e12;
   const double evaluations = 2.0 * static_cast<double>(prediction.layers.size()) + 2.0;

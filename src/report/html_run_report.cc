@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "adaround/base/error.h"
 #include "adaround/report/html_report.h"
@@ -177,6 +178,35 @@ std::string Errors(const RunReport& report, const Layers& layers) {
     chart.rows.push_back(std::move(row));
   }
   return chart.ToHtml();
+}
+
+// Of the page's layers, the most sensitive first.
+std::string Sensitivity(const RunReport& report, const Layers& layers) {
+  std::set<std::string> names;
+  for (const LayerReport* layer : layers) names.insert(layer->name);
+  std::vector<const NetworkRow*> rows;
+  bool has_sqnr = true;
+  for (const NetworkRow& row : report.sensitivity) {
+    if (names.contains(row.name)) rows.push_back(&row);
+    has_sqnr = has_sqnr && row.sqnr_db;
+  }
+  if (rows.empty()) return "";
+  const auto measure = [&](const NetworkRow& row) { return has_sqnr ? row.sqnr_db : row.agreement; };
+  std::stable_sort(rows.begin(), rows.end(), [&](const NetworkRow* a, const NetworkRow* b) {
+    return measure(*a) < measure(*b);
+  });
+  PairChart chart;
+  chart.title = has_sqnr ? "SQNR of the network's output; the lower, the more sensitive"
+                         : "Agreement with the float network; the lower, the more sensitive";
+  chart.unit = has_sqnr ? "dB" : "%";
+  chart.second_label = "this layer's weights alone quantized";
+  for (const NetworkRow* row : rows) {
+    chart.rows.push_back({row->name, std::nullopt, measure(*row),
+                          MeasureText(measure(*row), 2) + " " + chart.unit});
+  }
+  return HtmlParagraph(fmt::format("On {} {}.", report.num_sensitivity_samples,
+                                   report.evaluated_on)) +
+         chart.ToHtml();
 }
 
 std::string Changes(const Layers& layers) {
@@ -376,6 +406,7 @@ std::string ToHtml(const RunReport& report) {
     changes_and_sizes = "<div class=\"pair\">\n" + changes_and_sizes + "</div>\n";
   }
   sections.push_back({"changes", "Roundings and sizes", changes_and_sizes});
+  sections.push_back({"sensitivity", "Sensitivity", Sensitivity(report, own)});
   sections.push_back({"search", "How the search went", Searches(own)});
   sections.push_back({"layers", "Layers", LayerTable(report, layers)});
   sections.push_back({"rest", "Beside the weights", Remainder(report)});

@@ -91,6 +91,8 @@ std::string ToJson(const RunReport& report) {
       {"networks", Json::array()},
       {"transforms", Json::array()},
       {"gates", Json::array()},
+      {"sensitivity", Json::array()},
+      {"num_sensitivity_samples", report.num_sensitivity_samples},
       {"layers", Json::array()},
       {"left", Json::array()},
       {"activations", Json::array()},
@@ -121,6 +123,7 @@ std::string ToJson(const RunReport& report) {
       {"warnings", report.warnings},
   };
   for (const NetworkRow& network : report.networks) json["networks"].push_back(ToJson(network));
+  for (const NetworkRow& row : report.sensitivity) json["sensitivity"].push_back(ToJson(row));
   for (const LayerReport& layer : report.layers) json["layers"].push_back(ToJson(layer));
   for (const TransformRow& row : report.transforms) {
     Json step = {{"name", row.name}, {"detail", row.detail}};

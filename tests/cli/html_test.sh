@@ -47,6 +47,15 @@ for layer in report["layers"]:
         assert sum(point.get("soft_roundings", [num_weights])) == num_weights
     assert trace[-1]["loss"] <= trace[0]["loss"], trace
 assert sum(layer["quantized_bytes"] for layer in report["layers"]) == report["quantized_bytes"]
+# The most sensitive layer comes first, and every layer is there.
+chart = root.find(".//section[@id=\"sensitivity\"]")
+order = sorted(report["sensitivity"], key=lambda row: row["sqnr_db"])
+assert sorted(row["name"] for row in order) == sorted(lines), order
+text = "".join(chart.itertext())
+places = [text.find(row["name"]) for row in order]
+assert -1 not in places and places[0] == min(places), places
+assert "{:.2f} dB".format(order[0]["sqnr_db"]) in text
+assert "On {} test samples".format(report["num_sensitivity_samples"]) in text
 accuracy = [row["top1"] for row in report["networks"] if row["name"] == "adaround"][0]
 assert f"{accuracy:.2f} %" in "".join(root.find(".//dl").itertext())
 ' page.html report.json

@@ -69,6 +69,25 @@ TEST(Sensitivity, IsThatOfNetworksMadeOneByOne) {
   EXPECT_EQ(Sqnr(result.quantized), Sqnr(measure(options)));
 }
 
+// What `quantize --html` shows: of a searching method, too, each layer as the result has it.
+TEST(Sensitivity, LayersAloneAreNetworksWithOneWeightTakenOver) {
+  const Graph graph = SmallConvNet();
+  const CalibrationSet data = ExampleSamples(graph, 60);
+  const QuantizeResult result = QuantizeModel(graph, ExampleSamples(graph, 50), Options());
+  const std::vector<LayerAlone> layers = MeasureLayersAlone(result, data, 2);
+  ASSERT_EQ(layers.size(), result.layers.size());
+  const Graph rounded = result.model.Dequantized();
+  for (size_t i = 0; i < layers.size(); ++i) {
+    EXPECT_EQ(layers[i].name, result.layers[i].name);
+    Graph one = result.float_graph;
+    const std::string& weight = result.layers[i].weight;
+    one.initializers[weight] = rounded.initializers.at(weight);
+    const Evaluation wanted = EvaluateModel(one, &result.float_graph, data, nullptr, 1);
+    EXPECT_EQ(Sqnr(layers[i].evaluation), Sqnr(wanted)) << layers[i].name;
+    EXPECT_EQ(layers[i].evaluation.distance->agreement, wanted.distance->agreement);
+  }
+}
+
 // A searching method's layers make up for those before them: without the layer that they made up
 // for, networks are put together from layers that do not. The last layer draws what it would draw
 // if the others were left out.

@@ -87,6 +87,21 @@ SensitivityResult AnalyzeSensitivity(const Graph& graph, const CalibrationSet& s
                                      const SensitivityOptions& sensitivity,
                                      SensitivityObserver* observer = nullptr);
 
+struct LayerAlone {
+  std::string name;
+  Evaluation evaluation;
+};
+
+// The network behind its transformation with one layer's weights as `result` has them and all else
+// in float, for each layer in turn, beside that network in float; layers that share a weight are
+// one, by the first one's name. `data` reaches the first output.
+// Throws Error as EvaluateModel does.
+std::vector<LayerAlone> MeasureLayersAlone(const QuantizeResult& result, const CalibrationSet& data,
+                                           int num_threads, ProgressObserver* observer = nullptr);
+
+// Samples for that, as many as keep it below about 2.5e11 multiply-accumulates, from 4 to 256.
+int64_t SamplesForLayersAlone(const QuantizeResult& result);
+
 // Samples that an analysis measures on by default: as many as keep all its evaluations together
 // below about 2.5e12 multiply-accumulates, from 32 to 1,000.
 int64_t DefaultEvaluationSamples(const QuantizePrediction& prediction);

@@ -66,6 +66,10 @@ struct RunReport {
   std::vector<NetworkRow> networks;
   std::vector<TransformRow> transforms;  // measured on the same
   std::vector<GateRow> gates;            // likewise
+  // The network with one layer's weights alone quantized, by the layer's name, on so many of those
+  // samples; with --html.
+  std::vector<NetworkRow> sensitivity;
+  int64_t num_sensitivity_samples = 0;
   int64_t num_samples = 0;
   int64_t num_held_out_samples = 0;
   int64_t num_folded_batch_norms = 0;
