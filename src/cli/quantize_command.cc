@@ -10,6 +10,7 @@
 
 #include "adaround/base/error.h"
 #include "adaround/io/calibration_files.h"
+#include "adaround/io/input_differences.h"
 #include "adaround/io/input_stamps.h"
 #include "adaround/io/layer_plan.h"
 #include "adaround/io/model_file.h"
@@ -237,6 +238,18 @@ void LeaveComplete(const FinishedResult& finished, const QuantizeArguments& argu
   ThrowIfMissed(finished.missed_gates, output.string());
 }
 
+// A result is there, but not the one that is asked for.
+[[noreturn]] void ThrowIsAnother(const fs::path& output,
+                                 const std::map<std::string, std::string>& inputs) {
+  const std::map<std::string, std::string> then = FindInputs(output);
+  std::string why = then.empty() ? "" : InputDifferences(then, inputs);
+  if (why.empty()) why = "one of its files was changed, or an export was left out";
+  throw Error(ErrorCode::kInvalidArgument,
+              Printable(output.string(), 4096) +
+                  ": already exists, and is not what this command makes: " + why +
+                  "; give --force to replace it, or another -o");
+}
+
 void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
                  const QuantizeBinding& binding) {
   const std::string calib_labels = QuantizeBinding::CalibLabels({&binding});
@@ -296,21 +309,15 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   std::map<std::string, std::string> checkpoint_inputs = shard_inputs;
   // Parts of another number are cut otherwise.
   if (merged > 0) checkpoint_inputs["merge_shards"] = std::to_string(merged);
-  const std::string fingerprint = FingerprintOf(WithMeasures(inputs, arguments));
+  const std::map<std::string, std::string> all_inputs = WithMeasures(inputs, arguments);
   if (arguments.resume) {
-    if (const auto finished = FindFinishedResult(output, fingerprint)) {
+    if (const auto finished = FindFinishedResult(output, FingerprintOf(all_inputs))) {
       RemoveOwnCheckpoint(output, checkpoint_inputs);
       LeaveComplete(*finished, arguments, output);
       return;
     }
     std::error_code ignored;
-    if (!arguments.force && fs::exists(output / kReport, ignored)) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  Printable(output.string(), 4096) +
-                      ": already exists, and is not what this command makes: an input or an option "
-                      "is another, one of its files was changed, or an export was left out; give "
-                      "--force to replace it, or another -o");
-    }
+    if (!arguments.force && fs::exists(output / kReport, ignored)) ThrowIsAnother(output, all_inputs);
   }
   std::vector<std::unique_ptr<Checkpoint>> shards;
   if (merged > 0) {
@@ -327,7 +334,7 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
                            measurement.labels ? &*measurement.labels : nullptr,
                            measurement.float_outputs.get(),
                            digests,
-                           fingerprint,
+                           all_inputs,
                            output,
                            start,
                            stamps};

@@ -22,6 +22,7 @@
 #include "cli/log_sink.h"
 #include "cli/progress_display.h"
 #include "cli/report_rows.h"
+#include "cli/run_inputs.h"
 
 namespace adaround::cli {
 namespace {
@@ -226,6 +227,7 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
   report.method = options.method;
   report.provenance = result.model.provenance;
   report.num_threads = options.num_threads;
+  report.inputs = run.inputs;
   FillReport(result, report);
 
   // Measured with the integers that were written, read back.
@@ -235,7 +237,7 @@ void BuildResult(const QuantizeRun& run, Checkpoint& checkpoint, OutputDirectory
   FirstFailure failure;
   WriteExports(run, written, directory.contents(), &display, report, failure);
   // With an export missing, no later run may take the result for complete.
-  if (!failure.Any()) report.fingerprint = run.fingerprint;
+  if (!failure.Any()) report.fingerprint = FingerprintOf(run.inputs);
   const bool with_baseline =
       !arguments.baseline.empty() || arguments.gates.fail_if_worse_than_baseline;
   if (run.float_outputs != nullptr) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -66,7 +67,7 @@ struct QuantizeRun {
   const Labels* labels;             // null where there are none
   ReferenceOutputs* float_outputs;  // null where nothing can be measured
   const SourceDigests& digests;
-  const std::string& fingerprint;
+  const std::map<std::string, std::string>& inputs;  // all that the result comes from
   const std::filesystem::path& output;
   std::chrono::steady_clock::time_point start;
   const InputStamps& stamps;  // of the files that are read meanwhile

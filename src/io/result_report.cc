@@ -29,6 +29,16 @@ class ResultReport {
   std::string Text(const std::string& key) const { return Root(key).AsString(); }
   int64_t Count(const std::string& key) const { return Root(key).AsInt(0, kMost); }
 
+  std::map<std::string, std::string> Inputs() const {
+    const JsonView inputs = Root("inputs");
+    inputs.CheckObject();
+    std::map<std::string, std::string> found;
+    for (const auto& [name, unused] : inputs.value().items()) {
+      found.emplace(name, inputs.At(name).AsString());
+    }
+    return found;
+  }
+
   // Exports by sizes and digests, page and plan by digests. Sizes of the model itself are added up
   // under one name.
   bool FilesAreThere(const std::filesystem::path& folder) const {
@@ -124,6 +134,14 @@ std::optional<FinishedResult> FindFinishedResult(const std::filesystem::path& fo
     return report.Result();
   } catch (const Error&) {
     return std::nullopt;
+  }
+}
+
+std::map<std::string, std::string> FindInputs(const std::filesystem::path& folder) {
+  try {
+    return ResultReport(folder / kReport).Inputs();
+  } catch (const Error&) {
+    return {};
   }
 }
 

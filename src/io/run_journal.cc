@@ -1,9 +1,9 @@
 #include "adaround/io/run_journal.h"
 
-#include <set>
 #include <utility>
 
 #include "adaround/base/error.h"
+#include "adaround/io/input_differences.h"
 #include "io/strict_json.h"
 
 namespace adaround {
@@ -12,27 +12,6 @@ namespace {
 using Inputs = std::map<std::string, std::string>;
 
 constexpr int64_t kVersion = 1;
-
-// "model_sha256 was '1f..', is '2e..'; ..."; "" where there are none.
-std::string Differences(const Inputs& then, const Inputs& now) {
-  std::set<std::string> names;
-  for (const auto& [name, value] : then) names.insert(name);
-  for (const auto& [name, value] : now) names.insert(name);
-  const auto shown = [](const Inputs& inputs, const std::string& name) {
-    const auto found = inputs.find(name);
-    return found == inputs.end() ? std::string("not given")
-                                 : "'" + Printable(found->second, 80) + "'";
-  };
-  std::string text;
-  for (const std::string& name : names) {
-    const auto before = then.find(name);
-    const auto after = now.find(name);
-    if (before != then.end() && after != now.end() && before->second == after->second) continue;
-    text += (text.empty() ? "" : "; ") + Printable(name) + " was " + shown(then, name) + ", is " +
-            shown(now, name);
-  }
-  return text;
-}
 
 }  // namespace
 
@@ -72,7 +51,7 @@ void RunJournal::CheckFirstRecord() const {
   for (const auto& [name, unused] : inputs.value().items()) {
     then.emplace(name, inputs.At(name).AsString());
   }
-  const std::string differences = Differences(then, inputs_);
+  const std::string differences = InputDifferences(then, inputs_);
   if (differences.empty()) return;
   throw Error(ErrorCode::kInvalidArgument,
               Printable(path().string(), 4096) +

@@ -86,6 +86,7 @@ std::string ToJson(const RunReport& report) {
       {"provenance", report.provenance},
       {"fingerprint", report.fingerprint},
       {"result_sha256", report.result_sha256},
+      {"inputs", report.inputs},
       {"evaluated_on", report.evaluated_on},
       {"num_evaluated", report.num_evaluated},
       {"networks", Json::array()},

@@ -74,7 +74,7 @@ expect_exit 0 quantize_fast -o out "${DATA[@]}" --expect-float 85
 expect_exit 0 quantize_fast -o out "${DATA[@]}" --expect-float 85 --resume
 expect_stderr_contains "is complete already"
 expect_exit 2 quantize_fast -o out "${DATA[@]}" --expect-float 99 --resume
-expect_stderr_contains "is not what this command makes"
+expect_stderr_contains "is not what this command makes: expect_float was '85', is '99'"
 rm -r out
 # Samples of one layer do not reach the output that would be measured.
 needs_numpy

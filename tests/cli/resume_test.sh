@@ -230,7 +230,7 @@ for option in --html --save-plan; do
   expect_absent beside
 done
 expect_exit 2 quantize -o out --resume --seed 7
-expect_stderr_contains "already exists, and is not what this command makes"
+expect_stderr_contains "already exists, and is not what this command makes: seed was '42', is '7'"
 printf x | dd of=out/model.onnx bs=1 seek=100 conv=notrunc status=none
 expect_exit 2 quantize -o out --resume
 expect_stderr_contains "one of its files was changed"

@@ -145,6 +145,7 @@ TEST(WrittenFiles, ResultsOfEveryVersionAreKnownAsComplete) {
     EXPECT_EQ(finished->summary.sqnr_db, report["networks"].back()["sqnr_db"].get<double>());
     EXPECT_TRUE(finished->missed_gates.empty());
     EXPECT_EQ(FindFloatModel(result), "float");
+    EXPECT_EQ(FindInputs(result).at("seed"), "42");
     EXPECT_FALSE(FindFinishedResult(result, "another run's"));
   }
 }

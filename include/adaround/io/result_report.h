@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,9 @@ FinishedResult ReadFinishedResult(const std::filesystem::path& folder);
 // page and the plan that it keeps, are there unchanged. Nothing for anything else that may be there.
 std::optional<FinishedResult> FindFinishedResult(const std::filesystem::path& folder,
                                                  const std::string& fingerprint);
+
+// What the folder's report.json says that its result came from; nothing where it does not.
+std::map<std::string, std::string> FindInputs(const std::filesystem::path& folder);
 
 // The float model that the folder's report.json names; "" where none can be read.
 std::string FindFloatModel(const std::filesystem::path& folder);

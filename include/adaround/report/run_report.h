@@ -57,6 +57,8 @@ struct RunReport {
   // that it wrote: a later run tells by them that its work is done (io/result_report.h).
   std::string fingerprint;
   std::string result_sha256;
+  // What the fingerprint is of, by name.
+  std::map<std::string, std::string> inputs;
   std::vector<LayerReport> layers;
   std::vector<LeftLayer> left;
   std::vector<ActivationRow> activations;
