@@ -15,7 +15,8 @@ cd "$(dirname "$0")/.."
 declare -A max_len=(
   [batch_manifest]=1024 [checkpoint]=4096 [config]=512
   [image]=4096 [inspect]=4096 [journal]=4096 [labels]=1024 [layer_plan]=2048 [model_json]=4096
-  [npy]=512 [npz]=2048 [onnx]=8192 [quantized_model]=4096 [safetensors]=2048
+  [npy]=512 [npz]=2048 [onnx]=8192 [quantized_model]=4096 [result_report]=2048
+  [safetensors]=2048
 )
 declare -A default_runs=([image]=1000000 [inspect]=1000000 [onnx]=1000000)
 

@@ -260,6 +260,26 @@ def config_seeds():
     })
 
 
+def result_report_seeds():
+    def report(**more):
+        network = {"name": "float", "top1": 90.5, "miou": None, "agreement": None,
+                   "sqnr_db": None, "exact": False}
+        return json.dumps({
+            "fingerprint": "f", "result_sha256": "r", "model": "net", "inputs": {"seed": "42"},
+            "networks": [network, {**network, "name": "adaround", "sqnr_db": 20.5, "exact": True}],
+            "layers": [{"fell_back": True}], "num_failed": 1,
+            "gates": [{"name": "--min-sqnr", "text": "low", "passed": False}],
+            "file_bytes": {"model.onnx": 3}, "file_sha256": {"model.onnx": "00"},
+            "float_bytes": 800, "quantized_bytes": 100, **more}, separators=(",", ":"))
+
+    return text_seeds({
+        "whole": report(), "empty": report(networks=[], layers=[], gates=[]),
+        "segmentation": report(networks=[{"name": "x", "top1": None, "miou": 1e300,
+                                          "agreement": 3, "sqnr_db": 1, "exact": False}]),
+        "names": report(file_bytes={"../x": 1, "..": 2, "a/b": 3}, model="../\u001b[31m"),
+    })
+
+
 def batch_manifest_seeds():
     def manifest(models, **more):
         return json.dumps({"format": "adaround-batch", "version": 1, "models": models, **more})
@@ -486,6 +506,7 @@ FORMATS = {
     "npz": npz_seeds,
     "onnx": onnx_seeds,
     "quantized_model": quantized_seeds,
+    "result_report": result_report_seeds,
     "safetensors": safetensors_seeds,
 }
 
