@@ -66,9 +66,11 @@ void CheckApart(const std::set<std::string>& outputs, const std::set<std::string
                       Printable(place, 1000) +
                       "' is made; give one of the two models another \"output\"");
     }
-    for (fs::path above = fs::path(place).parent_path(); above.has_relative_path();
-         above = above.parent_path()) {
-      if (!outputs.contains(above.string())) continue;
+    const fs::path first = files.contains(place) ? fs::path(place) : fs::path(place).parent_path();
+    for (fs::path above = first; above.has_relative_path(); above = above.parent_path()) {
+      const bool is_partial =
+          above.extension() == ".partial" && outputs.contains(fs::path(above).replace_extension());
+      if (!is_partial && !outputs.contains(above.string())) continue;
       throw Error(
           ErrorCode::kInvalidArgument,
           file + ": '" + Printable(place, 1000) + "' would lie in '" +

@@ -27,10 +27,10 @@ struct BatchItem {
 // `file` names the manifest in messages, `manifest_path` is where it lies now; `num_threads`:
 // 0 = all cores.
 //
-// Nothing of a model is read, but all that its command line may be wrong about is found: names and
-// values of options, by themselves and together, patterns that no file matches or that match the
-// batch's own results, results and files that two models would write, or that one would write over
-// what another one reads.  Throws Error(kInvalidArgument | kMalformed), naming the model.
+// Nothing of a model is read, but what its command line alone may be wrong about is found: names
+// and values of options, by themselves and together, patterns that no file matches or that match
+// the batch's own results, results and files that two models would write, or that one would write
+// over what another one reads.  Throws Error(kInvalidArgument | kMalformed), naming the model.
 std::vector<BatchItem> PlanBatch(const BatchManifest& manifest, const std::string& file,
                                  const std::string& manifest_path, bool force, int num_threads);
 

@@ -29,7 +29,7 @@ void AddListFormats(CLI::App& app);
 
 // How a caller runs `quantize`, and what it is told.
 struct QuantizeCall {
-  // End where the command line is known to be sound by itself: nothing is read or written.
+  // End where the command line is known to be sound by itself: nothing but a plan is read.
   bool only_check = false;
 
   std::string output;         // the result's folder, once that is known

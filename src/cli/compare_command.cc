@@ -121,17 +121,16 @@ std::string FingerprintOfAll(std::map<std::string, std::string> inputs,
   return FingerprintOf(inputs);
 }
 
-// What a run left that was killed while it tidied up behind its last step.
-void RemoveOwnJournal(const fs::path& output, const std::map<std::string, std::string>& inputs) {
+// What a run left that was killed while it tidied up behind its last step: never a journal, which
+// may be another comparison's of the same inputs.
+void RemoveRemains(const fs::path& output) {
   const fs::path partial = BesideOutput(output, ".partial");
   std::error_code error;
   if (!fs::exists(fs::symlink_status(partial, error))) return;
   try {
     const OutputDirectory directory(output, true, {kFinishedFile, kJournalFile, true});
-    const ComparisonJournal own(directory.journal(), inputs);
-    directory.DropJournal();
   } catch (const Error&) {
-    LogVerbose(Printable(partial.string(), 4096) + ": is another run's, and stays");
+    LogVerbose(Printable(partial.string(), 4096) + ": is not ours, and stays");
   }
 }
 
@@ -261,7 +260,7 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
   const std::string fingerprint = FingerprintOfAll(made_from, runner, arguments.num_repeats);
   if (arguments.resume) {
     if (const auto num_failed = FindFailedRuns(output / kFinishedFile, fingerprint)) {
-      RemoveOwnJournal(output, made_from);
+      RemoveRemains(output);
       LogInfo(Printable(output.string(), 4096) + ": is complete already");
       if (arguments.common.json) {
         std::cout << ReadTextFile(output / kFinishedFile, kMaxReportBytes);

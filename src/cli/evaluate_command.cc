@@ -87,16 +87,27 @@ void PrintJson(const Evaluation& evaluation) {
   std::cout << json.dump(2) << "\n";
 }
 
+// Those of the recorded model, where there is one that can be read, and `other`.
+std::vector<std::string> FilesOf(const std::string& recorded, const std::string& other) {
+  std::vector<std::string> files = {other};
+  try {
+    if (recorded.empty()) return files;
+    for (const fs::path& file : ModelFiles(recorded)) files.push_back(file.string());
+  } catch (const Error&) {
+    // Nothing of it is read then.
+  }
+  return files;
+}
+
 void RunEvaluate(const EvaluateArguments& arguments) {
   const fs::path model_path = arguments.model;
   const std::string recorded =
       arguments.reference.empty()
           ? FindFloatModel(IsFolder(model_path) ? model_path : model_path.parent_path())
           : "";
-  CheckOutputFile(
-      "--log-file", arguments.common.log.file,
-      {arguments.model, arguments.data, arguments.labels, arguments.reference, recorded}, true,
-      {arguments.common.config});
+  CheckOutputFile("--log-file", arguments.common.log.file,
+                  {arguments.model, arguments.data, arguments.labels, arguments.reference}, true,
+                  FilesOf(recorded, arguments.common.config));
   SetUpLog(arguments.common.log);
   InputStamps stamps = StampsOf(arguments.model, {arguments.data, arguments.labels});
   const ModelFile file = ReadModelFile(arguments.model);

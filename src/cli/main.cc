@@ -27,7 +27,7 @@ void KeepLargeBlocksInHeap() {
   mallopt(M_TRIM_THRESHOLD, 128 << 20);
 }
 
-// A full disk behind the log file has not ended the run. Returns whether there is something to tell.
+// A full disk behind the log file has not ended the run. Whether there is something to tell.
 bool TellLostLog() {
   if (IsLogWhole()) return false;
   LogError("cannot write the log file to its end; free some space or write elsewhere");

@@ -28,10 +28,11 @@ bool IsSpecialFile(const fs::path& path) {
 }
 
 fs::path Resolved(const fs::path& path) {
-  const fs::path absolute = Absolute(path);
+  // Links first: "link/.." is beside what the link names.
   std::error_code error;
-  fs::path resolved = fs::weakly_canonical(absolute, error);
-  return error ? absolute : resolved;
+  const fs::path resolved = fs::weakly_canonical(fs::absolute(path, error), error);
+  if (error) return Absolute(path);
+  return resolved.has_filename() ? resolved : resolved.parent_path();
 }
 
 fs::path BesideOutput(const fs::path& output, const std::string& suffix) {

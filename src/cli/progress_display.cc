@@ -61,7 +61,8 @@ void ProgressDisplay::OnProgress(const std::string& stage, int64_t done, int64_t
                                  total);
   if (fraction_ > kLeastFraction) {
     const double elapsed = std::chrono::duration<double>(now - start_).count();
-    line += "  about " + FormatSeconds(elapsed * std::max(0.0, 1.0 - fraction_) / fraction_) + " left";
+    const double left = elapsed * std::max(0.0, 1.0 - fraction_) / fraction_;
+    line += "  about " + FormatSeconds(left) + " left";
   }
   SetLiveLine(line);
 }
@@ -83,7 +84,8 @@ void ProgressDisplay::OnLayer(const LayerReport& layer, int64_t done, int64_t to
   std::string line = LayerLine(layer, done, total);
   const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
   if (done < total && fraction > kLeastFraction) {
-    line += "  (about " + FormatSeconds(elapsed * std::max(0.0, 1.0 - fraction) / fraction) + " left)";
+    const double left = elapsed * std::max(0.0, 1.0 - fraction) / fraction;
+    line += "  (about " + FormatSeconds(left) + " left)";
   }
   if (layer.fell_back) {
     LogWarning(line);

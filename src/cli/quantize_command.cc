@@ -150,10 +150,11 @@ void CheckOutputs(const QuantizeArguments& arguments, const std::string& calib_l
   places.push_back(BesideOutput(output, ".partial").string());
   std::vector<std::string> files = {arguments.plan, arguments.common.config};
   // A run writes them once its result is in place: with --resume there may be some beside one.
-  // A shard writes none but the log.
+  // A shard writes none but the log; a batch makes anew what its results lack.
   std::error_code error;
   const bool resumes = arguments.resume && fs::exists(output, error);
-  const bool replaces = arguments.force || resumes || !arguments.shard.empty();
+  const bool replaces = arguments.force || resumes || !arguments.shard.empty() ||
+                        arguments.call != nullptr;
   const std::tuple<const char*, const std::string&, bool> outputs[] = {
       {"--log-file", arguments.common.log.file, true},
       {"--report", arguments.report, replaces},
@@ -256,7 +257,14 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
   const auto start = std::chrono::steady_clock::now();
   const bool only_check = arguments.call != nullptr && arguments.call->only_check;
   std::vector<LayerPlan> plan;
-  if (!arguments.plan.empty() && !only_check) plan = ReadLayerPlan(arguments.plan);
+  if (!arguments.plan.empty()) {
+    try {
+      plan = ReadLayerPlan(arguments.plan);
+    } catch (const Error&) {
+      if (only_check) return;  // what options act on is not known; the run says what is wrong
+      throw;
+    }
+  }
   QuantizeOptions options = binding.Options(std::move(plan));
   options.num_threads = arguments.common.NumThreads();
   CheckTogether(arguments, options);
@@ -317,7 +325,9 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
       return;
     }
     std::error_code ignored;
-    if (!arguments.force && fs::exists(output / kReport, ignored)) ThrowIsAnother(output, all_inputs);
+    if (!arguments.force && fs::exists(output / kReport, ignored)) {
+      ThrowIsAnother(output, all_inputs);
+    }
   }
   std::vector<std::unique_ptr<Checkpoint>> shards;
   if (merged > 0) {

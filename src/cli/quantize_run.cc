@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iostream>
+#include <new>
 #include <tuple>
 
 #include "adaround/base/error.h"
@@ -135,6 +136,9 @@ void AddSensitivity(const QuantizeRun& run, const QuantizeResult& result,
     if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kIo) throw;
     report.sensitivity.clear();
     report.warnings.push_back(error.WithContext("the layers' sensitivity is left out").what());
+  } catch (const std::bad_alloc&) {
+    report.sensitivity.clear();
+    report.warnings.emplace_back("the layers' sensitivity is left out: out of memory");
   }
 }
 

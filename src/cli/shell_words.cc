@@ -18,7 +18,10 @@ bool StandsForItself(unsigned char c) {
 }
 
 std::string ShellWord(const std::string& word) {
-  if (!word.empty() && std::all_of(word.begin(), word.end(), StandsForItself)) return word;
+  // zsh looks for a program behind an equals sign.
+  const bool is_plain = !word.empty() && word.front() != '=' &&
+                        std::all_of(word.begin(), word.end(), StandsForItself);
+  if (is_plain) return word;
   const bool is_printable = Printable(word, std::numeric_limits<size_t>::max()) == word;
   std::string quoted = is_printable ? "'" : "$'";
   for (const char c : word) {

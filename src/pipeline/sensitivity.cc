@@ -12,6 +12,8 @@ namespace adaround {
 namespace {
 
 constexpr int64_t kReferenceBytes = int64_t{512} << 20;
+// Beside a result, whose memory may be limited.
+constexpr int64_t kFewReferenceBytes = int64_t{64} << 20;
 
 double NoiseOf(const Evaluation& evaluation) {
   const Distance& distance = *evaluation.distance;
@@ -309,7 +311,7 @@ SensitivityResult AnalyzeSensitivity(const Graph& graph, const CalibrationSet& s
 std::vector<LayerAlone> MeasureLayersAlone(const QuantizeResult& result, const CalibrationSet& data,
                                            int num_threads, ProgressObserver* observer) {
   ReferenceOutputs reference(result.float_graph, result.float_graph.outputs.front(), data,
-                             kReferenceBytes);
+                             kFewReferenceBytes);
   std::vector<LayerAlone> layers;
   for (const LayerReport& layer : result.layers) {
     if (layer.shares_weight) continue;

@@ -191,7 +191,9 @@ std::string Sensitivity(const RunReport& report, const Layers& layers) {
     has_sqnr = has_sqnr && row.sqnr_db;
   }
   if (rows.empty()) return "";
-  const auto measure = [&](const NetworkRow& row) { return has_sqnr ? row.sqnr_db : row.agreement; };
+  const auto measure = [&](const NetworkRow& row) {
+    return has_sqnr ? row.sqnr_db : row.agreement;
+  };
   std::stable_sort(rows.begin(), rows.end(), [&](const NetworkRow* a, const NetworkRow* b) {
     return measure(*a) < measure(*b);
   });

@@ -148,7 +148,8 @@ ExecutionPlan Executor::Plan(const std::set<std::string>& available,
   }
   if (!unsupported.empty()) {
     throw Error(ErrorCode::kUnsupported,
-                SourcePrefix(graph_) + "no kernel at opset " + std::to_string(graph_.opset) + " for: " + unsupported +
+                SourcePrefix(graph_) + "no kernel at opset " + std::to_string(graph_.opset) +
+                    " for: " + unsupported +
                     "; give the tensors these nodes make as calibration arrays to go around them");
   }
   if (!missing.empty()) {

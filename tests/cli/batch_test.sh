@@ -234,6 +234,20 @@ for shard in 0/3 4/3 1 a/b 1/3x -1/3 1/0; do
   expect_stderr_contains "is not I/N with 1 <= I <= N"
 done
 
+# --- options may act on the layers of a plan alone
+
+rm -r project/out
+cat >project/plan.json <<'PLAN'
+{"format": "adaround-plan", "version": 1, "layers": [{"name": "linear", "bits": 3,
+ "symmetric": true, "granularity": "group", "range_estimator": "mse"}]}
+PLAN
+manifest '{"model": "zoo/fashion_resnet", "options": {"plan": "plan.json", "group-size": 8}}'
+expect_exit 0 batch --dry-run
+expect_exit 0 batch
+manifest '{"model": "zoo/fashion_resnet", "options": {"plan": "none.json", "group-size": 8}}, {"model": "zoo/fashion_mobilenet"}'
+expect_exit 6 batch
+expect_stdout_contains "models: 1 done, 0 complete already, 1 failed"
+
 # --- refusals, all before any work
 
 rm -r project/out
@@ -266,6 +280,10 @@ refused 2 "out/w/a/b' would lie in .*out/w/a', the result of a model" \
 for option in report html save-plan; do
   refused 2 "/out/w/a/beside' would lie in .*/out/w/a', the result of a model" \
     "{\"model\": \"zoo/fashion_mobilenet\", \"name\": \"a\"}, {\"model\": \"zoo/fashion_mobilenet\", \"name\": \"b\", \"options\": {\"$option\": \"out/w/a/beside\"}}"
+done
+for file in out/w/a out/w/a.partial out/w/a.partial/page; do
+  refused 2 "would lie in .*/out/w/a(.partial)?', the result of a model" \
+    "{\"model\": \"zoo/fashion_mobilenet\", \"name\": \"a\"}, {\"model\": \"zoo/fashion_mobilenet\", \"name\": \"b\", \"options\": {\"html\": \"$file\"}}"
 done
 refused 2 "models\[0\]: 'bit' is no option of .quantize.; did you mean 'bits'" "$GOOD" '"bit": 3'
 refused 2 "'threads' is not a model's own" "$GOOD" '"threads": 3'

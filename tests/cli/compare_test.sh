@@ -150,6 +150,8 @@ for moment in 1 4 7; do
   [[ -s stopped.partial/journal ]] || fail "no journal is left"
   expect_exit 2 compare "${LONG[@]}" -o stopped
   expect_stderr_contains "--resume goes on"
+  rm -rf kept_partial
+  cp -r stopped.partial kept_partial
   # What was being written when the power failed.
   printf '0123456789abcdef {"run": "torn' >>stopped.partial/journal
   expect_exit 0 compare "${LONG[@]}" -o stopped --resume
@@ -163,6 +165,11 @@ for moment in 1 4 7; do
   expect_exit 0 compare "${LONG[@]}" -o stopped --resume
   expect_stderr_contains "stopped: is complete already"
   expect_absent stopped.partial
+  # What another comparison of the same inputs had finished stays.
+  cp -r kept_partial stopped.partial
+  expect_exit 0 compare "${LONG[@]}" -o stopped --resume
+  expect_same kept_partial/journal stopped.partial/journal
+  rm -r stopped.partial
   expect_exit 0 compare "${LONG[@]}" -o stopped --resume --json
   expect_same stopped/compare.json "$LAST_STDOUT"
   expect_exit 2 compare "${LONG[@]}" -o stopped --resume --repeats 5

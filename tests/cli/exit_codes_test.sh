@@ -406,7 +406,7 @@ for verify in 0 2; do
     [[ -c null ]] || fail "a device was replaced"
   fi
   mkfifo pipe
-  cat pipe >piped.onnx &
+  timeout 60 cat pipe >piped.onnx &
   reader=$!
   expect_exit 0 "$PROGRAM" convert "$RESNET" --to onnx -o pipe --verify "$verify"
   wait "$reader"
@@ -443,6 +443,10 @@ expect_exit 0 "$PROGRAM" quantize floating --calib "$IMAGES" --preset fast --cal
 before=$(digest_of floating)
 expect_refused 3 unwanted "$PROGRAM" evaluate of_floating --data "$TEST_IMAGES" --log-file floating/weights.safetensors
 [[ $(digest_of floating) == "$before" ]] || fail "the float model was overwritten"
+# By whatever way the path leads there.
+mkdir -p deep/er && ln -s deep/er way && cp -r floating deep/net && mkdir net
+expect_refused 3 unwanted "$PROGRAM" inspect deep/net --log-file way/../net/weights.safetensors
+expect_same floating/weights.safetensors deep/net/weights.safetensors
 # A report that is none, and waits for ever.
 rm of_floating/report.json
 mkfifo of_floating/report.json

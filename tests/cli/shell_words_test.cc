@@ -78,6 +78,7 @@ TEST(ShellLine, WordsAreQuotedWhereTheyMustBe) {
   EXPECT_EQ(ShellLine({"quantize", "--mean=0.5,0.4", "-o", "a_b-c/d+e@f:g%"}),
             "quantize --mean=0.5,0.4 -o a_b-c/d+e@f:g%");
   EXPECT_EQ(ShellLine({"", "a b", "$x", "it's", "*"}), R"('' 'a b' '$x' 'it'\''s' '*')");
+  EXPECT_EQ(ShellLine({"=net", "a=b"}), "'=net' a=b");
   EXPECT_EQ(ShellLine({"\xc3\xa4"}), "'\xc3\xa4'");
   EXPECT_EQ(ShellLine({"a\nb'c d\\", "\xff"}), R"($'a\012b\047c d\134' $'\377')");
 }

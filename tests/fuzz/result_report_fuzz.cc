@@ -1,5 +1,5 @@
-// Reports of finished results: what is in them is taken, or passed over, but never believed of other
-// files than those of the folder.
+// Reports of finished results: what is in them is taken, or passed over, but never believed of
+// other files than those of the folder.
 #include <cmath>
 
 #include "adaround/io/result_report.h"

@@ -27,7 +27,7 @@ FinishedResult ReadFinishedResult(const std::filesystem::path& folder);
 
 // The result where the folder holds the finished result of the run with this fingerprint: its
 // report.json says so, its model is the one that was written then, and its exports, and the
-// page and the plan that it keeps, are there unchanged. Nothing for anything else that may be there.
+// page and the plan that it keeps, are there unchanged. Nothing for all else that may be there.
 std::optional<FinishedResult> FindFinishedResult(const std::filesystem::path& folder,
                                                  const std::string& fingerprint);
 
