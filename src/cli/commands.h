@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "cli/log_sink.h"
 
@@ -20,6 +21,9 @@ struct CommonOptions {
   int NumThreads() const;
 };
 void AddCommonOptions(CLI::App& app, CommonOptions& options);
+// The log file as CheckOutputFile() has it, which may replace one, but not the configuration.
+void CheckLogFile(const CommonOptions& options, const std::vector<std::string>& inputs,
+                  std::vector<std::string> files = {});
 
 // --list-methods, --list-presets and --list-formats: each prints names with what they cost or give,
 // and does nothing else.

@@ -1,10 +1,17 @@
 #include "adaround/base/threads.h"
 #include "cli/commands.h"
 #include "cli/option_binding.h"
+#include "cli/output_checks.h"
 
 namespace adaround::cli {
 
 int CommonOptions::NumThreads() const { return threads > 0 ? threads : NumAvailableCores(); }
+
+void CheckLogFile(const CommonOptions& options, const std::vector<std::string>& inputs,
+                  std::vector<std::string> files) {
+  files.push_back(options.config);
+  CheckOutputFile("--log-file", options.log.file, inputs, true, files);
+}
 
 void AddCommonOptions(CLI::App& app, CommonOptions& options) {
   app.add_option("-j,--threads", options.threads, "worker threads; 0 = all cores")

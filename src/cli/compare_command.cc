@@ -63,7 +63,7 @@ struct CompareArguments {
 };
 
 std::vector<CalibrationChoice> Calibrations(const CompareArguments& arguments) {
-  std::vector<CalibrationChoice> choices = {{kOwnCalibration, arguments.calib, ""}};
+  std::vector<CalibrationChoice> choices = {{kOwnCalibration, arguments.calib, {}, ""}};
   for (const std::string& other : arguments.other_calibs) {
     const size_t equals = other.find('=');
     if (equals == std::string::npos || equals == 0 || equals + 1 == other.size()) {
@@ -76,7 +76,7 @@ std::vector<CalibrationChoice> Calibrations(const CompareArguments& arguments) {
       throw Error(ErrorCode::kInvalidArgument,
                   "--other-calib: the name '" + Printable(name) + "' is taken");
     }
-    choices.push_back({name, other.substr(equals + 1), ""});
+    choices.push_back({name, other.substr(equals + 1), {}, ""});
   }
   return choices;
 }
@@ -96,11 +96,11 @@ std::map<std::string, std::string> InputsOf(const CLI::App& command,
   for (const CalibrationChoice& choice : setup.calibrations) {
     inputs["calibration_sha256 of " + choice.name] = choice.digest;
   }
-  if (!arguments.data.empty()) inputs["data_sha256"] = DigestOfData(arguments.data);
-  if (!arguments.labels.empty()) inputs["labels_sha256"] = DigestOfData(arguments.labels);
+  if (!arguments.data.empty()) inputs["data_sha256"] = CalibrationDigest(arguments.data);
+  if (!arguments.labels.empty()) inputs["labels_sha256"] = CalibrationDigest(arguments.labels);
   std::map<std::string, std::vector<std::string>> set = binding.SetOptions();
   if (set.erase("--calib-labels") > 0) {
-    inputs["calib_labels_sha256"] = DigestOfData(QuantizeBinding::CalibLabels({&binding}));
+    inputs["calib_labels_sha256"] = CalibrationDigest(QuantizeBinding::CalibLabels({&binding}));
   }
   for (const auto& [flag, values] : set) {
     inputs["option " + flag] = JoinShellWords(values);
@@ -204,8 +204,7 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
       arguments.output.empty() ? StemOf(arguments.model) + "-compare" : arguments.output;
   std::vector<std::string> read_or_made = inputs;
   read_or_made.push_back(output.string());
-  CheckOutputFile("--log-file", arguments.common.log.file, read_or_made, true,
-                  {arguments.common.config});
+  CheckLogFile(arguments.common, read_or_made);
   SetUpLog(arguments.common.log, arguments.resume);
   const SteadyClock::time_point start = SteadyClock::now();
   if (!arguments.labels.empty() && arguments.data.empty()) {
@@ -226,7 +225,10 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
   Graph graph = ReadFloatModel(arguments.model);
   ApplyImageOptions(arguments.image, graph);
   setup.model_digest = ModelDigest(arguments.model);
-  for (CalibrationChoice& choice : calibrations) choice.digest = CalibrationDigest(choice.path);
+  for (CalibrationChoice& choice : calibrations) {
+    choice.files = CalibrationFiles(choice.path);
+    choice.digest = CalibrationDigest(choice.path);
+  }
   setup.calibrations = calibrations;
   std::map<std::string, std::string> made_from =
       InputsOf(command, binding, arguments, setup);
@@ -291,11 +293,7 @@ void RunCompare(const CLI::App& command, const CompareArguments& arguments,
   std::cout << (arguments.common.json ? ToJson(report) : ToText(report));
   LogInfo("wrote " + Printable(output.string()) + " in " + FormatSeconds(report.total_seconds));
 
-  int64_t num_failed = 0;
-  for (size_t row = 0; row < report.rows.size(); ++row) {
-    num_failed += Summarize(report, row).num_failed;
-  }
-  ThrowIfFailed(num_failed, runner.num_runs());
+  ThrowIfFailed(NumFailedRuns(report), runner.num_runs());
 }
 
 void AddDataOptions(CLI::App& command, CompareArguments& arguments) {

@@ -161,7 +161,7 @@ void ComparisonRunner::PlanRow(const RowDefinition& row, const std::string& scop
       }
       plan.options.task_hessian.labels =
           ReadCalibLabels(row.calib_labels, setup_.calibrations.front().path, graph_);
-      plan.labels_digest = DigestOfData(row.calib_labels);
+      plan.labels_digest = CalibrationDigest(row.calib_labels);
     }
   } catch (const Error& error) {
     throw error.WithContext("row '" + Printable(row.label) + "'");
@@ -247,6 +247,8 @@ ComparisonReport ComparisonRunner::Run(ComparisonBench& bench, ComparisonJournal
     if (is_done[first]) continue;
     const size_t calibration = plans_[first].calibration;
     const int64_t amount = report_.rows[first].num_calib_samples;
+    const CalibrationChoice& choice = setup_.calibrations[calibration];
+    if (CalibrationFiles(choice.path) != choice.files) ThrowInputChanged(choice.path);
     const CalibrationSet samples = Open(calibration, amount);
     for (size_t row = first; row < plans_.size(); ++row) {
       if (plans_[row].calibration != calibration) continue;

@@ -22,7 +22,8 @@ namespace adaround::cli {
 struct CalibrationChoice {
   std::string name;
   std::string path;
-  std::string digest;  // CalibrationDigest
+  std::vector<std::filesystem::path> files;  // CalibrationFiles, which `digest` is of
+  std::string digest;                        // CalibrationDigest
 };
 
 struct ComparisonSetup {

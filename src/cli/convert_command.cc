@@ -187,8 +187,7 @@ void RunConvert(const ConvertArguments& arguments) {
   }
   std::vector<std::string> read_or_made = inputs;
   read_or_made.push_back(output.string());
-  CheckOutputFile("--log-file", arguments.common.log.file, read_or_made, true,
-                  {arguments.common.config});
+  CheckLogFile(arguments.common, read_or_made);
   SetUpLog(arguments.common.log);
   if (arguments.format == "json") {
     CheckOutputFolder(output, {arguments.model, arguments.data, arguments.common.config}, true);

@@ -6,7 +6,6 @@
 #include "adaround/base/error.h"
 #include "adaround/io/calibration_files.h"
 #include "adaround/io/model_file.h"
-#include "adaround/io/sha256.h"
 #include "adaround/pipeline/evaluate.h"
 
 namespace adaround::cli {
@@ -19,10 +18,6 @@ InputStamps StampsOf(const std::string& model, const std::vector<std::string>& d
     for (const std::filesystem::path& file : CalibrationFiles(path)) stamps.Add(file);
   }
   return stamps;
-}
-
-std::string DigestOfData(const std::string& path) {
-  return std::filesystem::is_directory(path) ? CalibrationDigest(path) : Sha256OfFile(path);
 }
 
 int64_t CalibSamples(std::optional<int64_t> wanted, const QuantizeOptions& options,

@@ -17,9 +17,6 @@ namespace adaround::cli {
 // Of a model's files and of those of calibration data, labels and the like; "" is passed over.
 InputStamps StampsOf(const std::string& model, const std::vector<std::string>& data);
 
-// SHA-256 of a file, or of a folder's files as CalibrationDigest has it.
-std::string DigestOfData(const std::string& path);
-
 // `wanted` of `available` samples, 0 = all; where nothing is wanted, as many as are enough.
 int64_t CalibSamples(std::optional<int64_t> wanted, const QuantizeOptions& options,
                      int64_t available);

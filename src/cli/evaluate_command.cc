@@ -16,7 +16,6 @@
 #include "cli/data_files.h"
 #include "cli/data_options.h"
 #include "cli/image_options.h"
-#include "cli/output_checks.h"
 #include "cli/path_names.h"
 #include "cli/progress_display.h"
 #include "cli/report_rows.h"
@@ -87,9 +86,9 @@ void PrintJson(const Evaluation& evaluation) {
   std::cout << json.dump(2) << "\n";
 }
 
-// Those of the recorded model, where there is one that can be read, and `other`.
-std::vector<std::string> FilesOf(const std::string& recorded, const std::string& other) {
-  std::vector<std::string> files = {other};
+// Those of the recorded model, where there is one that can be read.
+std::vector<std::string> FilesOf(const std::string& recorded) {
+  std::vector<std::string> files;
   try {
     if (recorded.empty()) return files;
     for (const fs::path& file : ModelFiles(recorded)) files.push_back(file.string());
@@ -105,9 +104,9 @@ void RunEvaluate(const EvaluateArguments& arguments) {
       arguments.reference.empty()
           ? FindFloatModel(IsFolder(model_path) ? model_path : model_path.parent_path())
           : "";
-  CheckOutputFile("--log-file", arguments.common.log.file,
-                  {arguments.model, arguments.data, arguments.labels, arguments.reference}, true,
-                  FilesOf(recorded, arguments.common.config));
+  CheckLogFile(arguments.common,
+               {arguments.model, arguments.data, arguments.labels, arguments.reference},
+               FilesOf(recorded));
   SetUpLog(arguments.common.log);
   InputStamps stamps = StampsOf(arguments.model, {arguments.data, arguments.labels});
   const ModelFile file = ReadModelFile(arguments.model);

@@ -12,7 +12,6 @@
 #include "adaround/pipeline/inspect.h"
 #include "adaround/report/run_report.h"
 #include "cli/commands.h"
-#include "cli/output_checks.h"
 
 namespace adaround::cli {
 namespace {
@@ -107,8 +106,7 @@ void PrintJson(const Inspection& inspection) {
 }
 
 void RunInspect(const InspectArguments& arguments) {
-  CheckOutputFile("--log-file", arguments.common.log.file, {arguments.model}, true,
-                  {arguments.common.config});
+  CheckLogFile(arguments.common, {arguments.model});
   SetUpLog(arguments.common.log);
   const ModelFile file = ReadModelFile(arguments.model);
   const auto* quantized = std::get_if<QuantizedModel>(&file);

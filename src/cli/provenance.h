@@ -13,7 +13,7 @@ namespace adaround::cli {
 struct SourceDigests {
   std::string model;         // ModelDigest
   std::string calibration;   // CalibrationDigest
-  std::string calib_labels;  // DigestOfData; "" without them
+  std::string calib_labels;  // CalibrationDigest; "" without them
 };
 
 // Everything that determines the result of a run, and nothing else. `num_samples` of the

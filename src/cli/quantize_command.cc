@@ -173,8 +173,8 @@ void CheckOutputs(const QuantizeArguments& arguments, const std::string& calib_l
 // What the report depends on beside the search.
 std::map<std::string, std::string> WithMeasures(std::map<std::string, std::string> inputs,
                                                 const QuantizeArguments& arguments) {
-  if (!arguments.data.empty()) inputs["data_sha256"] = DigestOfData(arguments.data);
-  if (!arguments.labels.empty()) inputs["labels_sha256"] = DigestOfData(arguments.labels);
+  if (!arguments.data.empty()) inputs["data_sha256"] = CalibrationDigest(arguments.data);
+  if (!arguments.labels.empty()) inputs["labels_sha256"] = CalibrationDigest(arguments.labels);
   inputs["baseline"] = arguments.baseline;
   inputs["formats"] = JoinShellWords(arguments.formats);
   inputs["verify"] = std::to_string(arguments.verify);
@@ -301,7 +301,7 @@ void RunQuantize(const CLI::App& command, const QuantizeArguments& arguments,
     return;
   }
   const SourceDigests digests = {ModelDigest(arguments.model), CalibrationDigest(arguments.calib),
-                                 calib_labels.empty() ? "" : DigestOfData(calib_labels)};
+                                 calib_labels.empty() ? "" : CalibrationDigest(calib_labels)};
   std::map<std::string, std::string> inputs = Provenance(digests, options, samples.num_samples());
   inputs["program_sha256"] = ProgramDigest();
   inputs.merge(GivenImageOptions(command));

@@ -157,13 +157,8 @@ std::vector<std::filesystem::path> CalibrationFiles(const std::filesystem::path&
 std::string CalibrationDigest(const std::filesystem::path& path) {
   if (!IsFolder(path)) return Sha256OfFile(path);
   std::string lines;
-  const auto add = [&lines](const std::string& name, const std::filesystem::path& file) {
-    lines += name + "  " + Sha256OfFile(file) + "\n";
-  };
-  const ImageListing images = ListImages(path);
-  for (const ImageFile& image : images.files) add(image.name, image.path);
-  if (images.files.empty()) {
-    for (const std::filesystem::path& file : ListArrayFiles(path)) add(file.filename(), file);
+  for (const std::filesystem::path& file : CalibrationFiles(path)) {
+    lines += file.lexically_relative(path).string() + "  " + Sha256OfFile(file) + "\n";
   }
   return Sha256OfBytes(lines);
 }

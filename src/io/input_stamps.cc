@@ -10,18 +10,14 @@ namespace adaround {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-// Some file systems keep seconds alone, once they have dropped what they had in memory.
-bool AreSame(const timespec& first, const timespec& second) {
+bool MayBeSameTime(const timespec& first, const timespec& second) {
   const bool forgotten = first.tv_nsec == 0 || second.tv_nsec == 0;
   return first.tv_sec == second.tv_sec && (forgotten || first.tv_nsec == second.tv_nsec);
 }
 
-}  // namespace
-
 bool InputStamps::Stamp::Agrees(const Stamp& other) const {
-  return size == other.size && AreSame(written, other.written) && AreSame(changed, other.changed);
+  return size == other.size && MayBeSameTime(written, other.written) &&
+         MayBeSameTime(changed, other.changed);
 }
 
 bool InputStamps::Read(const std::string& path, Stamp& stamp) {
@@ -43,13 +39,16 @@ void InputStamps::Add(const fs::path& path) {
 void InputStamps::Check() const {
   for (const auto& [path, before] : stamps_) {
     Stamp now;
-    if (Read(path, now) && now.Agrees(before)) continue;
-    throw Error(ErrorCode::kMalformed,
-                Printable(path, 4096) +
-                    ": changed while the program was reading it; leave the inputs alone during a "
-                    "run, and run again (quantize and compare: with --resume once the file is as "
-                    "it was, else with --force)");
+    if (!Read(path, now) || !now.Agrees(before)) ThrowInputChanged(path);
   }
+}
+
+void ThrowInputChanged(const fs::path& path) {
+  throw Error(ErrorCode::kMalformed,
+              Printable(path.string(), 4096) +
+                  ": changed while the program was reading it; leave the inputs alone during a "
+                  "run, and run again (quantize and compare: with --resume once the file is as "
+                  "it was, else with --force)");
 }
 
 }  // namespace adaround

@@ -93,8 +93,6 @@ Json ToJson(const ComparisonReport& report, size_t index) {
 
 std::string ToJson(const ComparisonReport& report) {
   const MeasureColumn* headline = HeadlineMeasure(report);
-  int64_t num_failed = 0;
-  for (size_t i = 0; i < report.rows.size(); ++i) num_failed += Summarize(report, i).num_failed;
   Json json = {
       {"format", "adaround-comparison"},
       {"version", 1},
@@ -108,7 +106,7 @@ std::string ToJson(const ComparisonReport& report) {
       {"num_threads", report.num_threads},
       {"total_seconds", report.total_seconds},
       {"num_resumed", report.num_resumed},
-      {"num_failed", num_failed},
+      {"num_failed", NumFailedRuns(report)},
       {"notes", report.notes},
       {"float_network", ToJson(report.float_network)},
       {"rows", Json::array()},

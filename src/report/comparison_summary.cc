@@ -188,4 +188,13 @@ std::vector<Scatter> FindScatters(const ComparisonReport& report) {
   return scatters;
 }
 
+int64_t NumFailedRuns(const ComparisonReport& report) {
+  int64_t count = 0;
+  for (const ComparisonRow& row : report.rows) {
+    count += std::count_if(row.runs.begin(), row.runs.end(),
+                           [](const ComparisonRun& run) { return !run.failure.empty(); });
+  }
+  return count;
+}
+
 }  // namespace adaround

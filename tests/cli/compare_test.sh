@@ -200,6 +200,17 @@ expect_exit 0 "${moving[@]}" --resume
 expect_stderr_matches "^[0-9]+ finished runs are in "
 rm -r moving
 
+# So are folders that others of these rows will be read from, where a file comes to them.
+cp -r "$IMAGES" growing && chmod -R u+w growing
+grow() { cp growing/input.npy growing/another.npy; }
+moving=("$PROGRAM" compare "$RESNET" "${COMMON[@]}" "${ROWS[@]}" --data "$IMAGES" --other-calib "growing=growing" -o moving)
+CHANGE=grow expect_change_refused 2 growing "${moving[@]}"
+expect_absent moving
+rm growing/another.npy
+expect_exit 0 "${moving[@]}" --resume
+expect_stderr_matches "^[0-9]+ finished runs are in "
+rm -r moving
+
 # What changed meanwhile is refused by name, and the journal stays.
 before=$(digest_of stopped.partial)
 expect_exit 2 compare "${LONG[@]}" -o stopped --resume --seed 7

@@ -52,6 +52,14 @@ TEST_F(InputStampsTest, PassesWhatStaysAndWhatComes) {
   stamps_.Check();
 }
 
+TEST(InputTimes, MayBeOneWhereNanosecondsWereForgotten) {
+  EXPECT_TRUE(MayBeSameTime({1000, 500}, {1000, 500}));
+  EXPECT_TRUE(MayBeSameTime({1000, 500}, {1000, 0}));
+  EXPECT_TRUE(MayBeSameTime({1000, 0}, {1000, 500}));
+  EXPECT_FALSE(MayBeSameTime({1000, 500}, {1000, 501}));
+  EXPECT_FALSE(MayBeSameTime({1000, 0}, {1001, 0}));
+}
+
 // `cp` over a file, then `touch -r`: size and time of writing are what they were.
 TEST_F(InputStampsTest, NamesAFileWhoseTimeWasSetBack) {
   // Behind the clock's tick in which the stamps were taken.

@@ -59,12 +59,12 @@ struct GraphInput {
 };
 
 struct Graph {
-  std::string source;  // the file that it was read from, for messages; "" = none
   int64_t opset = 13;
   std::vector<GraphInput> inputs;
   std::vector<std::string> outputs;
   std::vector<Node> nodes;  // any order until SortTopologically()
   std::map<std::string, Tensor> initializers;
+  std::string source;  // the file that it was read from, for messages; "" = none
 
   // Every violation of: unique node outputs, inputs and initializers; every consumed tensor is
   // produced, given or an initializer; every output exists; no cycles. Empty = sound.

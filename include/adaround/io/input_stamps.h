@@ -9,6 +9,13 @@
 
 namespace adaround {
 
+// Error(kMalformed), naming the file or folder, and what to do.
+[[noreturn]] void ThrowInputChanged(const std::filesystem::path& path);
+
+// Whether a file system may mean one time by both: some keep seconds alone, once they have dropped
+// what they had in memory.
+bool MayBeSameTime(const timespec& first, const timespec& second);
+
 // The state of files at one moment: size, time of the last write, and time of the last change of
 // either, which no program can set back, as the file system has them.
 class InputStamps {

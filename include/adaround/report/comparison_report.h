@@ -137,6 +137,8 @@ const MeasureColumn* HeadlineMeasure(const ComparisonReport& report);
 
 // REQUIRES: row < report.rows.size().
 RowSummary Summarize(const ComparisonReport& report, size_t row);
+// Of all rows.
+int64_t NumFailedRuns(const ComparisonReport& report);
 
 // {"format": "adaround-comparison", "version": 1, ...}: keys are the members' names.
 std::string ToJson(const ComparisonReport& report);
